@@ -1,0 +1,66 @@
+/* spec.h: what a model declares of its inputs. */
+#ifndef KPREP_SPEC_H
+#define KPREP_SPEC_H
+
+#include <kprep/array.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** How a fact of a spec is known. */
+typedef enum kprep_known {
+    KPREP_ASSUMED = 0,  /**< by convention, from the rank alone */
+    KPREP_INFERRED = 1, /**< told from the model's first layers */
+    KPREP_DECLARED = 2  /**< written down */
+} kprep_known;
+
+/** One input of a model. Plain data. */
+typedef struct kprep_spec_input {
+    char name[128];                /**< "x" if the spec has one input without a name */
+    int32_t rank;                  /**< with the sample axis; at least 1 */
+    int64_t shape[KPREP_MAX_RANK]; /**< shape[0] is the sample axis; -1: any size */
+    char axes[KPREP_MAX_RANK + 1]; /**< a letter for each axis ("nhwc"), '_' for one without a name */
+    kprep_known axes_known;
+    kprep_dtype dtype;
+    bool has_range;
+    double lo, hi; /**< every value within, both ends allowed; only if has_range */
+    bool finite;   /**< no NaN, no infinity; by default true for floating dtypes */
+} kprep_spec_input;
+
+/** The inputs of a model. Opaque; read-only after loading, so safe to share between threads. */
+typedef struct kprep_spec kprep_spec;
+
+/** Reads a spec from a file, told apart by content: a spec in YAML or JSON, or a .keras model.
+ *
+ * @param spec  set to a new spec on success, to NULL on failure; free with kprep_spec_free().
+ * @return KPREP_OK; KPREP_E_NOT_FOUND, KPREP_E_UNREADABLE, KPREP_E_TRUNCATED, KPREP_E_CORRUPT,
+ *         KPREP_E_TOO_LARGE, KPREP_E_UNSUPPORTED_FORMAT, KPREP_E_UNKNOWN_KEY, KPREP_E_BAD_OPTION,
+ *         KPREP_E_NO_MEMORY; err->side is KPREP_SIDE_JOB, err->config the path.
+ */
+KPREP_API kprep_status kprep_spec_load(const char *path, kprep_spec **spec, kprep_error *err);
+
+/** Reads a spec from YAML or JSON text.
+ * @param name  what to call the text in messages, for instance "inline".
+ */
+KPREP_API kprep_status kprep_spec_parse(const char *text, size_t size, const char *name,
+                                        kprep_spec **spec, kprep_error *err);
+
+/** Frees a spec and sets the pointer to NULL. NULL and a pointer to NULL are allowed. */
+KPREP_API void kprep_spec_free(kprep_spec **spec);
+
+/** Number of inputs: at least 1. */
+KPREP_API size_t kprep_spec_count(const kprep_spec *spec);
+
+/** Input i, borrowed from the spec; NULL if i is out of range. */
+KPREP_API const kprep_spec_input *kprep_spec_get(const kprep_spec *spec, size_t i);
+
+/** Writes the spec as YAML that kprep_spec_parse() reads back.
+ * @return the length of the whole text without the terminator, as snprintf.
+ */
+KPREP_API size_t kprep_spec_format(const kprep_spec *spec, char *dst, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

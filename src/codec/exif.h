@@ -1,0 +1,12 @@
+/* exif.h: the orientation tag of an EXIF block (TIFF 6.0 structure, tag 0x0112). */
+#ifndef KPREP_CODEC_EXIF_H
+#define KPREP_CODEC_EXIF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* data begins with the TIFF header ("II*\0" or "MM\0*"). Gives 1 to 8; 1 if there is no tag or the block
+ * is malformed: a broken EXIF block does not make an image unreadable. */
+uint8_t kprep_exif_orientation(const uint8_t *data, size_t size);
+
+#endif

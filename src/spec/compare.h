@@ -1,0 +1,23 @@
+/* compare.h: a sample's description against one input of the spec. */
+#ifndef KPREP_SPEC_COMPARE_H
+#define KPREP_SPEC_COMPARE_H
+
+#include "base/desc.h"
+
+/* Adds every problem, not the first only, each with ID, axis, expected and found, and a sentence that
+ * says what it means. None if the sample fits. The spec's first axis is the sample axis and is left out.
+ *
+ * Axes are matched by letter where both sides have letters that were declared or inferred; otherwise by
+ * position. If the sizes fit when permuted (or the declared letters are a permutation), the only problem
+ * is axis-order. A dtype that goes into the spec's by itself (float to float, kprep_can_cast) is none.
+ * Only the range of images is judged here (desc->full); all other values are judged when read. */
+kprep_status kprep_compare(const kprep_desc *data, const kprep_spec_input *spec,
+                           kprep_problems *problems);
+
+/* Does it fit? The same answer without the words. */
+bool kprep_fits(const kprep_desc *data, const kprep_spec_input *spec);
+
+/* In how many axes a sample agrees with the spec, for choosing which of two readings to explain. */
+int32_t kprep_agreement(const kprep_desc *data, const kprep_spec_input *spec);
+
+#endif
