@@ -15,6 +15,7 @@ set(KPREP_SOURCES
     src/codec/codec_npy.c
     src/codec/codec_png.c
     src/codec/exif.c
+    src/codec/image.c
     src/codec/npy_file.c
     src/kernel/convert.c
     src/kernel/copy.c
