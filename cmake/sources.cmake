@@ -23,6 +23,7 @@ set(KPREP_SOURCES
     src/kernel/pass.c
     src/kernel/reduce.c
     src/kernel/resize.c
+    src/kernel/select.c
     src/stage/lower.c
     src/stage/stage.c
     src/stage/stage_cast.c
@@ -47,6 +48,7 @@ set(KPREP_SOURCES
     src/spec/compare.c
     src/spec/spec.c
     src/spec/spec_keras.c
-    src/spec/spec_yaml.c)
+    src/spec/spec_yaml.c
+    src/job/pipeline_text.c)
 
 set(KPREP_CLI_SOURCES src/cli/main.c)

@@ -17,7 +17,8 @@ typedef enum kprep_option_type {
     KPREP_OPT_AXIS,   /* kprep_axis */
     KPREP_OPT_INTS,   /* kprep_ints */
     KPREP_OPT_REALS,  /* kprep_reals */
-    KPREP_OPT_AXES    /* kprep_axes */
+    KPREP_OPT_AXES,   /* kprep_axes */
+    KPREP_OPT_LENGTHS /* kprep_lengths: takes all keys that no other option has; never by position */
 } kprep_option_type;
 
 /* An axis as a user names it: a letter, or a NumPy index among the sample's axes (-1: the last). */
@@ -30,6 +31,10 @@ typedef struct kprep_axis {
 typedef struct kprep_ints { int64_t *items; size_t count; } kprep_ints;
 typedef struct kprep_reals { double *items; size_t count; } kprep_reals;
 typedef struct kprep_axes { kprep_axis *items; size_t count; } kprep_axes;
+
+/* Sizes of axes by name; names are identifiers. */
+typedef struct kprep_length { char *name; int64_t size; } kprep_length;
+typedef struct kprep_lengths { kprep_length *items; size_t count; } kprep_lengths;
 
 typedef struct kprep_option {
     const char *name;
@@ -45,10 +50,13 @@ typedef struct kprep_option {
 /* Fills the struct at state from what the user wrote. value may be
  *   NULL or a null value   all defaults
  *   a map                  options by name
- *   a list                 options by position, in table order; if the only option is a list, the list
+ *   a list                 options by position, in table order; if the only option is a list, the list;
+ *                          a map at the end holds further options by name
  *   a scalar               the first option
- * options ends with a zero entry. what names the owner in messages ("stage resize").
- * On failure: unknown-key or bad-option with line and column; state then holds nothing to free. */
+ * A list may be written as one scalar with commas ("0,2,1"), and a list of one as that one.
+ * options ends with a zero entry, may be NULL. what names the owner in messages ("stage resize").
+ * On failure: unknown-key or bad-option with err->line and column (the caller adds the config's name);
+ * state then holds nothing to free. */
 kprep_status kprep_options_read(const kprep_option *options, const char *what,
                                 const kprep_value *value, void *state, kprep_error *err);
 
@@ -62,8 +70,11 @@ void kprep_options_free(const kprep_option *options, void *state);
 /* "int, at least 1", "keras, pillow or opencv": what a value may be. Returns dst. */
 char *kprep_option_describe(const kprep_option *option, char *dst, size_t size);
 
-/* A field's value as a user would write it, for the resolved job. Adds to text. */
+/* A field's value as a user would write it, for the resolved job, in YAML flow style. Adds to text. */
 struct kprep_text;
 void kprep_option_format(const kprep_option *option, const void *state, struct kprep_text *text);
+
+/* All of them: "{height: 224, width: 224}"; those without a value are left out. */
+void kprep_options_format(const kprep_option *options, const void *state, struct kprep_text *text);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fail.h"
 #include "base/mem.h"
 
 void kprep_value_free(kprep_value *value)
@@ -170,7 +171,12 @@ char *kprep_value_describe(const kprep_value *value, char *dst, size_t size)
 {
     switch (value->kind) {
     case KPREP_VALUE_NULL: snprintf(dst, size, "nothing"); break;
-    case KPREP_VALUE_SCALAR: snprintf(dst, size, "'%.100s'", value->text); break;
+    case KPREP_VALUE_SCALAR: {
+        char text[100]; /* cut at a character's start */
+        kprep_copy_text(text, sizeof text, value->text);
+        snprintf(dst, size, "'%s'", text);
+        break;
+    }
     case KPREP_VALUE_LIST: snprintf(dst, size, "a list of %zu", value->count); break;
     case KPREP_VALUE_MAP: snprintf(dst, size, "a map of keys"); break;
     }

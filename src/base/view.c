@@ -114,3 +114,23 @@ bool kprep_view_reshape(kprep_view *view, const int64_t *shape, int32_t rank)
     *view = out;
     return true;
 }
+
+void kprep_view_coalesce(kprep_view *view)
+{
+    int32_t kept = 0;
+    for (int32_t i = 0; i < view->rank; i++) {
+        const int64_t size = view->shape[i], stride = view->strides[i];
+        if (size == 0) {
+            kprep_view_contiguous(view, &(int64_t){0}, 1, 0);
+            return;
+        }
+        if (size == 1) continue;
+        if (kept > 0 && view->strides[kept - 1] == stride * size) {
+            view->shape[kept - 1] *= size;
+        } else {
+            view->shape[kept++] = size;
+        }
+        view->strides[kept - 1] = stride;
+    }
+    view->rank = kept;
+}

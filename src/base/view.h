@@ -32,4 +32,8 @@ void kprep_view_repeat(kprep_view *view, int32_t axis, int64_t count); /* axis o
  * view unchanged, if strides can't express it. */
 bool kprep_view_reshape(kprep_view *view, const int64_t *shape, int32_t rank);
 
+/* Drops axes of size 1 and joins axes that are one run in memory: the same elements in the same order
+ * with the fewest axes. An empty view becomes one axis of size 0. */
+void kprep_view_coalesce(kprep_view *view);
+
 #endif

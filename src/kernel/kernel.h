@@ -33,6 +33,8 @@ kprep_status kprep_block_grey_pillow(const kprep_pass *pass, const uint8_t *src,
                                      kprep_scratch *scratch, kprep_error *err);
 kprep_status kprep_block_reduce(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
                                 kprep_scratch *scratch, kprep_error *err);
+kprep_status kprep_block_select(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
+                                kprep_scratch *scratch, kprep_error *err);
 
 /* Statistics of values, exact for min and max; mean and m2 (sum of squared differences from the mean)
  * in float64, always summed in the same order, so that the digits do not depend on the machine. */

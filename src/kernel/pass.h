@@ -78,6 +78,8 @@ typedef struct kprep_pass {
     union {
         struct { int64_t height, width; kprep_resize_method method; } resize; /* src: h, w, c */
         struct { kprep_reduce_op op; int32_t axes; } reduce; /* src: kept axes, then `axes` reduced ones */
+        struct { int32_t axis; const int64_t *indices; int64_t count; } select; /* indices are borrowed
+                                              from the stage's state; below 0: from the axis's end */
     } u;                   /* grayscale needs nothing: src: ..., c = 3 */
 } kprep_pass;
 

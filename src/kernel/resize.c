@@ -1,1 +1,234 @@
-#include <kprep/error.h>
+/* tf.image.resize without antialiasing, as TensorFlow's CPU kernels compute it: half-pixel centres,
+ * float32, first along x, then along y.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/dtype.h"
+#include "base/fail.h"
+#include "kernel/kernel.h"
+
+/* Where an output position lies between source positions. */
+typedef struct lerp {
+    int64_t lo, hi;
+    float t; /* share of hi */
+} lerp;
+
+/* What all rows of one resize have in common. */
+typedef struct resizing {
+    const uint8_t *src; /* element (0, 0, 0) */
+    kprep_dtype dtype;
+    size_t item, pixel; /* bytes */
+    int64_t height, width, channels, out_height, out_width;
+    int64_t y_stride, x_stride, c_stride;
+    bool chosen; /* rows hold the pixels of the taps alone, lo and hi in turn */
+    lerp *taps;  /* along x */
+    uint8_t *whole,
+        *row;         /* a source row with its channels together; the pixels of it that are used */
+    float *values;    /* the same as float32 */
+    float *across[2]; /* two source rows interpolated along x ... */
+    int64_t held[2];  /* ... and their y, -1 if none */
+    float *out;
+} resizing;
+
+static lerp tap_at(int64_t i, int64_t in, int64_t out)
+{
+    const float scale = (float)in / (float)out;
+    const float at = ((float)i + 0.5f) * scale - 0.5f, below = floorf(at);
+    lerp tap = {(int64_t)below, (int64_t)ceilf(at), at - below};
+    if (tap.lo < 0) tap.lo = 0;
+    if (tap.hi > in - 1) tap.hi = in - 1;
+    if (tap.lo > in - 1) tap.lo = in - 1; /* float32 steps over sizes beyond 2^23 */
+    return tap;
+}
+
+static int64_t nearest_at(int64_t i, int64_t in, int64_t out)
+{
+    const float scale = (float)in / (float)out;
+    const int64_t at = (int64_t)floorf(((float)i + 0.5f) * scale);
+    return at < in - 1 ? at : in - 1;
+}
+
+static bool reserve(kprep_buffer *buffer, int64_t pixels, int64_t channels, int64_t item)
+{
+    int64_t bytes;
+    return kprep_mul_i64(pixels, channels, &bytes) && kprep_mul_i64(bytes, item, &bytes) &&
+           kprep_buffer_reserve(buffer, (size_t)bytes);
+}
+
+static bool begin(resizing *job, const kprep_pass *pass, const uint8_t *src, kprep_scratch *scratch)
+{
+    const kprep_view *view = &pass->src;
+    *job = (resizing){.src = src + view->offset,
+                      .dtype = pass->in,
+                      .item = kprep_dtype_size(pass->in),
+                      .height = view->shape[0],
+                      .width = view->shape[1],
+                      .channels = view->shape[2],
+                      .out_height = pass->u.resize.height,
+                      .out_width = pass->u.resize.width,
+                      .y_stride = view->strides[0],
+                      .x_stride = view->strides[1],
+                      .c_stride = view->strides[2],
+                      .held = {-1, -1}};
+    job->pixel = (size_t)job->channels * job->item;
+    job->chosen = job->width > 2 * job->out_width;
+    const int64_t c = job->channels, in = job->width, out = job->out_width;
+    const int64_t used = job->chosen ? 2 * out : in > out ? in : out; /* nearest: out pixels */
+    int64_t rows;
+    kprep_buffer *work = scratch->work;
+    if (!reserve(&work[0], out, 1, sizeof(lerp)) || !reserve(&work[1], in, c, (int64_t)job->item) ||
+        !reserve(&work[2], used, c, (int64_t)job->item) || !kprep_mul_i64(out, 3, &rows) ||
+        !kprep_add_i64(rows, used, &rows) || !reserve(&work[3], rows, c, sizeof(float)))
+        return false;
+    job->taps = (lerp *)(void *)work[0].data;
+    job->whole = work[1].data;
+    job->row = work[2].data;
+    job->across[0] = (float *)(void *)work[3].data;
+    job->across[1] = job->across[0] + out * c;
+    job->out = job->across[1] + out * c;
+    job->values = job->out + out * c;
+    return true;
+}
+
+/* A source row whose pixels are contiguous in themselves; their distance goes to *step. */
+static const uint8_t *whole_pixels(const resizing *job, int64_t y, int64_t *step)
+{
+    const uint8_t *at = job->src + y * job->y_stride;
+    *step = job->x_stride;
+    if (job->channels == 1 || job->c_stride == (int64_t)job->item) return at;
+    const kprep_view row = {
+        .rank = 2, .shape = {job->width, job->channels}, .strides = {job->x_stride, job->c_stride}};
+    kprep_copy_view(&row, at, job->whole, job->item);
+    *step = (int64_t)job->pixel;
+    return job->whole;
+}
+
+/* A source row as float32, or of it only the pixels of the taps. */
+static const float *row_values(const resizing *job, int64_t y)
+{
+    int64_t step, pixels = job->width, bad;
+    const uint8_t *at = whole_pixels(job, y, &step);
+    if (job->chosen) {
+        pixels = 2 * job->out_width;
+        for (int64_t x = 0; x < job->out_width; x++) {
+            memcpy(job->row + (size_t)(2 * x) * job->pixel, at + job->taps[x].lo * step,
+                   job->pixel);
+            memcpy(job->row + (size_t)(2 * x + 1) * job->pixel, at + job->taps[x].hi * step,
+                   job->pixel);
+        }
+        at = job->row;
+    } else if (step != (int64_t)job->pixel || (uintptr_t)at % job->item != 0) {
+        const kprep_view row = {
+            .rank = 2, .shape = {job->width, job->channels}, .strides = {step, (int64_t)job->item}};
+        kprep_copy_view(&row, at, job->row, job->item);
+        at = job->row;
+    }
+    if (job->dtype == KPREP_F32) return (const float *)(const void *)at;
+    kprep_point_run(&(kprep_point){.kind = KPREP_POINT_CAST, .in = job->dtype, .out = KPREP_F32},
+                    at, job->values, pixels * job->channels, 0, &bad);
+    return job->values;
+}
+
+/* One row along x. Inlined with constant channels where these are few. */
+static inline void interpolate_pixels(const resizing *job, const float *values, float *out,
+                                      int64_t channels)
+{
+    for (int64_t x = 0; x < job->out_width; x++) {
+        const int64_t lo = job->chosen ? 2 * x : job->taps[x].lo;
+        const int64_t hi = job->chosen ? 2 * x + 1 : job->taps[x].hi;
+        const float *left = values + lo * channels, *right = values + hi * channels;
+        const float t = job->taps[x].t;
+        for (int64_t c = 0; c < channels; c++)
+            out[x * channels + c] = left[c] + (right[c] - left[c]) * t;
+    }
+}
+
+/* Source row y interpolated along x, from the cache if it is there. keep is a row that must stay. */
+static const float *row_across(resizing *job, int64_t y, int64_t keep)
+{
+    for (int i = 0; i < 2; i++)
+        if (job->held[i] == y) return job->across[i];
+    const int slot = job->held[0] == keep ? 1 : 0;
+    const float *values = row_values(job, y);
+    switch (job->channels) {
+    case 1: interpolate_pixels(job, values, job->across[slot], 1); break;
+    case 3: interpolate_pixels(job, values, job->across[slot], 3); break;
+    case 4: interpolate_pixels(job, values, job->across[slot], 4); break;
+    default: interpolate_pixels(job, values, job->across[slot], job->channels); break;
+    }
+    job->held[slot] = y;
+    return job->across[slot];
+}
+
+static kprep_status bilinear(resizing *job, kprep_emit *emit)
+{
+    const int64_t n = job->out_width * job->channels;
+    for (int64_t x = 0; x < job->out_width; x++)
+        job->taps[x] = tap_at(x, job->width, job->out_width);
+    for (int64_t y = 0; y < job->out_height; y++) {
+        const lerp tap = tap_at(y, job->height, job->out_height);
+        const float *top = row_across(job, tap.lo, tap.hi);
+        const float *bottom = row_across(job, tap.hi, tap.lo);
+        float *direct = kprep_emit_direct(emit), *out = direct != NULL ? direct : job->out;
+        for (int64_t i = 0; i < n; i++) out[i] = top[i] + (bottom[i] - top[i]) * tap.t;
+        if (direct != NULL)
+            kprep_emit_skip(emit, n);
+        else
+            KPREP_TRY(kprep_emit_run(emit, out, n));
+    }
+    return KPREP_OK;
+}
+
+/* TensorFlow's shortcut when no size changes: a cast, which unlike the formula keeps infinities. */
+static kprep_status unchanged(resizing *job, kprep_emit *emit)
+{
+    job->chosen = false;
+    for (int64_t y = 0; y < job->height; y++)
+        KPREP_TRY(kprep_emit_run(emit, row_values(job, y), job->width * job->channels));
+    return KPREP_OK;
+}
+
+/* Copies n pixels of size bytes, inlined with the usual sizes. */
+static inline void pick_pixels(const uint8_t *src, const lerp *taps, int64_t n, uint8_t *dst,
+                               size_t size)
+{
+    for (int64_t x = 0; x < n; x++) memcpy(dst + (size_t)x * size, src + taps[x].lo, size);
+}
+
+static kprep_status nearest(resizing *job, kprep_emit *emit)
+{
+    int64_t held = -1;
+    for (int64_t y = 0; y < job->out_height; y++) {
+        const int64_t from = nearest_at(y, job->height, job->out_height);
+        if (from != held) {
+            int64_t step;
+            const uint8_t *at = whole_pixels(job, from, &step);
+            for (int64_t x = 0; x < job->out_width && held < 0; x++)
+                job->taps[x].lo = nearest_at(x, job->width, job->out_width) * step;
+            switch (job->pixel) {
+            case 1: pick_pixels(at, job->taps, job->out_width, job->row, 1); break;
+            case 3: pick_pixels(at, job->taps, job->out_width, job->row, 3); break;
+            case 4: pick_pixels(at, job->taps, job->out_width, job->row, 4); break;
+            case 12: pick_pixels(at, job->taps, job->out_width, job->row, 12); break;
+            default: pick_pixels(at, job->taps, job->out_width, job->row, job->pixel); break;
+            }
+            held = from;
+        }
+        KPREP_TRY(kprep_emit_run(emit, job->row, job->out_width * job->channels));
+    }
+    return KPREP_OK;
+}
+
+kprep_status kprep_block_resize(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
+                                kprep_scratch *scratch, kprep_error *err)
+{
+    resizing job;
+    if (pass->count == 0) return KPREP_OK;
+    if (pass->src.shape[0] == 0 || pass->src.shape[1] == 0)
+        return kprep_fail(err, KPREP_E_AXIS_SIZE, "an image without pixels can't be resized");
+    if (!begin(&job, pass, src, scratch)) return kprep_fail_memory(err);
+    if (pass->u.resize.method == KPREP_RESIZE_NEAREST) return nearest(&job, emit);
+    if (job.height == job.out_height && job.width == job.out_width) return unchanged(&job, emit);
+    return bilinear(&job, emit);
+}
