@@ -235,9 +235,9 @@ static void trace_model(const json_t *model, const char *input, trace *t, int de
                      trace_layer(layer, t, depth);
         else
             behind = trace_layer(layer, t, depth);
+        if (!behind && !functional) t->lost = true;
         if (t->axes != NULL || t->lost) break;
         if (behind) json_object_set_new(t->reached, name, json_true());
-        if (!behind && !functional) t->lost = true;
     }
     json_decref(t->reached);
     t->reached = outer;
