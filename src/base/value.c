@@ -152,6 +152,21 @@ bool kprep_value_is_null(const kprep_value *value)
     return value->kind == KPREP_VALUE_NULL;
 }
 
+char *kprep_real_format(double number, char *dst, size_t size)
+{
+    if (isinf(number)) {
+        snprintf(dst, size, number < 0 ? "-.inf" : ".inf");
+        return dst;
+    }
+    for (int precision = 1; precision <= 17; precision++) {
+        snprintf(dst, size, "%.*g", precision, number);
+        if (strtod(dst, NULL) == number) break;
+    }
+    char *point = strchr(dst, localeconv()->decimal_point[0]);
+    if (point != NULL) *point = '.';
+    return dst;
+}
+
 char *kprep_value_describe(const kprep_value *value, char *dst, size_t size)
 {
     switch (value->kind) {

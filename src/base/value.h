@@ -46,6 +46,10 @@ bool kprep_value_real(const kprep_value *value, double *out);
 bool kprep_value_bool(const kprep_value *value, bool *out);
 bool kprep_value_is_null(const kprep_value *value);
 
+/* The fewest digits that kprep_value_real reads back as the same number: "0.1", "255", ".inf". Returns
+ * dst; 32 bytes are enough. */
+char *kprep_real_format(double number, char *dst, size_t size);
+
 /* "a list", "a map", "'abc'": for messages. Returns dst. */
 char *kprep_value_describe(const kprep_value *value, char *dst, size_t size);
 

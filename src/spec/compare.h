@@ -7,8 +7,9 @@
 /* Adds every problem, not the first only, each with ID, axis, expected and found, and a sentence that
  * says what it means. None if the sample fits. The spec's first axis is the sample axis and is left out.
  *
- * Axes are matched by letter where both sides have letters that were declared or inferred; otherwise by
- * position. If the sizes fit when permuted (or the declared letters are a permutation), the only problem
+ * Axes are matched by letter where both sides have letters that were declared or inferred, and those of
+ * one side are all among the other's; otherwise by position, or, if the ranks differ, in order so that
+ * as many sizes as possible agree. If the sizes fit when permuted (or the declared letters are a permutation), the only problem
  * is axis-order. A dtype that goes into the spec's by itself (float to float, kprep_can_cast) is none.
  * Only the range of images is judged here (desc->full); all other values are judged when read. */
 kprep_status kprep_compare(const kprep_desc *data, const kprep_spec_input *spec,
@@ -19,5 +20,10 @@ bool kprep_fits(const kprep_desc *data, const kprep_spec_input *spec);
 
 /* In how many axes a sample agrees with the spec, for choosing which of two readings to explain. */
 int32_t kprep_agreement(const kprep_desc *data, const kprep_spec_input *spec);
+
+/* Arguments of the rescale stage that takes the range of an image to the spec's: "1/255", "1/127.5 -1".
+ * False if the spec has none or an end is infinite. */
+bool kprep_rescale_between(const kprep_desc *data, const kprep_spec_input *spec, char *dst,
+                           size_t size);
 
 #endif

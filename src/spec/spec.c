@@ -1,1 +1,235 @@
-#include <kprep/error.h>
+#include "spec/spec_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/desc.h"
+#include "base/dtype.h"
+#include "base/fail.h"
+#include "base/mem.h"
+#include "codec/codec.h"
+#include "io/path_list.h"
+#include "io/yaml.h"
+
+enum {
+    MAX_INPUTS = 1024, /* a bound on memory: no model has as many */
+    HEAD_BYTES = 16
+};
+
+const kprep_spec_reader *const kprep_spec_readers[] = {
+    &kprep_spec_reader_keras,
+    &kprep_spec_reader_yaml,
+    NULL,
+};
+
+/* Files that people take for a model or a spec, for the message. */
+static const struct {
+    size_t offset;
+    const char *magic, *name, *help;
+} known_files[] = {
+    {0, "\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras 2 saves models and weights",
+     "save the model as .keras (model.save(\"model.keras\")), or write its input as a spec file"},
+    {4, "TFL3", "a TFLite model", "give the .keras model it was made from, or write a spec file"},
+    {0, "\x93NUMPY", "an NPY array: data, not a model",
+     "give the array as a PATH, and a model as spec"},
+    {0, "\x89PNG", "a PNG image: data, not a model",
+     "give the image as a PATH, and a model as spec"},
+    {0, "\xff\xd8\xff", "a JPEG image: data, not a model",
+     "give the image as a PATH, and a model as spec"},
+};
+
+void kprep_spec_error_at(kprep_error *err, const char *config)
+{
+    if (err == NULL || err->code == KPREP_E_NO_MEMORY) return;
+    err->side = KPREP_SIDE_JOB;
+    err->file[0] = '\0';
+    kprep_error_at_config(err, config, 0, 0);
+}
+
+void kprep_spec_assume_axes(kprep_spec_input *input)
+{
+    input->axes[0] = 'n';
+    kprep_axes_by_rank(input->rank - 1, input->axes + 1);
+    input->axes_known = KPREP_ASSUMED;
+}
+
+void kprep_spec_set_dtype(kprep_spec_input *input, kprep_dtype dtype)
+{
+    input->dtype = dtype;
+    input->finite = kprep_dtype_get(dtype)->kind == KPREP_KIND_FLOAT;
+}
+
+static kprep_status check_name(const kprep_spec *spec, const char *name, kprep_error *err)
+{
+    enum { MOST = (int)sizeof(((kprep_spec_input *)0)->name) - 1 };
+    if (name[0] == '\0') return kprep_fail(err, KPREP_E_CORRUPT, "an input has an empty name");
+    if (strlen(name) > MOST) {
+        kprep_fail(err, KPREP_E_CORRUPT, "the name of an input is too long");
+        kprep_error_expected(err, "at most %d bytes", MOST);
+        kprep_error_found(err, "%zu bytes", strlen(name));
+        return KPREP_E_CORRUPT;
+    }
+    for (size_t i = 0; i < spec->count; i++)
+        if (strcmp(spec->inputs[i].name, name) == 0)
+            return kprep_fail(err, KPREP_E_CORRUPT, "two inputs have the name '%s'", name);
+    return KPREP_OK;
+}
+
+kprep_status kprep_spec_add(kprep_spec *spec, const char *name, kprep_spec_input **out,
+                            kprep_error *err)
+{
+    *out = NULL;
+    if (spec->count >= MAX_INPUTS)
+        return kprep_fail(err, KPREP_E_TOO_LARGE, "the model has more than %d inputs", MAX_INPUTS);
+    KPREP_TRY(check_name(spec, name, err));
+    kprep_spec_input *inputs =
+        kprep_realloc_array(spec->inputs, spec->count + 1, sizeof *spec->inputs);
+    if (inputs == NULL) return kprep_fail_memory(err);
+    spec->inputs = inputs;
+    kprep_spec_input *input = &inputs[spec->count++];
+    *input = (kprep_spec_input){.rank = 1, .shape = {-1}};
+    kprep_copy_text(input->name, sizeof input->name, name);
+    kprep_spec_assume_axes(input);
+    kprep_spec_set_dtype(input, KPREP_F32);
+    *out = input;
+    return KPREP_OK;
+}
+
+/* Reads the first bytes of a file; *n is less than HEAD_BYTES only if the file is shorter. */
+static kprep_status read_head(const char *path, uint8_t *head, size_t *n, kprep_error *err)
+{
+    int fd;
+    int64_t size, mtime;
+    KPREP_TRY(kprep_open_read(path, &fd, &size, &mtime, err));
+    const kprep_bytes bytes = {.fd = fd, .size = size};
+    kprep_status st = kprep_bytes_read(&bytes, 0, head, HEAD_BYTES, n, err);
+    close(fd);
+    return st;
+}
+
+static kprep_status fail_unknown(const uint8_t *head, size_t n, kprep_error *err)
+{
+    kprep_fail(err, KPREP_E_UNSUPPORTED_FORMAT,
+               "the file is neither a spec nor a model that is known");
+    kprep_error_expected(err, "a spec in YAML or JSON, or a .keras model");
+    kprep_error_found(err, "bytes of an unknown kind");
+    for (size_t i = 0; i < sizeof known_files / sizeof *known_files; i++) {
+        size_t offset = known_files[i].offset, length = strlen(known_files[i].magic);
+        if (offset + length > n || memcmp(head + offset, known_files[i].magic, length) != 0)
+            continue;
+        kprep_error_found(err, "%s", known_files[i].name);
+        kprep_error_help(err, "%s", known_files[i].help);
+    }
+    return KPREP_E_UNSUPPORTED_FORMAT;
+}
+
+static kprep_status load(const char *path, kprep_spec *spec, kprep_error *err)
+{
+    uint8_t head[HEAD_BYTES];
+    size_t n = 0;
+    KPREP_TRY(read_head(path, head, &n, err));
+    if (n == 0) return kprep_fail(err, KPREP_E_TRUNCATED, "the file is empty");
+    for (const kprep_spec_reader *const *reader = kprep_spec_readers; *reader != NULL; reader++)
+        if ((*reader)->sniff(head, n)) return (*reader)->load(path, spec, err);
+    return fail_unknown(head, n, err);
+}
+
+kprep_status kprep_spec_load(const char *path, kprep_spec **spec, kprep_error *err)
+{
+    if (spec == NULL) return kprep_fail(err, KPREP_E_ARGUMENT, "no place for the spec");
+    *spec = NULL;
+    if (path == NULL) return kprep_fail(err, KPREP_E_ARGUMENT, "no path of a spec");
+    kprep_spec *loaded = kprep_calloc(1, sizeof *loaded);
+    if (loaded == NULL) return kprep_fail_memory(err);
+    kprep_status st = load(path, loaded, err);
+    if (st == KPREP_OK) {
+        *spec = loaded;
+        return KPREP_OK;
+    }
+    kprep_spec_error_at(err, path);
+    kprep_spec_free(&loaded);
+    return st;
+}
+
+kprep_status kprep_spec_parse(const char *text, size_t size, const char *name, kprep_spec **spec,
+                              kprep_error *err)
+{
+    if (spec == NULL) return kprep_fail(err, KPREP_E_ARGUMENT, "no place for the spec");
+    *spec = NULL;
+    if (text == NULL || name == NULL) return kprep_fail(err, KPREP_E_ARGUMENT, "no text of a spec");
+    kprep_value value = {0};
+    kprep_status st = kprep_yaml_parse(text, size, name, &value, err);
+    if (st == KPREP_OK) st = kprep_spec_from_value(&value, name, spec, err);
+    kprep_value_free(&value);
+    return st;
+}
+
+void kprep_spec_free(kprep_spec **spec)
+{
+    if (spec == NULL || *spec == NULL) return;
+    free((*spec)->inputs);
+    free(*spec);
+    *spec = NULL;
+}
+
+size_t kprep_spec_count(const kprep_spec *spec)
+{
+    return spec == NULL ? 0 : spec->count;
+}
+
+const kprep_spec_input *kprep_spec_get(const kprep_spec *spec, size_t i)
+{
+    return i < kprep_spec_count(spec) ? &spec->inputs[i] : NULL;
+}
+
+/* Assumed axes stand in a comment, so that reading the text back does not make them declared. */
+static void format_axes(const kprep_spec_input *input, kprep_text *text)
+{
+    switch (input->axes_known) {
+    case KPREP_ASSUMED:
+        if (strchr(input->axes, '_') == NULL)
+            kprep_text_add(text, "    # axes: %s    assumed, from the rank alone\n", input->axes);
+        break;
+    case KPREP_INFERRED:
+        kprep_text_add(text, "    axes: %s    # inferred from the model's first layers\n",
+                       input->axes);
+        break;
+    case KPREP_DECLARED: kprep_text_add(text, "    axes: %s\n", input->axes); break;
+    }
+}
+
+static void format_input(const kprep_spec_input *input, kprep_text *text)
+{
+    char lo[32], hi[32];
+    kprep_text_add(text, "  ");
+    kprep_yaml_quote(text, input->name);
+    kprep_text_add(text, ":\n    shape: [");
+    for (int32_t i = 0; i < input->rank; i++) {
+        const char *comma = i > 0 ? ", " : "";
+        if (input->shape[i] < 0)
+            kprep_text_add(text, "%snull", comma);
+        else
+            kprep_text_add(text, "%s%lld", comma, (long long)input->shape[i]);
+    }
+    kprep_text_add(text, "]\n");
+    format_axes(input, text);
+    kprep_text_add(text, "    dtype: %s\n", kprep_dtype_name(input->dtype));
+    if (input->has_range)
+        kprep_text_add(text, "    range: [%s, %s]\n", kprep_real_format(input->lo, lo, sizeof lo),
+                       kprep_real_format(input->hi, hi, sizeof hi));
+    if (input->finite != (kprep_dtype_get(input->dtype)->kind == KPREP_KIND_FLOAT))
+        kprep_text_add(text, "    finite: %s\n", input->finite ? "true" : "false");
+}
+
+size_t kprep_spec_format(const kprep_spec *spec, char *dst, size_t size)
+{
+    kprep_text text = {0};
+    kprep_text_add(&text, "inputs:\n");
+    for (size_t i = 0; i < kprep_spec_count(spec); i++) format_input(&spec->inputs[i], &text);
+    size_t length = text.length;
+    if (size > 0) snprintf(dst, size, "%s", text.failed ? "" : text.data);
+    kprep_text_free(&text);
+    return length;
+}

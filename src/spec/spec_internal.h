@@ -25,7 +25,19 @@ extern const kprep_spec_reader kprep_spec_reader_keras, kprep_spec_reader_yaml;
 kprep_status kprep_spec_from_value(const kprep_value *value, const char *config, kprep_spec **spec,
                                    kprep_error *err);
 
-/* Adds an input with all defaults: dtype float32, finite, any sizes, axes by rank. NULL: no memory. */
-kprep_spec_input *kprep_spec_add(kprep_spec *spec, const char *name);
+/* Adds an input with all defaults: float32, finite, rank 1 (the sample axis, of any size). *out is
+ * borrowed until the next call. Errors: corrupt (a name that is empty, taken or too long), too-large
+ * (more inputs than any model has), no-memory. */
+kprep_status kprep_spec_add(kprep_spec *spec, const char *name, kprep_spec_input **out,
+                            kprep_error *err);
+
+/* Sets the axes to the letters that go by rank ("n", "nf", "nhw", "nhwc" ...), marked assumed. */
+void kprep_spec_assume_axes(kprep_spec_input *input);
+
+/* Sets the dtype, and finite as it goes by default with that dtype. */
+void kprep_spec_set_dtype(kprep_spec_input *input, kprep_dtype dtype);
+
+/* Makes an error one of the spec file: side job, and config instead of file. */
+void kprep_spec_error_at(kprep_error *err, const char *config);
 
 #endif
