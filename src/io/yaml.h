@@ -2,6 +2,7 @@
 #ifndef KPREP_IO_YAML_H
 #define KPREP_IO_YAML_H
 
+#include "base/mem.h"
 #include "base/value.h"
 
 /* Parses one document. name is what messages call the text (a path, "--pipeline" ...). Bounded: at most
@@ -14,6 +15,6 @@ kprep_status kprep_yaml_parse(const char *text, size_t size, const char *name, k
 kprep_status kprep_yaml_load(const char *path, kprep_value *value, kprep_error *err);
 
 /* Adds text as a YAML scalar, in double quotes where it needs them. */
-void kprep_yaml_quote(struct kprep_text *out, const char *text);
+void kprep_yaml_quote(kprep_text *out, const char *text);
 
 #endif
