@@ -98,7 +98,7 @@ int64_t kprep_decoded_size(const kprep_header *header, const kprep_decode *how);
 /* "RGB, 8 bits" and the like, for inspect and messages; static text. */
 const char *kprep_image_mode_name(kprep_image_mode mode);
 
-extern const kprep_codec kprep_codec_png, kprep_codec_jpeg;
+extern const kprep_codec kprep_codec_npy, kprep_codec_png, kprep_codec_jpeg;
 
 /* The registry, NULL at the end. */
 extern const kprep_codec *const kprep_codecs[];
