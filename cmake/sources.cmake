@@ -25,6 +25,24 @@ set(KPREP_SOURCES
     src/kernel/reduce.c
     src/kernel/resize.c
     src/kernel/select.c
+    src/job/job.c
+    src/job/settings.c
+    src/plan/hash.c
+    src/plan/input.c
+    src/plan/plan.c
+    src/run/check.c
+    src/run/context.c
+    src/run/engine.c
+    src/run/folder.c
+    src/run/inspect.c
+    src/run/manifest.c
+    src/run/order.c
+    src/run/pipeline.c
+    src/run/reader.c
+    src/run/run.c
+    src/run/sink_files.c
+    src/run/verify.c
+    src/run/worker.c
     src/stage/lower.c
     src/stage/stage.c
     src/stage/stage_cast.c
@@ -47,6 +65,7 @@ set(KPREP_SOURCES
     src/stage/stage_squeeze.c
     src/stage/stage_transpose.c
     src/spec/compare.c
+    src/spec/repair.c
     src/spec/spec.c
     src/spec/spec_keras.c
     src/spec/spec_yaml.c

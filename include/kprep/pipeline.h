@@ -41,6 +41,7 @@ typedef struct kprep_summary {
     bool joined;                    /**< the files are channels of the same samples */
     bool axes_assumed;              /**< the input's axes go by rank */
     bool complete;                  /**< kprep_run(): the data set was there already, nothing was done */
+    char channels[256];             /**< joined: which file gives the first and the last channel */
     char stored[256];               /**< shape, dtype of the first file, as stored */
     char data[256];                 /**< one sample as read: "(32, 32) uint8, axes h w" */
     char result[256];               /**< one sample after the pipeline */
@@ -77,7 +78,7 @@ KPREP_API kprep_status kprep_check(const kprep_job *job, const kprep_options *op
  * @return KPREP_OK; KPREP_E_AMBIGUOUS_REPAIR; a fit status (missing-axis ...) if there is no repair; and
  *         what kprep_check() returns.
  */
-KPREP_API kprep_status kprep_plan(const kprep_job *job, const kprep_options *options, char **text,
+KPREP_API kprep_status kprep_plan_job(const kprep_job *job, const kprep_options *options, char **text,
                                   kprep_problems *problems, kprep_error *err);
 
 /** Runs a job to its output folder: batch files, samples.csv, and last manifest.json.

@@ -580,6 +580,32 @@ static void format_options(const kprep_option *options, const char *indent,
     }
 }
 
+/* A value in flow style, as YAML and as JSON. */
+static void format_value(const kprep_value *value, kprep_text *text)
+{
+    switch (value->kind) {
+    case KPREP_VALUE_NULL: kprep_text_add(text, "null"); return;
+    case KPREP_VALUE_SCALAR:
+        if (value->quoted)
+            kprep_yaml_quote(text, value->text);
+        else
+            kprep_text_add(text, "%s", value->text);
+        return;
+    case KPREP_VALUE_LIST:
+    case KPREP_VALUE_MAP: break;
+    }
+    kprep_text_add(text, value->kind == KPREP_VALUE_MAP ? "{" : "[");
+    for (size_t i = 0; i < value->count; i++) {
+        if (i > 0) kprep_text_add(text, ", ");
+        if (value->kind == KPREP_VALUE_MAP) {
+            kprep_yaml_quote(text, value->keys[i].text);
+            kprep_text_add(text, ": ");
+        }
+        format_value(&value->items[i], text);
+    }
+    kprep_text_add(text, value->kind == KPREP_VALUE_MAP ? "}" : "]");
+}
+
 static void format_stage(const kprep_stage_use *use, kprep_text *text)
 {
     const kprep_option *option = use->stage->options;
@@ -601,7 +627,31 @@ static void format_stage(const kprep_stage_use *use, kprep_text *text)
     kprep_text_add(text, before[0] == ',' ? "}\n" : "\n");
 }
 
-void kprep_settings_format(const kprep_settings *settings, bool all, kprep_text *text)
+/* Stages of a pipeline string, one item each. A '|' in quotes does not part stages. */
+static void format_more(const char *stages, kprep_text *text)
+{
+    while (stages[0] != '\0') {
+        size_t n = 0;
+        char quote = '\0';
+        for (; stages[n] != '\0' && (quote != '\0' || stages[n] != '|'); n++) {
+            if (quote == '\0' && (stages[n] == '\'' || stages[n] == '"'))
+                quote = stages[n];
+            else if (stages[n] == quote)
+                quote = '\0';
+        }
+        size_t first = strspn(stages, " "), last = n;
+        while (last > first && stages[last - 1] == ' ') last--;
+        char *stage = kprep_strndup(stages + first, last - first);
+        kprep_text_add(text, "  - ");
+        if (stage != NULL) kprep_yaml_quote(text, stage);
+        kprep_text_add(text, "\n");
+        free(stage);
+        stages += n + (stages[n] == '|' ? 1 : 0);
+    }
+}
+
+static void format_settings(const kprep_settings *settings, bool all, const char *more,
+                            kprep_text *text)
 {
     kprep_text_add(text, "input:\n");
     kprep_text_add(text, "  path: [");
@@ -614,11 +664,16 @@ void kprep_settings_format(const kprep_settings *settings, bool all, kprep_text 
     kprep_text_add(text, "like: %s\n", like_words[settings->like]);
     kprep_text_add(text, "labels: %s\n",
                    settings->labels == KPREP_LABELS_FOLDER ? "folder" : "none");
-    kprep_text_add(text, settings->stage_count > 0 ? "pipeline:\n" : "pipeline: []\n");
+    bool stages = settings->stage_count > 0 || more[0] != '\0';
+    kprep_text_add(text, stages ? "pipeline:\n" : "pipeline: []\n");
     for (size_t i = 0; i < settings->stage_count; i++) format_stage(&settings->stages[i], text);
-    if (all && settings->spec.kind == KPREP_VALUE_SCALAR) {
+    format_more(more, text);
+    if (all && settings->spec.kind != KPREP_VALUE_NULL) {
         kprep_text_add(text, "spec: ");
-        kprep_yaml_quote(text, settings->spec.text);
+        if (settings->spec.kind == KPREP_VALUE_SCALAR)
+            kprep_yaml_quote(text, settings->spec.text);
+        else
+            format_value(&settings->spec, text);
         kprep_text_add(text, "\n");
     }
     kprep_text_add(text, "output:\n");
@@ -645,4 +700,15 @@ void kprep_settings_format(const kprep_settings *settings, bool all, kprep_text 
     if (settings->limits.files > 0)
         kprep_text_add(text, ", files: %lld", (long long)settings->limits.files);
     kprep_text_add(text, "}\n");
+}
+
+void kprep_settings_format(const kprep_settings *settings, bool all, kprep_text *text)
+{
+    format_settings(settings, all, "", text);
+}
+
+void kprep_settings_format_with(const kprep_settings *settings, const char *stages,
+                                kprep_text *text)
+{
+    format_settings(settings, true, stages, text);
 }

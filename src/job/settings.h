@@ -4,6 +4,8 @@
 #ifndef KPREP_JOB_SETTINGS_H
 #define KPREP_JOB_SETTINGS_H
 
+#include <kprep/job.h>
+
 #include "base/value.h"
 #include "codec/codec.h"
 #include "io/path_list.h"
@@ -69,6 +71,10 @@ void kprep_settings_free(kprep_settings *settings);
 /* Adds the resolved job as YAML; what does not change the output's bytes (folders, limits, error policy)
  * only if all is true. */
 void kprep_settings_format(const kprep_settings *settings, bool all, kprep_text *text);
+
+/* The whole resolved job with more stages ("moveaxis 0 -1 | cast float32", may be "") behind its own. */
+void kprep_settings_format_with(const kprep_settings *settings, const char *stages,
+                                kprep_text *text);
 
 
 #endif

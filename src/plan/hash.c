@@ -1,8 +1,8 @@
 /* hash.c: the plan's hash: two runs with the same one write the same bytes. */
 #include <stdio.h>
 #include <string.h>
-#include <xxhash.h>
 
+#include "base/hash.h"
 #include "plan/plan.h"
 
 static void add_text(XXH3_state_t *state, const char *text)

@@ -4,24 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "base/fail.h"
+#include "base/hash.h"
 
 kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *paths,
                               kprep_error *err)
 {
-    *paths = (kprep_path_list){0};
+    *paths = (kprep_path_list){.by_class = settings->labels == KPREP_LABELS_FOLDER};
     kprep_order order = (kprep_order)settings->order;
-    bool by_class = settings->labels == KPREP_LABELS_FOLDER;
     if (settings->path_count == 0) {
         kprep_fail(err, KPREP_E_BAD_OPTION, "the job has no input");
         kprep_error_help(err, "name files, folders or a glob: input: photos/");
         return KPREP_E_BAD_OPTION;
     }
     for (size_t i = 0; i < settings->path_count; i++) {
-        kprep_status st = kprep_path_list_add(paths, settings->base, settings->paths[i], order,
-                                              by_class, err);
+        kprep_status st =
+            kprep_path_list_add(paths, settings->base, settings->paths[i], order, err);
         if (st != KPREP_OK) {
             kprep_path_list_free(paths);
             return st;

@@ -124,27 +124,11 @@ static void free_descs(kprep_desc **descs)
 static void format_job(const kprep_context *context, const char *repair, const char *why,
                        kprep_text *text)
 {
-    kprep_text whole = {0};
+    kprep_settings settings = context->settings;
+    char folder[] = "out";
+    if (settings.output == NULL) settings.output = folder;
     if (why != NULL && why[0] != '\0') kprep_text_add(text, "# %s\n", why);
-    kprep_settings_format(&context->settings, true, &whole);
-    if (whole.data == NULL) return;
-    for (char *line = whole.data, *end; *line != '\0'; line = end + 1) {
-        end = strchr(line, '\n');
-        int n = (int)(end - line);
-        bool empty = strncmp(line, "pipeline: []", 12) == 0;
-        if (repair[0] != '\0' && (empty || strncmp(line, "like:", 5) == 0)) {
-            if (!empty) {
-                kprep_text_add(text, "%.*s\n", n, line);
-                continue;
-            }
-            kprep_text_add(text, "pipeline: ");
-            kprep_yaml_quote(text, repair);
-            kprep_text_add(text, "\n");
-            continue;
-        }
-        kprep_text_add(text, "%.*s\n", n, line);
-    }
-    kprep_text_free(&whole);
+    kprep_settings_format_with(&settings, repair, text);
 }
 
 static kprep_status ambiguous(const kprep_repair_list *list, kprep_problems *problems,
@@ -200,7 +184,7 @@ static bool fits_joined(kprep_job *job, const kprep_options *options, kprep_text
     return fits;
 }
 
-kprep_status kprep_plan(const kprep_job *job, const kprep_options *options, char **text,
+kprep_status kprep_plan_job(const kprep_job *job, const kprep_options *options, char **text,
                         kprep_problems *problems, kprep_error *err)
 {
     kprep_context context;

@@ -98,6 +98,12 @@ static void summarise_plan(kprep_context *context)
     s->axes_assumed = plan->data.axes_known == KPREP_ASSUMED;
     s->samples = plan->samples;
     s->row_bytes = plan->row_bytes;
+    if (s->joined && context->input.paths.count > 0) {
+        size_t last = context->input.paths.count - 1;
+        snprintf(s->channels, sizeof s->channels, "%lld, from %.80s (first) to %.80s (last)",
+                 (long long)plan->channel[last + 1], kprep_input_name(&context->input, 0),
+                 kprep_input_name(&context->input, last));
+    }
     kprep_copy_text(s->data, sizeof s->data, kprep_desc_format(&plan->data, text, sizeof text));
     kprep_copy_text(s->result, sizeof s->result,
                     kprep_desc_format(&plan->result, text, sizeof text));
@@ -177,7 +183,7 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
     context->open_files = files_for_worker(&context->settings, context->threads);
     KPREP_TRY(kprep_plan_make(&context->settings, &context->input, context->wanted, &context->plan,
                               problems, err));
-    summarise_plan(context);
+    if (context->input.kind_count > 0) summarise_plan(context);
     if (kprep_problems_count(problems) > 0) return KPREP_OK;
     KPREP_TRY(kprep_sequence_make(&context->settings, context->plan.samples, &context->sequence,
                                   err));

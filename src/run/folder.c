@@ -11,9 +11,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "base/fail.h"
+#include "base/hash.h"
 #include "io/path_list.h"
 
 enum { MANIFEST_LIMIT = 1 << 30 };

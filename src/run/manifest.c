@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "base/fail.h"
+#include "base/hash.h"
 #include "io/yaml.h"
 #include "run/sink_files.h"
 

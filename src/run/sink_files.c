@@ -7,12 +7,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include <kprep/npy.h>
 
 #include "base/dtype.h"
 #include "base/fail.h"
+#include "base/hash.h"
 
 enum { REREAD_BYTES = 1 << 18 };
 

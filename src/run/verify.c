@@ -9,12 +9,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include <kprep/npy.h>
 
 #include "base/dtype.h"
 #include "base/fail.h"
+#include "base/hash.h"
 #include "io/path_list.h"
 #include "kernel/kernel.h"
 #include "run/folder.h"

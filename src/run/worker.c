@@ -2,10 +2,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "base/dtype.h"
 #include "base/fail.h"
+#include "base/hash.h"
 #include "run/engine.h"
 
 enum { CHECK_BYTES = 32768 }; /* of a row that are looked at and hashed while in the L1 cache */
