@@ -434,6 +434,26 @@ def test_random_pipeline(seed):
         same(run(" | ".join(stages), array, "_" * len(shape)), np.asarray(reference.array))
 
 
+def test_longest_pipelines():
+    """64 stages, each of which needs passes of its own: at most two each and one more."""
+    array = numbers(np.random.default_rng(12), (4, 6, 8), np.uint8)
+    costly = ["rearrange '(a b) (c d) (e f) -> (e c) (f a) (d b)' a=2 c=2 e=2",
+              "resize 3 5 nearest", "select c 0,3,1 | transpose 2 0 1",
+              "rearrange 'a b c -> (b c) a 1' | rearrange '(a b) c 1 -> c b a' a=2",
+              "transpose 2 0 1 | reduce 0 max | expand_dims 0 | resize 4 7 nearest"]
+    for seed in range(60):
+        rng = np.random.default_rng([13, seed])
+        stages, axes = [], str(rng.choice(["hwc", "chw", "cwh"]))
+        while len(stages) < 64:
+            more = str(rng.choice(costly)).split(" | ")
+            try:
+                run(" | ".join(stages + more), array, axes)
+                stages += more
+            except StageError:
+                stages.append("transpose 2 0 1")
+        assert run(" | ".join(stages[:64]), array, axes).passes <= 129
+
+
 @pytest.mark.parametrize("seed", range(120))
 def test_random_channels(seed):
     """Per-channel numbers through layout changes: the channel axis is named, and moves."""

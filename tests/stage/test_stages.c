@@ -287,6 +287,8 @@ static void errors(void **state)
          "rearrange 'a b -> (a b': parentheses don't match"},
         {"(3, 4) uint8, axes h w", "rearrange 'a b -> a b 2'",
          "rearrange 'a b -> a b 2': not a name, 1, or parenthesis: '2'"},
+        {"(3, 4) uint8, axes h w", "rearrange 'a \xC3\xA9 -> a'",
+         "rearrange 'a \xC3\xA9 -> a': not a name, 1, or parenthesis: '\xC3\xA9'"},
         {"(3, 4) uint8, axes h w", "rearrange 'a b -> b a' c=4",
          "rearrange 'a b -> b a': there is no axis 'c'"},
         {"(3, 4) uint8, axes h w", "select 0 1,3",
