@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import make
-from support import IMAGES, MODELS, PHOTOS, npy_bytes, npy_file, tree
+from support import IMAGES, MODELS, PHOTOS, npy_bytes, npy_file, rows, tree
 
 ANY_IMAGE = {"shape": [None, None, None, None], "dtype": "uint8"}
 ANY_ROWS = {"shape": [None, None], "dtype": "float32"}
@@ -111,11 +111,11 @@ class TestArrays:
 
 
 class TestImages:
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def jpeg(self):
         return (PHOTOS / "cat/img1.jpg").read_bytes()
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def png(self):
         return (PHOTOS / "cat/small.png").read_bytes()
 
@@ -129,8 +129,9 @@ class TestImages:
         """The kind is told by the first bytes."""
         for name, data in (("jpeg.png", jpeg), ("png.jpg", png)):
             (tmp_path / name).write_bytes(data)
-            kprep("run", job(input=str(tmp_path / name), spec=ANY_IMAGE,
-                             output={"path": str(tmp_path / f"out-{name}")}), rc=0)
+            out = tmp_path / f"out-{name}"
+            kprep("run", job(input=str(tmp_path / name), spec=ANY_IMAGE, output={"path": str(out)}), rc=0)
+            assert len(rows(out)) == 1
 
     @pytest.mark.parametrize("part", [0.02, 0.3, 0.9, 0.999])
     def test_truncated_jpeg(self, refused, jpeg, part):
@@ -405,3 +406,4 @@ def test_large_photo_is_fine(kprep, job, tmp_path):
     Image.fromarray(make.picture(600, 800, 1)).save(tmp_path / "big.jpg", quality=80)
     kprep("run", job(input=str(tmp_path / "big.jpg"), spec=ANY_IMAGE,
                      output={"path": str(tmp_path / "out")}), rc=0)
+    assert rows(tmp_path / "out").shape == (1, 600, 800, 3)

@@ -145,6 +145,7 @@ def test_examples_on_committed_data_fit(kprep, workplace, name):
     out = workplace / "plain" / name
     kprep("run", path, "--output", out, rc=0)
     kprep("verify", out, rc=0)
+    assert len(rows(out)) == {"missing-channel": 100, "photos": len(make.PHOTOS)}[name]
 
 
 def test_every_example_is_tested():
