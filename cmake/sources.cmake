@@ -71,4 +71,14 @@ set(KPREP_SOURCES
     src/spec/spec_yaml.c
     src/job/pipeline_text.c)
 
-set(KPREP_CLI_SOURCES src/cli/main.c)
+set(KPREP_CLI_SOURCES
+    src/cli/args.c
+    src/cli/cmd_check.c
+    src/cli/cmd_inspect.c
+    src/cli/cmd_plan.c
+    src/cli/cmd_run.c
+    src/cli/cmd_spec.c
+    src/cli/cmd_stages.c
+    src/cli/cmd_verify.c
+    src/cli/main.c
+    src/cli/output.c)

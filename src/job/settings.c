@@ -561,8 +561,7 @@ void kprep_settings_free(kprep_settings *settings)
 {
     for (size_t i = 0; i < settings->path_count; i++) free(settings->paths[i]);
     free(settings->paths);
-    for (size_t i = 0; i < settings->stage_count; i++) kprep_stage_use_free(&settings->stages[i]);
-    free(settings->stages);
+    kprep_pipeline_free(settings->stages, settings->stage_count);
     kprep_value_free(&settings->spec);
     kprep_options_free(input_options, settings);
     free(settings->output);
@@ -606,27 +605,6 @@ static void format_value(const kprep_value *value, kprep_text *text)
     kprep_text_add(text, value->kind == KPREP_VALUE_MAP ? "}" : "]");
 }
 
-static void format_stage(const kprep_stage_use *use, kprep_text *text)
-{
-    const kprep_option *option = use->stage->options;
-    kprep_text_add(text, "  - %s", use->stage->name);
-    if (option == NULL || option->name == NULL) {
-        kprep_text_add(text, "\n");
-        return;
-    }
-    const char *before = ": {";
-    for (; option->name != NULL; option++) {
-        kprep_text value = {0};
-        kprep_option_format(option, use->state, &value);
-        if (value.length > 0) {
-            kprep_text_add(text, "%s%s: %s", before, option->name, value.data);
-            before = ", ";
-        }
-        kprep_text_free(&value);
-    }
-    kprep_text_add(text, before[0] == ',' ? "}\n" : "\n");
-}
-
 /* Stages of a pipeline string, one item each. A '|' in quotes does not part stages. */
 static void format_more(const char *stages, kprep_text *text)
 {
@@ -666,7 +644,11 @@ static void format_settings(const kprep_settings *settings, bool all, const char
                    settings->labels == KPREP_LABELS_FOLDER ? "folder" : "none");
     bool stages = settings->stage_count > 0 || more[0] != '\0';
     kprep_text_add(text, stages ? "pipeline:\n" : "pipeline: []\n");
-    for (size_t i = 0; i < settings->stage_count; i++) format_stage(&settings->stages[i], text);
+    for (size_t i = 0; i < settings->stage_count; i++) {
+        kprep_text_add(text, "  - ");
+        kprep_stage_format(&settings->stages[i], text);
+        kprep_text_add(text, "\n");
+    }
     format_more(more, text);
     if (all && settings->spec.kind != KPREP_VALUE_NULL) {
         kprep_text_add(text, "spec: ");

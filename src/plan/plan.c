@@ -207,8 +207,7 @@ kprep_status kprep_plan_lower(const kprep_plan *plan, const kprep_desc *data, co
     for (size_t i = 0; i < plan->settings->stage_count; i++) {
         const kprep_stage_use *use = &plan->settings->stages[i];
         KPREP_TRY(kprep_stage_describe(use, (int32_t)i, like, &in, &out, err));
-        lowering.stage_index = (int32_t)i;
-        KPREP_TRY(use->stage->lower(use->state, like, &in, &out, &lowering, err));
+        KPREP_TRY(kprep_stage_lower(use, (int32_t)i, like, &in, &out, &lowering, err));
         in = out;
     }
     lowering.stage_index = -1;

@@ -1,0 +1,370 @@
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cli.h"
+
+enum { JOB = RUN | CHECK | PLAN | INSPECT, ALL = ~0, MOST_LIST = 1 << 28 };
+
+/* How an option's argument becomes what it sets. */
+typedef enum {
+    FLAG,        /* none */
+    TEXT,        /* a key of the job, the argument as it is */
+    SPLIT,       /* output.split: train=0.8,validation=0.2 */
+    LABELS,      /* labels: folder, a path, a table */
+    SET,         /* KEY=VALUE */
+    LIST_LINES,  /* input paths from a file, by line */
+    LIST_NULS,   /* the same, by NUL */
+    OWN          /* the command line's own: see take_own() */
+} option_kind;
+
+typedef struct option {
+    const char *name, *argument, *key, *help;
+    option_kind kind;
+    unsigned commands;
+} option;
+
+static const option options[] = {
+    {"pipeline", "P", "pipeline", "stages, as 'resize 224 224 | rescale 1/255'", TEXT, JOB},
+    {"spec", "SPEC", "spec", "model file or spec file", TEXT, JOB},
+    {"like", "keras|pillow|opencv", "like", "whose values to give, bit for bit", TEXT, JOB},
+    {"samples", "auto|file|row", "input.samples", "what one sample is", TEXT, JOB},
+    {"join", "samples|channels", "input.join", "files are samples, or channels of them", TEXT, JOB},
+    {"by", "file|folder", "input.by", "with --join channels: what holds a sample", TEXT, JOB},
+    {"order", "natural|bytes|list|keras", "input.order", "order of the files", TEXT, JOB},
+    {"axes", "hwc", "input.axes", "names of one sample's axes", TEXT, JOB},
+    {"depth", "keep|8", "input.depth", "16-bit images: keep, or narrow", TEXT, JOB},
+    {"exif", "apply|ignore", "input.exif", "EXIF orientation of images", TEXT, JOB},
+    {"labels", "folder|PATH.npy|PATH.csv:KEY:COLUMN", "labels", "labels", LABELS, JOB},
+    {"files-from", "F", NULL, "input paths, one per line (-: stdin)", LIST_LINES, JOB},
+    {"files0-from", "F", NULL, "input paths, each ended by NUL (-: stdin)", LIST_NULS, JOB},
+    {"sample", "N", NULL, "rows of float arrays to read (default 16)", OWN, CHECK},
+    {"output", "DIR", "output.path", "folder to write to", TEXT, RUN},
+    {"batch", "N|all", "output.batch", "rows per batch file (default 64)", TEXT, RUN},
+    {"shuffle", "SEED", "output.shuffle", "order by a seeded permutation", TEXT, RUN},
+    {"split", "train=0.8,validation=0.2", "output.split", "parts, a folder each", SPLIT, RUN},
+    {"on-error", "fail|skip|quarantine", "on_error", "what to do with bad files", TEXT, RUN},
+    {"max-bad", "COUNT|PERCENT%", "max_bad", "how many bad ones are let pass", TEXT, RUN},
+    {"set", "KEY=VALUE", NULL, "override one key of the job", SET, JOB},
+    {"retry", NULL, NULL, "redo the batches with rejects", OWN, RUN},
+    {"shard", "I/N|auto", NULL, "do a part of the batches", OWN, RUN},
+    {"force", NULL, NULL, "remove what an earlier, different job wrote to DIR", OWN, RUN},
+    {"dry-run", NULL, NULL, "print the resolved job, its passes and sizes; write nothing", OWN, RUN},
+    {"layers", NULL, NULL, "print the layer table", OWN, SPEC},
+    {"data", "PATH", NULL, "where in the model that data fails", OWN, SPEC},
+    {"threads", "N", NULL, "workers (default: the CPUs this process may use)", OWN, (unsigned)ALL},
+    {"json", NULL, NULL, "one JSON document on stdout", OWN, (unsigned)ALL},
+    {"quiet", NULL, NULL, "no messages but errors", OWN, (unsigned)ALL},
+    {"color", "auto|always|never", NULL, "colored messages", OWN, (unsigned)ALL},
+    {"progress", "auto|always|never|json", NULL, "progress on stderr", OWN, (unsigned)ALL},
+    {"help", NULL, NULL, "this text", OWN, (unsigned)ALL},
+    {"version", NULL, NULL, "the version", OWN, (unsigned)ALL},
+};
+enum { OPTION_COUNT = sizeof options / sizeof *options };
+
+struct cli_set {
+    const option *option;
+    const char *argument;
+};
+
+__attribute__((format(printf, 4, 5))) static kprep_status
+usage(kprep_error *err, kprep_status code, const char *where, const char *fmt, ...)
+{
+    va_list args;
+    memset(err, 0, sizeof *err);
+    err->code = code;
+    err->side = KPREP_SIDE_JOB;
+    err->sample = -1;
+    err->stage_index = -1;
+    snprintf(err->config, sizeof err->config, "%s", where);
+    va_start(args, fmt);
+    vsnprintf(err->message, sizeof err->message, fmt, args);
+    va_end(args);
+    return code;
+}
+
+static kprep_status bad_argument(kprep_error *err, const option *o, const char *argument)
+{
+    usage(err, KPREP_E_BAD_OPTION, "command line", "--%s must be %s, not '%.100s'", o->name,
+          o->argument, argument);
+    snprintf(err->expected, sizeof err->expected, "%s", o->argument);
+    snprintf(err->found, sizeof err->found, "%.200s", argument);
+    return KPREP_E_BAD_OPTION;
+}
+
+static kprep_status unknown_option(kprep_error *err, const cli_command *command, const char *word)
+{
+    const char *names[OPTION_COUNT + 1];
+    int n = 0;
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (options[i].commands & command->flag) names[n++] = options[i].name;
+    names[n] = NULL;
+    const char *near = kprep_suggest(word, names);
+    usage(err, KPREP_E_UNKNOWN_KEY, "command line", "kprep %s has no option --%.100s",
+          command->name, word);
+    snprintf(err->found, sizeof err->found, "--%.200s", word);
+    if (near != NULL)
+        snprintf(err->help, sizeof err->help, "did you mean --%s?", near);
+    else
+        snprintf(err->help, sizeof err->help, "kprep %s --help lists the options", command->name);
+    return KPREP_E_UNKNOWN_KEY;
+}
+
+static bool take_choice(const char *argument, cli_when *out, bool json_too)
+{
+    static const char *const words[] = {"auto", "always", "never", "json"};
+    for (int i = 0; i < (json_too ? 4 : 3); i++) {
+        if (strcmp(argument, words[i]) != 0) continue;
+        *out = (cli_when)i;
+        return true;
+    }
+    return false;
+}
+
+static bool take_number(const char *argument, int32_t least, int32_t *out)
+{
+    char *end;
+    errno = 0;
+    long number = strtol(argument, &end, 10);
+    if (errno != 0 || *end != '\0' || end == argument || number < least || number > 65536)
+        return false;
+    *out = (int32_t)number;
+    return true;
+}
+
+/* Options of the command line itself. */
+static kprep_status take_own(cli *c, const option *o, const char *argument, kprep_error *err)
+{
+    bool fine = true;
+    if (strcmp(o->name, "json") == 0)
+        c->json = true;
+    else if (strcmp(o->name, "quiet") == 0)
+        c->quiet = true;
+    else if (strcmp(o->name, "help") == 0)
+        c->help = true;
+    else if (strcmp(o->name, "force") == 0)
+        c->options.force = true;
+    else if (strcmp(o->name, "dry-run") == 0)
+        c->dry_run = true;
+    else if (strcmp(o->name, "color") == 0)
+        fine = take_choice(argument, &c->color, false);
+    else if (strcmp(o->name, "progress") == 0)
+        fine = take_choice(argument, &c->progress, true);
+    else if (strcmp(o->name, "threads") == 0)
+        fine = take_number(argument, 1, &c->options.threads);
+    else if (strcmp(o->name, "sample") == 0) {
+        fine = take_number(argument, 0, &c->options.sample_rows);
+        if (fine && c->options.sample_rows == 0) c->options.sample_rows = -1;
+    } else if (strcmp(o->name, "version") == 0) {
+        printf("kprep %s\n", kprep_version());
+        exit(0);
+    } else {
+        return usage(err, KPREP_E_BAD_OPTION, "command line",
+                     "--%s is not available in this version", o->name);
+    }
+    return fine ? KPREP_OK : bad_argument(err, o, argument);
+}
+
+static kprep_status take_option(cli *c, const cli_command *command, int argc, char **argv, int *i,
+                                kprep_error *err)
+{
+    const char *word = argv[*i] + 2, *equals = strchr(word, '=');
+    size_t length = equals != NULL ? (size_t)(equals - word) : strlen(word);
+    const option *o = NULL;
+    for (int k = 0; k < OPTION_COUNT; k++)
+        if (strlen(options[k].name) == length && strncmp(options[k].name, word, length) == 0)
+            o = &options[k];
+    if (o == NULL || !(o->commands & command->flag)) {
+        char name[128];
+        snprintf(name, sizeof name, "%.*s", (int)(length < 100 ? length : 100), word);
+        return unknown_option(err, command, name);
+    }
+    const char *argument = equals != NULL ? equals + 1 : NULL;
+    if (o->argument == NULL && argument != NULL)
+        return usage(err, KPREP_E_BAD_OPTION, "command line", "--%s takes no value", o->name);
+    if (o->argument != NULL && argument == NULL) {
+        if (*i + 1 >= argc) {
+            usage(err, KPREP_E_BAD_OPTION, "command line", "--%s needs a value", o->name);
+            snprintf(err->expected, sizeof err->expected, "--%s %s", o->name, o->argument);
+            return KPREP_E_BAD_OPTION;
+        }
+        argument = argv[++*i];
+    }
+    if (o->kind == OWN) return take_own(c, o, argument, err);
+    c->sets[c->set_count++] = (struct cli_set){o, argument};
+    return KPREP_OK;
+}
+
+kprep_status cli_parse(cli *c, const cli_command *command, int argc, char **argv, kprep_error *err)
+{
+    bool only_paths = false;
+    c->sets = calloc((size_t)argc + 1, sizeof *c->sets);
+    c->paths = calloc((size_t)argc + 1, sizeof *c->paths);
+    if (c->sets == NULL || c->paths == NULL)
+        return usage(err, KPREP_E_NO_MEMORY, "command line", "out of memory");
+    for (int i = 0; i < argc; i++) {
+        if (!only_paths && strcmp(argv[i], "--") == 0) {
+            only_paths = true;
+        } else if (!only_paths && strncmp(argv[i], "--", 2) == 0) {
+            kprep_status st = take_option(c, command, argc, argv, &i, err);
+            if (st != KPREP_OK) return st;
+        } else if (!only_paths && strcmp(argv[i], "-h") == 0) {
+            c->help = true;
+        } else if (!only_paths && strcmp(argv[i], "-q") == 0) {
+            c->quiet = true;
+        } else if (!only_paths && argv[i][0] == '-' && argv[i][1] != '\0') {
+            return unknown_option(err, command, argv[i] + 1);
+        } else {
+            c->paths[c->path_count++] = argv[i];
+        }
+    }
+    bool listed = false;
+    for (int i = 0; i < c->set_count; i++)
+        listed |= c->sets[i].option->kind == LIST_LINES || c->sets[i].option->kind == LIST_NULS;
+    int least = listed ? 0 : command->least;
+    if (c->help || (c->path_count >= least && c->path_count <= command->most)) return KPREP_OK;
+    usage(err, KPREP_E_BAD_OPTION, "command line", "kprep %s needs %s", command->name,
+          command->arguments);
+    snprintf(err->help, sizeof err->help, "for instance: %s", command->example);
+    return KPREP_E_BAD_OPTION;
+}
+
+void cli_print_options(unsigned flag)
+{
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        char left[64];
+        const option *o = &options[i];
+        if (!(o->commands & flag)) continue;
+        snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument != NULL ? " " : "",
+                 o->argument != NULL ? o->argument : "");
+        printf(strlen(left) > 30 ? "  %s\n%-34s%s\n" : "  %-31s%s%s\n", left,
+               strlen(left) > 30 ? "" : " ", o->help);
+    }
+}
+
+static bool is_job_file(const char *path)
+{
+    static const char *const ends[] = {".yaml", ".yml", ".json"};
+    size_t n = strlen(path);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (n > strlen(ends[i]) && strcasecmp(path + n - strlen(ends[i]), ends[i]) == 0) return true;
+    return false;
+}
+
+/* Adds the paths of a list in memory. An empty line is none. */
+static kprep_status add_list(cli *c, char *text, size_t size, char separator, kprep_error *err)
+{
+    for (char *at = text, *end = text + size; at < end;) {
+        char *stop = memchr(at, separator, (size_t)(end - at));
+        if (stop == NULL) stop = end;
+        *stop = '\0';
+        if (separator == '\n' && stop > at && stop[-1] == '\r') stop[-1] = '\0';
+        if (*at != '\0') {
+            kprep_status st = kprep_job_add_path(c->job, at, err);
+            if (st != KPREP_OK) return st;
+        }
+        at = stop + 1;
+    }
+    return KPREP_OK;
+}
+
+static kprep_status read_list(cli *c, const char *path, char separator, kprep_error *err)
+{
+    bool standard = strcmp(path, "-") == 0;
+    FILE *file = standard ? stdin : fopen(path, "rb");
+    char *text = NULL;
+    size_t size = 0, room = 0;
+    if (file == NULL) {
+        usage(err, KPREP_E_NOT_FOUND, "command line", "can't open the list of files: %s",
+              strerror(errno));
+        snprintf(err->file, sizeof err->file, "%.500s", path);
+        err->side = KPREP_SIDE_INPUT;
+        return KPREP_E_NOT_FOUND;
+    }
+    kprep_status st = KPREP_OK;
+    while (!feof(file) && !ferror(file)) {
+        if (size + 1 >= room) {
+            room = 2 * room + 65536;
+            char *more = room < MOST_LIST ? realloc(text, room) : NULL;
+            if (more == NULL) {
+                st = usage(err, KPREP_E_TOO_LARGE, "command line", "the list of files is too long");
+                break;
+            }
+            text = more;
+        }
+        size += fread(text + size, 1, room - size - 1, file);
+    }
+    if (st == KPREP_OK && ferror(file)) {
+        st = usage(err, KPREP_E_UNREADABLE, "command line", "can't read the list of files");
+        err->side = KPREP_SIDE_INPUT;
+    }
+    if (!standard) fclose(file);
+    if (st == KPREP_OK) st = add_list(c, text, size, separator, err);
+    free(text);
+    return st;
+}
+
+/* train=0.8,validation=0.2 -> {train: 0.8, validation: 0.2} */
+static kprep_status set_split(cli *c, const struct cli_set *set, const char *origin,
+                              kprep_error *err)
+{
+    char yaml[1024] = "{";
+    size_t n = 1;
+    for (const char *from = set->argument; *from != '\0' && n + 8 < sizeof yaml; from++) {
+        if (*from == '=') {
+            yaml[n++] = ':';
+            yaml[n++] = ' ';
+        } else if (*from == ',') {
+            yaml[n++] = ',';
+            yaml[n++] = ' ';
+        } else {
+            yaml[n++] = *from;
+        }
+    }
+    yaml[n++] = '}';
+    yaml[n] = '\0';
+    if (strchr(set->argument, '=') == NULL) return bad_argument(err, set->option, set->argument);
+    return kprep_job_set(c->job, "output.split", yaml, origin, err);
+}
+
+static kprep_status set_key(cli *c, const struct cli_set *set, const char *origin, kprep_error *err)
+{
+    const char *equals = strchr(set->argument, '=');
+    if (equals == NULL || equals == set->argument)
+        return bad_argument(err, set->option, set->argument);
+    char key[128];
+    snprintf(key, sizeof key, "%.*s", (int)(equals - set->argument), set->argument);
+    return kprep_job_set(c->job, key, equals + 1, origin, err);
+}
+
+static kprep_status apply(cli *c, const struct cli_set *set, kprep_error *err)
+{
+    char origin[64];
+    snprintf(origin, sizeof origin, "--%s", set->option->name);
+    switch (set->option->kind) {
+    case TEXT:
+    case LABELS:
+        return kprep_job_set_text(c->job, set->option->key, set->argument, origin, err);
+    case SPLIT: return set_split(c, set, origin, err);
+    case SET: return set_key(c, set, origin, err);
+    case LIST_LINES: return read_list(c, set->argument, '\n', err);
+    case LIST_NULS: return read_list(c, set->argument, '\0', err);
+    case FLAG:
+    case OWN: break;
+    }
+    return KPREP_OK;
+}
+
+kprep_status cli_job(cli *c, kprep_error *err)
+{
+    bool file = c->path_count == 1 && is_job_file(c->paths[0]);
+    kprep_status st = file ? kprep_job_load(c->paths[0], &c->job, err) : kprep_job_new(&c->job, err);
+    for (int i = 0; st == KPREP_OK && !file && i < c->path_count; i++)
+        st = kprep_job_add_path(c->job, c->paths[i], err);
+    for (int i = 0; st == KPREP_OK && i < c->set_count; i++) st = apply(c, &c->sets[i], err);
+    return st;
+}

@@ -1,0 +1,80 @@
+/* cli.h: what the commands share. They see include/kprep/ and this, nothing of the library's inside.
+ *
+ * A command is one function in one file, cmd_NAME.c, and one line in the table in main.c. It does its work,
+ * prints its results to stdout (or adds them to the JSON document) and returns the exit code; problems
+ * go through cli_fail() and cli_problems(), so that --json always gets exactly one document.
+ */
+#ifndef KPREP_CLI_H
+#define KPREP_CLI_H
+
+#include <jansson.h>
+#include <kprep/kprep.h>
+
+typedef enum { AUTO, ALWAYS, NEVER, AS_JSON } cli_when;
+
+typedef struct cli {
+    /* From the command line. */
+    const char *command;
+    char **paths; /* positional arguments; borrowed from argv */
+    int path_count;
+    bool json, quiet, help, dry_run;
+    cli_when color, progress;
+    kprep_options options;
+    kprep_job *job;       /* made by cli_job(), else NULL; owned */
+    struct cli_set *sets; /* options that set keys of the job, in order; owned */
+    int set_count;
+    /* The answer. */
+    json_t *document;     /* with --json: what the command adds; owned */
+    kprep_problems *problems;
+} cli;
+
+typedef struct cli_command {
+    const char *name, *arguments, *summary, *example;
+    unsigned flag;        /* which options it takes: a bit of option.commands */
+    int least, most;      /* positional arguments */
+    int (*run)(cli *c);
+} cli_command;
+
+enum { RUN = 1, CHECK = 2, PLAN = 4, SPEC = 8, INSPECT = 16, VERIFY = 32, STAGES = 64 };
+
+extern const cli_command cmd_run, cmd_check, cmd_plan, cmd_spec, cmd_inspect, cmd_verify, cmd_stages;
+
+/* ---- arguments (args.c) ---- */
+
+/* Parses everything behind the command. KPREP_OK or unknown-key, bad-option. */
+kprep_status cli_parse(cli *c, const cli_command *command, int argc, char **argv, kprep_error *err);
+void cli_print_options(unsigned flag);
+
+/* Makes c->job: the job file, if that is what the sole path is, else the paths; then the options. */
+kprep_status cli_job(cli *c, kprep_error *err);
+
+/* ---- output (output.c) ---- */
+
+/* Adds a problem to the answer. @return its exit code. */
+int cli_fail(cli *c, const kprep_error *err);
+
+/* Prints all problems: with color where that is wanted, to stdout if they are the answer itself. Nothing
+ * with --json: they are in the document. @return the highest exit code among them. */
+int cli_problems(cli *c, FILE *to);
+int cli_worst(const cli *c);
+
+/* Prints the JSON document: {"ok", "exit", "problems", and what the command added}. */
+void cli_print_json(cli *c, int exit_code);
+
+/* A message to stderr, unless --quiet. */
+void cli_note(const cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* "10.3 MiB". Returns dst. */
+char *cli_bytes(int64_t bytes, char *dst, size_t size);
+
+/* Text for JSON: what is not UTF-8 (file names may hold any bytes) is replaced. A new reference. */
+json_t *cli_text(const char *text);
+json_t *cli_shape(const int64_t *shape, int32_t rank);
+json_t *cli_summary(const kprep_summary *summary);
+json_t *cli_number(double number);
+
+/* A progress callback for kprep_options: a bar on a terminal, lines of JSON, or nothing. */
+void cli_progress_start(cli *c);
+void cli_progress_end(cli *c);
+
+#endif

@@ -1,0 +1,50 @@
+#include <stdio.h>
+
+#include "cli.h"
+
+static void print_verdict(const cli *c, const kprep_summary *s)
+{
+    bool fits = kprep_problems_count(c->problems) == 0;
+    if (c->quiet && fits) return;
+    printf("%s: %lld %s", fits ? "fits" : "does not fit", (long long)s->files,
+           s->files == 1 ? "file" : "files");
+    if (s->samples > 0) printf(", %lld %s", (long long)s->samples, s->samples == 1 ? "sample" : "samples");
+    if (s->skipped > 0) printf(", %lld of other kinds left out", (long long)s->skipped);
+    if (s->hidden > 0) printf(", %lld hidden left out", (long long)s->hidden);
+    printf("\n");
+    if (s->channels[0] != '\0') printf("  channels %s\n", s->channels);
+    if (s->result[0] != '\0')
+        printf("  data     %s%s%s\n", s->result, s->axes_assumed ? " (assumed)" : "",
+               s->by_row ? ", a row of each file" : "");
+    printf("  model    %s\n", s->wanted);
+}
+
+static int run(cli *c)
+{
+    kprep_error err;
+    kprep_summary summary = {0};
+    if (cli_job(c, &err) != KPREP_OK) {
+        cli_fail(c, &err);
+        return cli_problems(c, stderr);
+    }
+    if (kprep_check(c->job, &c->options, c->problems, &summary, &err) != KPREP_OK) {
+        cli_fail(c, &err);
+        return cli_problems(c, stderr);
+    }
+    if (c->json)
+        json_object_set_new(c->document, "summary", cli_summary(&summary));
+    else
+        print_verdict(c, &summary);
+    return cli_problems(c, stdout);
+}
+
+const cli_command cmd_check = {
+    .name = "check",
+    .arguments = "JOB.yaml | PATH... --spec SPEC",
+    .summary = "would it fit? reads headers only, writes nothing",
+    .example = "kprep check photos/ --spec model.keras --pipeline 'resize 224 224'",
+    .flag = CHECK,
+    .least = 1,
+    .most = 1 << 20,
+    .run = run,
+};

@@ -1,0 +1,91 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "cli.h"
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static int dry_run(cli *c)
+{
+    char *text;
+    kprep_error err;
+    kprep_summary summary;
+    kprep_status st = kprep_dry_run(c->job, &c->options, &text, c->problems, &summary, &err);
+    if (st != KPREP_OK) {
+        if (kprep_problems_count(c->problems) == 0) cli_fail(c, &err);
+        return cli_problems(c, stderr);
+    }
+    if (c->json) {
+        json_object_set_new(c->document, "plan", cli_text(text));
+        json_object_set_new(c->document, "summary", cli_summary(&summary));
+    } else {
+        printf("%s", text);
+    }
+    free(text);
+    return 0;
+}
+
+/* One screen: what came in, how it was read, what came out. */
+static void print_summary(const kprep_summary *s, double seconds)
+{
+    char bytes[32];
+    if (s->complete) {
+        printf("complete already: %lld samples in %lld batches; nothing to do\n",
+               (long long)s->samples, (long long)s->batches);
+        return;
+    }
+    printf("wrote %lld samples in %lld %s, %s, in %.1f s (%.0f samples/s)\n",
+           (long long)s->samples, (long long)s->batches, s->batches == 1 ? "batch" : "batches",
+           cli_bytes(s->output_bytes, bytes, sizeof bytes), seconds,
+           seconds > 0 ? (double)s->samples / seconds : 0);
+    printf("  input   %lld %s, the first %s\n", (long long)s->files, s->files == 1 ? "file" : "files",
+           s->stored);
+    if (s->skipped > 0) printf("          %lld of other kinds left out\n", (long long)s->skipped);
+    if (s->hidden > 0) printf("          %lld hidden ones left out\n", (long long)s->hidden);
+    if (s->channels[0] != '\0') printf("  joined  as channels: %s\n", s->channels);
+    printf("  sample  %s%s\n", s->data, s->axes_assumed ? " (assumed)" : "");
+    printf("  model   %s\n", s->wanted);
+}
+
+static int run(cli *c)
+{
+    kprep_error err;
+    kprep_summary summary;
+    if (cli_job(c, &err) != KPREP_OK) {
+        cli_fail(c, &err);
+        return cli_problems(c, stderr);
+    }
+    if (c->dry_run) return dry_run(c);
+    cli_progress_start(c);
+    double start = now();
+    kprep_status st = kprep_run(c->job, &c->options, c->problems, &summary, &err);
+    double seconds = now() - start;
+    cli_progress_end(c);
+    if (st != KPREP_OK) {
+        /* A job that does not fit says all that is wrong; anything else is the one error. */
+        if (kprep_problems_count(c->problems) == 0) cli_fail(c, &err);
+        return cli_problems(c, stderr);
+    }
+    if (c->json)
+        json_object_set_new(c->document, "summary", cli_summary(&summary));
+    else if (!c->quiet)
+        print_summary(&summary, seconds);
+    return 0;
+}
+
+const cli_command cmd_run = {
+    .name = "run",
+    .arguments = "JOB.yaml | PATH... --spec SPEC --output DIR",
+    .summary = "run a job and write verified batches; running it again resumes it",
+    .example = "kprep run photos/ --spec model.keras --pipeline 'resize 224 224' --output out/",
+    .flag = RUN,
+    .least = 1,
+    .most = 1 << 20,
+    .run = run,
+};

@@ -1,0 +1,227 @@
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+int cli_fail(cli *c, const kprep_error *err)
+{
+    kprep_problems_add(c->problems, err);
+    return kprep_exit_code(err);
+}
+
+int cli_worst(const cli *c)
+{
+    int worst = 0;
+    for (size_t i = 0; i < kprep_problems_count(c->problems); i++) {
+        int code = kprep_exit_code(kprep_problems_get(c->problems, i));
+        if (code > worst) worst = code;
+    }
+    return worst;
+}
+
+static bool wants_color(const cli *c, FILE *to)
+{
+    const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+    if (c->color != AUTO) return c->color == ALWAYS;
+    if (no != NULL && no[0] != '\0') return false;
+    return isatty(fileno(to)) && (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+/* The text of a problem, its first line's tag in red and bold. */
+static void print_problem(const cli *c, FILE *to, const kprep_error *problem)
+{
+    static const char tag[] = "kprep: ";
+    size_t size = kprep_error_format(problem, NULL, 0) + 1;
+    char *text = malloc(size);
+    if (text == NULL) return;
+    kprep_error_format(problem, text, size);
+    char *end = strchr(text, ']');
+    if (wants_color(c, to) && end != NULL)
+        fprintf(to, "%s\033[1;31m%.*s\033[0m%s\n", tag, (int)(end + 1 - text - (int)strlen(tag)),
+                text + strlen(tag), end + 1);
+    else
+        fprintf(to, "%s\n", text);
+    free(text);
+}
+
+int cli_problems(cli *c, FILE *to)
+{
+    if (!c->json)
+        for (size_t i = 0; i < kprep_problems_count(c->problems); i++)
+            print_problem(c, to, kprep_problems_get(c->problems, i));
+    return cli_worst(c);
+}
+
+void cli_note(const cli *c, const char *fmt, ...)
+{
+    if (c->quiet || c->json) return;
+    va_list args;
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+}
+
+char *cli_bytes(int64_t bytes, char *dst, size_t size)
+{
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    double amount = (double)bytes;
+    size_t unit = 0;
+    while (amount >= 1024 && unit + 1 < sizeof units / sizeof *units) {
+        amount /= 1024;
+        unit++;
+    }
+    snprintf(dst, size, unit == 0 ? "%.0f %s" : "%.1f %s", amount, units[unit]);
+    return dst;
+}
+
+/* ---- JSON ---- */
+
+json_t *cli_text(const char *text)
+{
+    json_t *out = json_string(text);
+    if (out != NULL) return out;
+    char *copy = strdup(text);
+    for (char *p = copy; p != NULL && *p != '\0'; p++)
+        if ((unsigned char)*p >= 0x80) *p = '?';
+    out = json_string(copy != NULL ? copy : "");
+    free(copy);
+    return out;
+}
+
+json_t *cli_number(double number)
+{
+    return isfinite(number) ? json_real(number) : json_null();
+}
+
+json_t *cli_shape(const int64_t *shape, int32_t rank)
+{
+    json_t *list = json_array();
+    for (int32_t i = 0; i < rank; i++)
+        json_array_append_new(list, shape[i] < 0 ? json_null() : json_integer(shape[i]));
+    return list;
+}
+
+static void add_text(json_t *object, const char *key, const char *text)
+{
+    if (text[0] != '\0') json_object_set_new(object, key, cli_text(text));
+}
+
+static json_t *problem_json(const kprep_error *p)
+{
+    json_t *object = json_object();
+    char axis[2] = {p->axis, '\0'};
+    json_object_set_new(object, "id", json_string(kprep_status_id(p->code)));
+    json_object_set_new(object, "message", cli_text(p->message));
+    add_text(object, "expected", p->expected);
+    add_text(object, "found", p->found);
+    add_text(object, "file", p->file[0] != '\0' || p->line == 0 ? p->file : p->config);
+    if (p->sample >= 0) json_object_set_new(object, "sample", json_integer(p->sample));
+    add_text(object, "stage", p->stage);
+    add_text(object, "axis", axis);
+    if (p->line > 0) json_object_set_new(object, "line", json_integer(p->line));
+    if (p->line > 0) json_object_set_new(object, "column", json_integer(p->column));
+    add_text(object, "config", p->config);
+    add_text(object, "help", p->help);
+    if (p->count > 0) json_object_set_new(object, "count", json_integer(p->count));
+    if (p->sampled) json_object_set_new(object, "sampled", json_true());
+    return object;
+}
+
+void cli_print_json(cli *c, int exit_code)
+{
+    json_t *root = json_object(), *list = json_array();
+    json_object_set_new(root, "ok", json_boolean(exit_code == 0));
+    json_object_set_new(root, "exit", json_integer(exit_code));
+    for (size_t i = 0; i < kprep_problems_count(c->problems); i++)
+        json_array_append_new(list, problem_json(kprep_problems_get(c->problems, i)));
+    json_object_set_new(root, "problems", list);
+    json_object_update(root, c->document);
+    char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    if (text != NULL) printf("%s\n", text);
+    free(text);
+    json_decref(root);
+}
+
+json_t *cli_summary(const kprep_summary *s)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "files", json_integer(s->files));
+    json_object_set_new(object, "skipped", json_integer(s->skipped));
+    json_object_set_new(object, "hidden", json_integer(s->hidden));
+    json_object_set_new(object, "unreadable", json_integer(s->unreadable));
+    json_object_set_new(object, "samples", json_integer(s->samples));
+    json_object_set_new(object, "batches", json_integer(s->batches));
+    json_object_set_new(object, "output_bytes", json_integer(s->output_bytes));
+    json_object_set_new(object, "memory_bytes", json_integer(s->memory_bytes));
+    json_object_set_new(object, "reading", json_string(s->by_row ? "row" : "file"));
+    json_object_set_new(object, "joined", json_boolean(s->joined));
+    json_object_set_new(object, "axes_assumed", json_boolean(s->axes_assumed));
+    add_text(object, "channels", s->channels);
+    add_text(object, "stored", s->stored);
+    add_text(object, "data", s->data);
+    add_text(object, "result", s->result);
+    add_text(object, "wanted", s->wanted);
+    return object;
+}
+
+/* ---- progress ---- */
+
+static void draw_bar(const kprep_progress *p)
+{
+    enum { LONGEST = 40 };
+    struct winsize window;
+    int width = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col
+                                                                                    : 80;
+    double part = p->samples > 0 ? (double)p->samples_done / (double)p->samples : 1;
+    double rate = p->seconds > 0 ? (double)p->samples_done / p->seconds : 0;
+    double megabytes = p->seconds > 0 ? (double)p->bytes_done / 1e6 / p->seconds : 0;
+    long left = rate > 0 ? lround((double)(p->samples - p->samples_done) / rate) : 0;
+    char text[160], bar[LONGEST + 1];
+    snprintf(text, sizeof text, " %3.0f%% %lld/%lld  %.0f samples/s  %.0f MB/s  %ld:%02ld left",
+             100 * part, (long long)p->samples_done, (long long)p->samples, rate, megabytes,
+             left / 60, left % 60);
+    int room = width - (int)strlen(text) - 4;
+    if (room > LONGEST) room = LONGEST;
+    if (room < 0) room = 0;
+    int full = (int)(part * room);
+    for (int i = 0; i < room; i++) bar[i] = i < full ? '=' : i == full ? '>' : ' ';
+    bar[room] = '\0';
+    fprintf(stderr, "\r[%s]%.*s\033[K", bar, width - room - 3 > 0 ? width - room - 3 : 0, text);
+    fflush(stderr);
+}
+
+static void show_bar(void *context, const kprep_progress *progress)
+{
+    (void)context;
+    draw_bar(progress);
+}
+
+static void show_json(void *context, const kprep_progress *p)
+{
+    (void)context;
+    fprintf(stderr,
+            "{\"samples_done\": %lld, \"samples\": %lld, \"bytes_done\": %lld, \"bytes\": %lld, "
+            "\"seconds\": %.3f}\n",
+            (long long)p->samples_done, (long long)p->samples, (long long)p->bytes_done,
+            (long long)p->bytes, p->seconds);
+}
+
+void cli_progress_start(cli *c)
+{
+    const char *term = getenv("TERM");
+    bool terminal = isatty(STDERR_FILENO) && (term == NULL || strcmp(term, "dumb") != 0);
+    if (c->progress == AS_JSON)
+        c->options.progress = show_json;
+    else if (c->progress == ALWAYS || (c->progress == AUTO && terminal && !c->quiet && !c->json))
+        c->options.progress = show_bar;
+}
+
+void cli_progress_end(cli *c)
+{
+    if (c->options.progress == show_bar) fprintf(stderr, "\r\033[K");
+}
