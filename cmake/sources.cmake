@@ -46,6 +46,7 @@ set(KPREP_SOURCES
     src/stage/stage_squeeze.c
     src/stage/stage_transpose.c
     src/spec/compare.c
+    src/spec/repair.c
     src/spec/spec.c
     src/spec/spec_keras.c
     src/spec/spec_yaml.c
