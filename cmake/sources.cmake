@@ -15,6 +15,7 @@ set(KPREP_SOURCES
     src/codec/codec_npy.c
     src/codec/codec_png.c
     src/codec/exif.c
+    src/codec/image.c
     src/codec/npy_file.c
     src/kernel/convert.c
     src/kernel/copy.c
@@ -24,6 +25,24 @@ set(KPREP_SOURCES
     src/kernel/reduce.c
     src/kernel/resize.c
     src/kernel/select.c
+    src/job/job.c
+    src/job/settings.c
+    src/plan/hash.c
+    src/plan/input.c
+    src/plan/plan.c
+    src/run/check.c
+    src/run/context.c
+    src/run/engine.c
+    src/run/folder.c
+    src/run/inspect.c
+    src/run/manifest.c
+    src/run/order.c
+    src/run/pipeline.c
+    src/run/reader.c
+    src/run/run.c
+    src/run/sink_files.c
+    src/run/verify.c
+    src/run/worker.c
     src/stage/lower.c
     src/stage/stage.c
     src/stage/stage_cast.c

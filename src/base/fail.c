@@ -174,6 +174,7 @@ void kprep_error_at_config(kprep_error *err, const char *config, int32_t line, i
 {
     if (err == NULL || config == NULL || err->config[0] != '\0') return;
     kprep_copy_path(err->config, sizeof err->config, config);
+    if (err->line > 0) return; /* a place inside is known already */
     err->line = line;
     err->column = column;
 }

@@ -18,7 +18,7 @@ typedef enum kprep_option_type {
     KPREP_OPT_INTS,   /* kprep_ints */
     KPREP_OPT_REALS,  /* kprep_reals */
     KPREP_OPT_AXES,   /* kprep_axes */
-    KPREP_OPT_LENGTHS /* kprep_lengths: takes all keys that no other option has; never by position */
+    KPREP_OPT_LENGTHS /* kprep_lengths: takes keys that no other option has; never by position */
 } kprep_option_type;
 
 /* An axis as a user names it: a letter, or a NumPy index among the sample's axes (-1: the last). */
@@ -50,13 +50,13 @@ typedef struct kprep_option {
 /* Fills the struct at state from what the user wrote. value may be
  *   NULL or a null value   all defaults
  *   a map                  options by name
- *   a list                 options by position, in table order; if the only option is a list, the list;
- *                          a map at the end holds further options by name
+ *   a list                 options by position, in table order; if the only option is a list, the
+ *                          list; a map at the end holds further options by name
  *   a scalar               the first option
  * A list may be written as one scalar with commas ("0,2,1"), and a list of one as that one.
  * options ends with a zero entry, may be NULL. what names the owner in messages ("stage resize").
- * On failure: unknown-key or bad-option with err->line and column (the caller adds the config's name);
- * state then holds nothing to free. */
+ * On failure: unknown-key or bad-option with err->line and column (the caller adds the config's
+ * name); state then holds nothing to free. */
 kprep_status kprep_options_read(const kprep_option *options, const char *what,
                                 const kprep_value *value, void *state, kprep_error *err);
 
@@ -70,7 +70,7 @@ void kprep_options_free(const kprep_option *options, void *state);
 /* "int, at least 1", "keras, pillow or opencv": what a value may be. Returns dst. */
 char *kprep_option_describe(const kprep_option *option, char *dst, size_t size);
 
-/* A field's value as a user would write it, for the resolved job, in YAML flow style. Adds to text. */
+/* A field's value as a user would write it, in YAML flow style, for the resolved job. */
 struct kprep_text;
 void kprep_option_format(const kprep_option *option, const void *state, struct kprep_text *text);
 

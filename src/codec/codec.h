@@ -36,13 +36,13 @@ typedef struct kprep_header {
     const struct kprep_codec *codec;
     kprep_dtype dtype;     /* of the elements as stored: uint8 or uint16 for images */
     int32_t rank;          /* images: 3, (height, width, channels) as stored, before EXIF orientation */
-    int64_t shape[KPREP_MAX_RANK];
     int64_t data_offset;   /* arrays: bytes before the first element */
     bool swapped;          /* arrays: other byte order than this machine's */
     bool fortran_order;    /* arrays: first axis fastest */
     uint8_t bits;          /* images: bits of a sample in the file (1 to 16) */
     uint8_t orientation;   /* images: EXIF orientation 1 to 8; 1 where there is none */
     uint8_t mode;          /* images: kprep_image_mode */
+    int64_t shape[KPREP_MAX_RANK]; /* last: only `rank` sizes of it are stored for each kind */
 } kprep_header;
 
 /* How an image is stored; for `kprep inspect` and for grey decoding. */
@@ -97,6 +97,8 @@ int64_t kprep_decoded_size(const kprep_header *header, const kprep_decode *how);
 
 /* "RGB, 8 bits" and the like, for inspect and messages; static text. */
 const char *kprep_image_mode_name(kprep_image_mode mode);
+
+extern const kprep_codec kprep_codec_npy, kprep_codec_png, kprep_codec_jpeg;
 
 /* The registry, NULL at the end. */
 extern const kprep_codec *const kprep_codecs[];

@@ -2,8 +2,14 @@
 #ifndef KPREP_CODEC_NPY_FILE_H
 #define KPREP_CODEC_NPY_FILE_H
 
+#include <kprep/npy.h>
+
 #include "base/view.h"
 #include "codec/codec.h"
+
+/* Reads the header of an NPY file in both its forms; header may not be NULL. As kprep_npy_parse(). */
+kprep_status kprep_npy_read_header(const kprep_bytes *bytes, kprep_npy_header *found,
+                                   kprep_header *header, kprep_error *err);
 
 /* Bytes of rows first ... first+count-1 as kprep_npy_read_block() lays them out. */
 int64_t kprep_npy_block_size(const kprep_header *header, int64_t count);

@@ -25,7 +25,7 @@ static inline void gather_items(const run *r, int64_t from, int64_t n, uint8_t *
     for (int64_t i = 0; i < n; i++) memcpy(dst + (size_t)i * item, place(r, from + i), item);
 }
 
-/* Copies n elements of a run, from the given one on; a constant size makes a move of each memcpy. */
+/* Copies n elements of a run, from the given one on; a constant size makes each memcpy a move. */
 static void gather(const run *r, int64_t from, int64_t n, uint8_t *dst, size_t item)
 {
     switch (item) {

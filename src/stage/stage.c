@@ -162,7 +162,7 @@ static char *format_axes(const kprep_desc *in, char *dst, size_t size)
 
 kprep_status kprep_stage_refuse(kprep_error *err, const kprep_desc *in, const char *what, ...)
 {
-    char need[384], found[256], full[256];
+    char need[384], found[288], full[256];
     va_list args;
     va_start(args, what);
     vsnprintf(need, sizeof need, what, args);

@@ -55,9 +55,9 @@ kprep_status kprep_stage_use_make(const char *name, const kprep_value *options, 
                                   kprep_error *err);
 void kprep_stage_use_free(kprep_stage_use *use);
 
-/* Describes with one stage: out becomes what in is after it. index is the stage's place in the pipeline.
- * Does what is common to all: nothing is `decoded` any more, colour ends with the channels it was about,
- * sizes whose product overflows are too-large, and errors get the stage's name and place. */
+/* Describes with one stage: out becomes what in is after it. index is its place in the pipeline.
+ * Does what is common to all: nothing is `decoded` any more, colour ends with the channels it was
+ * about, sizes whose product overflows are too-large, and errors get the stage's name and place. */
 kprep_status kprep_stage_describe(const kprep_stage_use *use, int32_t index, kprep_like like,
                                   const kprep_desc *in, kprep_desc *out, kprep_error *err);
 
@@ -82,9 +82,9 @@ kprep_status kprep_stage_axis(const kprep_axis *axis, const kprep_desc *in, int3
 /* The place of a new axis: index among rank + 1 places, -1 the last. */
 kprep_status kprep_stage_new_axis(const kprep_axis *axis, const kprep_desc *in, int32_t *index,
                                   kprep_error *err);
-/* The letter that an axis of size 1 gets when it is inserted before axis: 'c' where that is free and the
- * sample has h and w, or has two axes and the new one comes last; else the convention's for the new rank
- * if that agrees with all others; else '_'. */
+/* The letter that an axis of size 1 gets when it is inserted before axis: 'c' where that is free and
+ * the sample has h and w, or has two axes and the new one comes last; else the convention's for the
+ * new rank if that agrees with all others; else '_'. */
 char kprep_stage_new_letter(const kprep_desc *in, int32_t axis);
 /* h, w and c of a sample that must have all three (or h and w only, *c is then -1). */
 kprep_status kprep_stage_image_axes(const kprep_desc *in, const char *stage, int32_t *h, int32_t *w,

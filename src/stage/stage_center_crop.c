@@ -22,7 +22,7 @@ static const kprep_option options[] = {
     {0},
 };
 
-/* Unlike Keras' layer, which resizes a smaller image, this refuses it: cropping never makes up pixels. */
+/* Keras' layer resizes a smaller image; this refuses it: cropping never makes up pixels. */
 static kprep_status describe(const void *state, kprep_like like, const kprep_desc *in,
                              kprep_desc *out, kprep_error *err)
 {

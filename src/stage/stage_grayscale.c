@@ -3,8 +3,8 @@
 #include "kernel/kernel.h"
 #include "stage/stage.h"
 
-/* Which conversion a sample takes; c is the index of its channel axis. A decoded image never comes here
- * with colour when this is the first stage: its decoder was asked for grey. */
+/* Is there a formula? A decoded image never comes here with colour when this is the first stage: its
+ * decoder was asked for grey. */
 static kprep_status check_formula(kprep_like like, const kprep_desc *in, kprep_error *err)
 {
     if (like == KPREP_LIKE_OPENCV) {

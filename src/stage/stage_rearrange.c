@@ -9,7 +9,7 @@
 
 enum { MAX_NAMES = KPREP_MAX_RANK };
 
-/* One side of the pattern: its axes, each a group of names; a group of none is an axis of size 1. */
+/* One side of the pattern: its axes, each a group of names; one of none is an axis of size 1. */
 typedef struct side {
     int32_t axes;
     int32_t begin[KPREP_MAX_RANK + 1]; /* axis i has names begin[i] ... begin[i + 1] - 1 */
@@ -46,12 +46,17 @@ static const kprep_option options[] = {
     {0},
 };
 
+/* "rearrange 'PATTERN': REASON 'NAME'"; the name is left out if length is 0. */
 static kprep_status fail_pattern(const rearrange *own, const char *reason, const char *at,
                                  size_t length, kprep_error *err)
 {
-    return kprep_fail(err, KPREP_E_BAD_OPTION, "rearrange '%.128s': %s%s%.*s%s", own->pattern,
-                      reason, length > 0 ? " '" : "", (int)(length < 64 ? length : 64), at,
-                      length > 0 ? "'" : "");
+    char pattern[128], word[64];
+    kprep_copy_text(pattern, sizeof pattern, own->pattern);
+    kprep_copy_text(word, sizeof word, at);
+    if (length < strlen(word)) word[length] = '\0';
+    if (length == 0)
+        return kprep_fail(err, KPREP_E_BAD_OPTION, "rearrange '%s': %s", pattern, reason);
+    return kprep_fail(err, KPREP_E_BAD_OPTION, "rearrange '%s': %s '%s'", pattern, reason, word);
 }
 
 static int32_t find_name(const rearrange *own, const char *at, size_t length)
@@ -70,7 +75,7 @@ static bool is_on(const side *s, int32_t number)
     return false;
 }
 
-/* Puts a name into the open group of a side. The left side makes the names, the right side uses them. */
+/* Puts a name into the open group of a side. The left side makes the names, the right uses them. */
 static kprep_status add_name(rearrange *own, side *s, const char *at, size_t length,
                              kprep_error *err)
 {
@@ -95,6 +100,14 @@ static size_t word_length(const char *at)
     return n;
 }
 
+/* Bytes of one character of UTF-8. */
+static size_t character_length(const char *at)
+{
+    size_t n = 1;
+    while (((unsigned char)at[n] & 0xC0u) == 0x80u) n++;
+    return n;
+}
+
 static kprep_status parse_side(rearrange *own, side *s, const char *at, const char *end,
                                kprep_error *err)
 {
@@ -114,8 +127,8 @@ static kprep_status parse_side(rearrange *own, side *s, const char *at, const ch
         } else if (strncmp(at, "...", 3) == 0) {
             return fail_pattern(own, "an ellipsis is not available: name every axis", at, 0, err);
         } else if (length == 0 || (isdigit((unsigned char)*at) && !one)) {
-            return fail_pattern(own, "not a name, 1, or parenthesis:", at, length > 0 ? length : 1,
-                                err);
+            return fail_pattern(own, "not a name, 1, or parenthesis:", at,
+                                length > 0 ? length : character_length(at), err);
         } else if (!one) {
             kprep_status st = add_name(own, s, at, length, err);
             if (st != KPREP_OK) return st;
@@ -219,8 +232,8 @@ static char name_letter(const rearrange *own, int32_t number)
     return n->length == 1 && strchr("hwcft", first) != NULL ? first : '_';
 }
 
-/* Do the pattern's names say more than the letters a sample was given by its rank alone? They do if each
- * is one of the known letters. */
+/* Do the pattern's names say more than the letters a sample was given by its rank alone? They do if
+ * each is one of the known letters. */
 static bool names_axes(const rearrange *own, const kprep_desc *in)
 {
     if (in->axes_known != KPREP_ASSUMED) return false;
@@ -242,8 +255,8 @@ static void name_letters(const rearrange *own, const kprep_desc *in, char *lette
     }
 }
 
-/* The letter of an axis of the result: its name's; 'c' for a merged one that has channels in it; 'f' if
- * all is merged into it. */
+/* The letter of an axis of the result: its name's; 'c' for a merged one that has channels in it; 'f'
+ * if all is merged into it. */
 static char merged_letter(const rearrange *own, const char *letters, int32_t axis)
 {
     if (own->right.axes == 1 && own->right.count > 1) return 'f';

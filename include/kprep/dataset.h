@@ -1,0 +1,86 @@
+/* dataset.h: looking at files and at written data sets. */
+#ifndef KPREP_DATASET_H
+#define KPREP_DATASET_H
+
+#include <kprep/array.h>
+#include <kprep/pipeline.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What kprep_verify() looked at. Plain data. */
+typedef struct kprep_verified {
+    int64_t files, rows, bytes;
+} kprep_verified;
+
+/** Checks a written data set against its manifest: every file present, its length, hash, shape and dtype,
+ * every value within the spec.
+ *
+ * @param problems  every difference is added: hash-mismatch, truncated, not-found ...
+ * @return KPREP_OK also if there are differences. KPREP_E_NOT_FOUND if there is no such folder.
+ */
+KPREP_API kprep_status kprep_verify(const char *folder, const kprep_options *options,
+                                    kprep_problems *problems, kprep_verified *verified,
+                                    kprep_error *err);
+
+/** What one file holds. Plain data. */
+typedef struct kprep_file_info {
+    char path[1024];
+    char format[16];          /**< "npy", "png", "jpeg" */
+    kprep_dtype dtype;
+    int32_t rank;
+    int64_t shape[KPREP_MAX_RANK]; /**< as stored, before EXIF orientation */
+    bool fortran_order, big_endian;
+    bool image;
+    char mode[32];            /**< images: "RGB", "grey + alpha", "palette" ... */
+    int32_t bits;             /**< images: bits of a stored sample */
+    int32_t orientation;      /**< images: EXIF orientation, 1 if none */
+    int64_t file_bytes;
+    bool has_values;          /**< the fields below are filled; false for empty arrays */
+    double min, max, mean, std; /**< of finite values */
+    int64_t nan_count, inf_count;
+} kprep_file_info;
+
+/** Reads a file's header and, if values is true, all of its values, in constant memory.
+ * @return KPREP_OK or what reading it comes to, as in kprep_npy_parse(). Thread-safe.
+ */
+KPREP_API kprep_status kprep_inspect(const char *path, bool values, kprep_file_info *info,
+                                     kprep_error *err);
+
+/** Lists the files that input paths stand for, in the job's order.
+ * @param each  called for each path; a status other than KPREP_OK ends the walk and is returned.
+ */
+KPREP_API kprep_status kprep_list_inputs(const kprep_job *job,
+                                         kprep_status (*each)(void *context, const char *path),
+                                         void *context, kprep_error *err);
+
+/** One option of a stage. Static texts. */
+typedef struct kprep_option_info {
+    const char *name, *help;
+    char values[192];     /**< what it takes: "int, at least 1" */
+    const char *fallback; /**< its default; NULL: required; "": none */
+} kprep_option_info;
+
+/** One stage. Static texts. */
+typedef struct kprep_stage_info {
+    const char *name, *summary, *follows, *example;
+    size_t option_count;
+} kprep_stage_info;
+
+/** Stage i of the registry, in documentation order. @return false if i is out of range. Thread-safe. */
+KPREP_API bool kprep_stage_info_get(size_t i, kprep_stage_info *info);
+
+/** Option j of stage i. @return false if either is out of range. Thread-safe. */
+KPREP_API bool kprep_option_info_get(size_t i, size_t j, kprep_option_info *info);
+
+/** Nearest of names (NULL at the end) to a mistyped word; NULL if none is near. Thread-safe. */
+KPREP_API const char *kprep_suggest(const char *word, const char *const *names);
+
+/** The library's version, "0.1.0". Static text. */
+KPREP_API const char *kprep_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

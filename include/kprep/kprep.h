@@ -1,0 +1,13 @@
+/* kprep.h: everything. */
+#ifndef KPREP_KPREP_H
+#define KPREP_KPREP_H
+
+#include <kprep/array.h>
+#include <kprep/dataset.h>
+#include <kprep/error.h>
+#include <kprep/job.h>
+#include <kprep/npy.h>
+#include <kprep/pipeline.h>
+#include <kprep/spec.h>
+
+#endif

@@ -1,0 +1,136 @@
+/* pipeline.h: running jobs: checked, to files, or batch by batch from memory. */
+#ifndef KPREP_PIPELINE_H
+#define KPREP_PIPELINE_H
+
+#include <kprep/array.h>
+#include <kprep/job.h>
+#include <kprep/spec.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Progress of a run, for a callback. Plain data. */
+typedef struct kprep_progress {
+    int64_t samples_done, samples; /**< rows finished, rows in all */
+    int64_t bytes_done, bytes;     /**< of output */
+    double seconds;                /**< since the run began */
+} kprep_progress;
+
+/** How to run; {0} is the default. Plain data. */
+typedef struct kprep_options {
+    int32_t threads;     /**< workers; 0: the CPUs this process may use */
+    int32_t sample_rows; /**< kprep_check(): rows of float arrays to read; 0: 16; below 0: none */
+    bool force;          /**< kprep_run(): remove what an earlier, different job wrote */
+    const volatile int *cancel; /**< set to non-zero, by a signal handler say, to stop; may be NULL */
+    void (*progress)(void *context, const kprep_progress *progress); /**< called about 10 times a second
+                              from the thread that called kprep_run(); may be NULL */
+    void *context;       /**< for progress */
+} kprep_options;
+
+/** What a job comes to before it runs: how the input is read and what the plan is. Plain data. */
+typedef struct kprep_summary {
+    int64_t files, skipped, hidden; /**< taken; of other kinds and hidden ones, left out */
+    int64_t unreadable;             /**< files whose header could not be read */
+    int64_t samples, batches;
+    int64_t row_bytes;              /**< of one sample in the output */
+    int64_t output_bytes;           /**< of all batch files */
+    int64_t memory_bytes;           /**< the most that buffers will take */
+    int32_t threads;
+    bool by_row;                    /**< each file's axis 0 is the sample axis */
+    bool joined;                    /**< the files are channels of the same samples */
+    bool axes_assumed;              /**< the input's axes go by rank */
+    bool complete;                  /**< kprep_run(): the data set was there already, nothing was done */
+    char channels[256];             /**< joined: which file gives the first and the last channel */
+    char stored[256];               /**< shape, dtype of the first file, as stored */
+    char data[256];                 /**< one sample as read: "(32, 32) uint8, axes h w" */
+    char result[256];               /**< one sample after the pipeline */
+    char wanted[256];               /**< one sample as the spec has it */
+} kprep_summary;
+
+/** An opened job: input listed, headers read, plan made. Opaque. */
+typedef struct kprep_pipeline kprep_pipeline;
+
+/** One batch in memory; views into the pipeline's buffer, valid until it is released. Plain data. */
+typedef struct kprep_batch {
+    kprep_array x;      /**< (rows, ...), C order, 64-byte aligned */
+    kprep_array y;      /**< labels, (rows,); data is NULL if the job has none */
+    int64_t number;     /**< of the batch, from 0 */
+    int64_t rows;
+    void *slot;         /**< the pipeline's own */
+} kprep_batch;
+
+/** Looks whether a job fits: reads headers only (and some rows of float arrays), writes nothing.
+ *
+ * @param problems  every misfit and unreadable file is added: the first of each kind, with the count.
+ * @param summary   filled as far as things are known; may be NULL.
+ * @return KPREP_OK also if the data does not fit: ask kprep_problems_count(). A failure means that the
+ *         question could not be asked: a wrong job or spec, no input, no memory.
+ */
+KPREP_API kprep_status kprep_check(const kprep_job *job, const kprep_options *options,
+                                   kprep_problems *problems, kprep_summary *summary,
+                                   kprep_error *err);
+
+/** Derives the shortest pipeline that makes the input fit and writes it as a job file in YAML.
+ *
+ * @param text      set to the text on success, free() it; to NULL on failure.
+ * @param problems  on failure: what does not fit; on KPREP_E_AMBIGUOUS_REPAIR: the repairs there are.
+ * @return KPREP_OK; KPREP_E_AMBIGUOUS_REPAIR; a fit status (missing-axis ...) if there is no repair; and
+ *         what kprep_check() returns.
+ */
+KPREP_API kprep_status kprep_plan_job(const kprep_job *job, const kprep_options *options, char **text,
+                                  kprep_problems *problems, kprep_error *err);
+
+/** Runs a job to its output folder: batch files, samples.csv, and last manifest.json.
+ *
+ * An interrupted run goes on where it was. The bytes written do not depend on threads.
+ * @param summary  filled as far as things are known; may be NULL.
+ * @return KPREP_OK; a fit status (side data); KPREP_E_NOT_FOUND ... (side input); KPREP_E_UNWRITABLE,
+ *         KPREP_E_NO_SPACE, KPREP_E_LOCKED (side output); KPREP_E_PLAN_CHANGED; KPREP_E_INTERRUPTED.
+ */
+KPREP_API kprep_status kprep_run(const kprep_job *job, const kprep_options *options,
+                                 kprep_problems *problems, kprep_summary *summary,
+                                 kprep_error *err);
+
+/** Writes what kprep_run() would do as text: the resolved job, the passes, sizes and memory.
+ * @param text  set to the text on success, free() it; to NULL on failure.
+ */
+KPREP_API kprep_status kprep_dry_run(const kprep_job *job, const kprep_options *options, char **text,
+                                     kprep_problems *problems, kprep_summary *summary,
+                                     kprep_error *err);
+
+/** Opens a job for taking batches from memory; nothing is written, so the job needs no output.
+ *
+ * @param pipeline  set on success, NULL on failure; free with kprep_pipeline_close().
+ * @return as kprep_run(); problems receives every misfit.
+ */
+KPREP_API kprep_status kprep_pipeline_open(const kprep_job *job, const kprep_options *options,
+                                           kprep_pipeline **pipeline, kprep_problems *problems,
+                                           kprep_error *err);
+
+/** What the job comes to; borrowed from the pipeline. */
+KPREP_API const kprep_summary *kprep_pipeline_summary(const kprep_pipeline *pipeline);
+
+/** The class names of folder labels, in label order; NULL if there are none. *count receives how many. */
+KPREP_API const char *const *kprep_pipeline_classes(const kprep_pipeline *pipeline, size_t *count);
+
+/** Takes the next batch, in order, waiting for it if it is not ready.
+ *
+ * At most a few batches are out at a time: release each before or soon after taking the next; a caller
+ * that holds them all waits forever only if it never releases one, which is KPREP_E_ARGUMENT.
+ * @return KPREP_OK; KPREP_E_END after the last batch; the error of the first sample, in input order, that
+ *         failed; KPREP_E_INTERRUPTED. One thread at a time.
+ */
+KPREP_API kprep_status kprep_pipeline_next(kprep_pipeline *pipeline, kprep_batch *batch,
+                                           kprep_error *err);
+
+/** Gives a batch back; its views are then invalid. Any thread. */
+KPREP_API void kprep_pipeline_release(kprep_pipeline *pipeline, kprep_batch *batch);
+
+/** Stops the workers, frees everything and sets the pointer to NULL; batches not released are gone. */
+KPREP_API void kprep_pipeline_close(kprep_pipeline **pipeline);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,220 @@
+#include <kprep/job.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "io/yaml.h"
+#include "job/pipeline_text.h"
+#include "job/settings.h"
+
+kprep_status kprep_job_new(kprep_job **job, kprep_error *err)
+{
+    *job = kprep_calloc(1, sizeof **job);
+    if (*job == NULL) return kprep_fail_memory(err);
+    (*job)->config = kprep_strdup("");
+    (*job)->base = kprep_strdup("");
+    if ((*job)->config != NULL && (*job)->base != NULL) return KPREP_OK;
+    kprep_job_free(job);
+    return kprep_fail_memory(err);
+}
+
+void kprep_job_free(kprep_job **job)
+{
+    if (job == NULL || *job == NULL) return;
+    kprep_job *j = *job;
+    kprep_value_free(&j->tree);
+    for (size_t i = 0; i < j->path_count; i++) free(j->paths[i]);
+    for (size_t i = 0; i < j->set_count; i++) free(j->set_keys[i]);
+    free(j->paths);
+    free(j->set_keys);
+    free(j->config);
+    free(j->base);
+    free(j);
+    *job = NULL;
+}
+
+/* Reads the tree into settings and drops them: says whether the job makes sense. */
+static kprep_status validate(const kprep_job *job, kprep_error *err)
+{
+    kprep_settings settings;
+    kprep_status st = kprep_settings_read(job, &settings, err);
+    if (st == KPREP_OK) kprep_settings_free(&settings);
+    return st;
+}
+
+kprep_status kprep_job_load(const char *path, kprep_job **job, kprep_error *err)
+{
+    kprep_status st;
+    KPREP_TRY_GOTO(st, kprep_job_new(job, err), fail);
+    KPREP_TRY_GOTO(st, kprep_yaml_load(path, &(*job)->tree, err), fail);
+    const char *slash = strrchr(path, '/');
+    free((*job)->config);
+    free((*job)->base);
+    (*job)->config = kprep_strdup(path);
+    (*job)->base = kprep_strndup(path, slash != NULL ? (size_t)(slash - path) + 1 : 0);
+    if ((*job)->config == NULL || (*job)->base == NULL) {
+        st = kprep_fail_memory(err);
+        goto fail;
+    }
+    KPREP_TRY_GOTO(st, validate(*job, err), fail);
+    return KPREP_OK;
+fail:
+    kprep_job_free(job);
+    return st;
+}
+
+static kprep_status add_string(char ***list, size_t *count, const char *text, kprep_error *err)
+{
+    char **items = kprep_realloc_array(*list, *count + 1, sizeof *items);
+    if (items != NULL) *list = items;
+    char *copy = items != NULL ? kprep_strdup(text) : NULL;
+    if (copy == NULL) return kprep_fail_memory(err);
+    items[(*count)++] = copy;
+    return KPREP_OK;
+}
+
+kprep_status kprep_job_add_path(kprep_job *job, const char *path, kprep_error *err)
+{
+    return add_string(&job->paths, &job->path_count, path, err);
+}
+
+kprep_status kprep_job_copy(const kprep_job *job, kprep_job **copy, kprep_error *err)
+{
+    kprep_status st;
+    KPREP_TRY_GOTO(st, kprep_job_new(copy, err), fail);
+    kprep_job *c = *copy;
+    free(c->config);
+    free(c->base);
+    c->config = kprep_strdup(job->config);
+    c->base = kprep_strdup(job->base);
+    if (c->config == NULL || c->base == NULL || !kprep_value_copy(&c->tree, &job->tree)) {
+        st = kprep_fail_memory(err);
+        goto fail;
+    }
+    for (size_t i = 0; i < job->path_count; i++)
+        KPREP_TRY_GOTO(st, add_string(&c->paths, &c->path_count, job->paths[i], err), fail);
+    for (size_t i = 0; i < job->set_count; i++)
+        KPREP_TRY_GOTO(st, add_string(&c->set_keys, &c->set_count, job->set_keys[i], err), fail);
+    return KPREP_OK;
+fail:
+    kprep_job_free(copy);
+    return st;
+}
+
+/* Finds the entry of a key in a map, or adds one with a null value. NULL if out of memory. */
+static kprep_value *entry(kprep_value *map, const char *name, size_t length)
+{
+    for (size_t i = 0; i < map->count; i++)
+        if (strlen(map->keys[i].text) == length && strncmp(map->keys[i].text, name, length) == 0)
+            return &map->items[i];
+    kprep_value key, item = {0};
+    if (!kprep_value_scalar(&key, name, length)) return NULL;
+    if (!kprep_value_add(map, &key, &item)) return NULL;
+    return &map->items[map->count - 1];
+}
+
+/* Makes value a map; a short form ("input: photos/", "output: out/") becomes its path. */
+static bool make_map(kprep_value *value)
+{
+    if (value->kind == KPREP_VALUE_MAP) return true;
+    if (value->kind == KPREP_VALUE_NULL) {
+        value->kind = KPREP_VALUE_MAP;
+        return true;
+    }
+    kprep_value map = {.kind = KPREP_VALUE_MAP, .line = value->line, .column = value->column};
+    kprep_value key;
+    if (!kprep_value_scalar(&key, "path", 4)) return false;
+    if (!kprep_value_add(&map, &key, value)) {
+        *value = (kprep_value){0};
+        return false;
+    }
+    *value = map;
+    return true;
+}
+
+/* Puts item at a dotted key; takes it over. */
+static bool put(kprep_value *tree, const char *key, kprep_value *item)
+{
+    kprep_value *place = tree;
+    for (;;) {
+        const char *dot = strchr(key, '.');
+        size_t length = dot != NULL ? (size_t)(dot - key) : strlen(key);
+        if (!make_map(place) || (place = entry(place, key, length)) == NULL) {
+            kprep_value_free(item);
+            return false;
+        }
+        if (dot == NULL) break;
+        key = dot + 1;
+    }
+    kprep_value_free(place);
+    *place = *item;
+    return true;
+}
+
+/* Sets a key and sees whether the job still makes sense; otherwise it stays as it was. */
+static kprep_status set(kprep_job *job, const char *key, kprep_value *item, const char *origin,
+                        kprep_error *err)
+{
+    kprep_value old = {0};
+    if (!kprep_value_copy(&old, &job->tree)) {
+        kprep_value_free(item);
+        return kprep_fail_memory(err);
+    }
+    kprep_status st = put(&job->tree, key, item) ? KPREP_OK : kprep_fail_memory(err);
+    if (st == KPREP_OK) st = add_string(&job->set_keys, &job->set_count, key, err);
+    if (st == KPREP_OK) {
+        st = validate(job, err);
+        if (st != KPREP_OK) free(job->set_keys[--job->set_count]);
+        if (st != KPREP_OK && err != NULL) {
+            kprep_copy_path(err->config, sizeof err->config, origin);
+            if (strcmp(key, "pipeline") != 0) err->line = err->column = 0;
+        }
+    }
+    if (st == KPREP_OK) {
+        kprep_value_free(&old);
+    } else {
+        kprep_value_free(&job->tree);
+        job->tree = old;
+    }
+    return st;
+}
+
+kprep_status kprep_job_set(kprep_job *job, const char *key, const char *yaml, const char *origin,
+                           kprep_error *err)
+{
+    kprep_value item = {0};
+    KPREP_TRY(kprep_yaml_parse(yaml, strlen(yaml), origin, &item, err));
+    return set(job, key, &item, origin, err);
+}
+
+kprep_status kprep_job_set_text(kprep_job *job, const char *key, const char *text,
+                                const char *origin, kprep_error *err)
+{
+    kprep_value item = {0};
+    if (strcmp(key, "pipeline") == 0) {
+        kprep_status st = kprep_pipeline_parse(text, origin, &item, err);
+        if (st != KPREP_OK) {
+            if (err != NULL) err->side = KPREP_SIDE_JOB;
+            kprep_error_at_config(err, origin, 0, 0);
+            return st;
+        }
+    } else if (!kprep_value_scalar(&item, text, strlen(text))) {
+        return kprep_fail_memory(err);
+    }
+    return set(job, key, &item, origin, err);
+}
+
+size_t kprep_job_format(const kprep_job *job, char *dst, size_t size)
+{
+    kprep_settings settings;
+    kprep_text text = {0};
+    if (kprep_settings_read(job, &settings, NULL) != KPREP_OK) return 0;
+    kprep_settings_format(&settings, true, &text);
+    kprep_settings_free(&settings);
+    size_t length = text.length;
+    if (size > 0) snprintf(dst, size, "%s", text.data != NULL ? text.data : "");
+    kprep_text_free(&text);
+    return length;
+}

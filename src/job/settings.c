@@ -1,0 +1,714 @@
+#include "job/settings.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "io/yaml.h"
+#include "job/pipeline_text.h"
+
+static const char *const samples_words[] = {"auto", "file", "row", NULL};
+static const char *const join_words[] = {"samples", "channels", NULL};
+static const char *const by_words[] = {"file", "folder", NULL};
+static const char *const order_words[] = {"natural", "bytes", "list", "keras", NULL};
+static const char *const depth_words[] = {"keep", "8", NULL};
+static const char *const exif_words[] = {"as-like", "apply", "ignore", NULL};
+static const char *const match_words[] = {"position", "stem", NULL};
+static const char *const like_words[] = {"keras", "pillow", "opencv", NULL};
+static const char *const on_error_words[] = {"fail", "skip", "quarantine", NULL};
+
+#define FIELD(name) offsetof(kprep_settings, name)
+
+static const kprep_option input_options[] = {
+    {"samples", "what one sample is: a whole file, or a row of it", KPREP_OPT_CHOICE,
+     FIELD(samples), "auto", 0, 0, samples_words},
+    {"join", "files follow one another, or are channels of the same samples", KPREP_OPT_CHOICE,
+     FIELD(join), "samples", 0, 0, join_words},
+    {"by", "with join: channels, what holds the channels of a sample", KPREP_OPT_CHOICE, FIELD(by),
+     "file", 0, 0, by_words},
+    {"order", "order of the files", KPREP_OPT_CHOICE, FIELD(order), "natural", 0, 0, order_words},
+    {"axes", "names of one sample's axes, a letter each (hwc)", KPREP_OPT_TEXT, FIELD(axes), "", 0,
+     0, NULL},
+    {"depth", "16-bit images stay uint16, or become uint8 as `like` does it", KPREP_OPT_CHOICE,
+     FIELD(depth), "keep", 0, 0, depth_words},
+    {"exif", "EXIF orientation of images", KPREP_OPT_CHOICE, FIELD(exif), "as-like", 0, 0,
+     exif_words},
+    {"match", "how several sources are paired", KPREP_OPT_CHOICE, FIELD(match), "position", 0, 0,
+     match_words},
+    {"broadcast", "spread a rank-1 sample over h and w", KPREP_OPT_BOOL, FIELD(broadcast), "false",
+     0, 0, NULL},
+    {0},
+};
+
+static const kprep_option top_options[] = {
+    {"like", "whose values to give, bit for bit", KPREP_OPT_CHOICE, FIELD(like), "keras", 0, 0,
+     like_words},
+    {"on_error", "what to do with a file or sample that is bad", KPREP_OPT_CHOICE, FIELD(on_error),
+     "fail", 0, 0, on_error_words},
+    {0},
+};
+
+typedef kprep_status read_fn(const kprep_job *job, const kprep_value *value,
+                             kprep_settings *settings, kprep_error *err);
+
+/* A key whose value is more than one field. */
+typedef struct special {
+    const char *name, *help;
+    read_fn *read;
+} special;
+
+typedef struct section {
+    const char *name;
+    const kprep_option *options;
+    const special *specials;
+} section;
+
+/* Adds the place of a value that the message is about. */
+static kprep_status at(const kprep_job *job, const kprep_value *value, kprep_status status,
+                       kprep_error *err)
+{
+    if (err != NULL) err->side = KPREP_SIDE_JOB;
+    kprep_error_at_config(err, job->config, value->line, value->column);
+    return status;
+}
+
+static kprep_status bad(const kprep_job *job, const kprep_value *value, const char *key,
+                        const char *expected, kprep_error *err)
+{
+    char found[160];
+    kprep_value_describe(value, found, sizeof found);
+    kprep_fail(err, KPREP_E_BAD_OPTION, "%s must be %s, not %s", key, expected, found);
+    kprep_error_expected(err, "%s", expected);
+    kprep_error_found(err, "%s", found);
+    return at(job, value, KPREP_E_BAD_OPTION, err);
+}
+
+static kprep_status not_yet(const kprep_job *job, const kprep_value *value, const char *what,
+                            kprep_error *err)
+{
+    kprep_fail(err, KPREP_E_BAD_OPTION, "%s is not available in this version", what);
+    return at(job, value, KPREP_E_BAD_OPTION, err);
+}
+
+static kprep_status unknown_key(const kprep_job *job, const kprep_value *key, const section *where,
+                                kprep_error *err)
+{
+    enum { MOST = 32 };
+    const char *names[MOST];
+    size_t n = 0;
+    for (const kprep_option *o = where->options; o != NULL && o->name != NULL && n + 1 < MOST; o++)
+        names[n++] = o->name;
+    for (const special *s = where->specials; s->name != NULL && n + 1 < MOST; s++)
+        names[n++] = s->name;
+    names[n] = NULL;
+    const char *near = kprep_nearest(key->text, names);
+    kprep_fail(err, KPREP_E_UNKNOWN_KEY, "unknown key '%.60s'%s%s", key->text,
+               where->name[0] != '\0' ? " in " : "", where->name);
+    kprep_error_found(err, "%.100s", key->text);
+    kprep_text list = {0};
+    for (size_t i = 0; i < n; i++) kprep_text_add(&list, "%s%s", i > 0 ? ", " : "", names[i]);
+    if (near != NULL)
+        kprep_error_help(err, "did you mean '%s'?", near);
+    else if (list.data != NULL)
+        kprep_error_help(err, "the keys are: %s", list.data);
+    kprep_text_free(&list);
+    return at(job, key, KPREP_E_UNKNOWN_KEY, err);
+}
+
+static kprep_status read_section(const kprep_job *job, const section *where,
+                                 const kprep_value *map, kprep_settings *settings, kprep_error *err)
+{
+    for (size_t i = 0; i < map->count; i++) {
+        const kprep_value *key = &map->keys[i], *value = &map->items[i];
+        const kprep_option *option = where->options;
+        while (option != NULL && option->name != NULL && strcmp(option->name, key->text) != 0)
+            option++;
+        if (option != NULL && option->name != NULL) {
+            kprep_status st = kprep_option_set(option, where->name, value, settings, err);
+            if (st != KPREP_OK) return at(job, value, st, err);
+            continue;
+        }
+        const special *entry = where->specials;
+        while (entry->name != NULL && strcmp(entry->name, key->text) != 0) entry++;
+        if (entry->name == NULL) return unknown_key(job, key, where, err);
+        KPREP_TRY(entry->read(job, value, settings, err));
+    }
+    return KPREP_OK;
+}
+
+static bool was_set(const kprep_job *job, const char *key)
+{
+    for (size_t i = 0; i < job->set_count; i++)
+        if (strcmp(job->set_keys[i], key) == 0) return true;
+    return false;
+}
+
+/* Replaces ${NAME} from the environment; the result is the caller's. */
+static kprep_status expand(const kprep_job *job, const kprep_value *value, char **out,
+                           kprep_error *err)
+{
+    kprep_text text = {0};
+    const char *from = value->text, *open;
+    while ((open = strstr(from, "${")) != NULL) {
+        const char *close = strchr(open, '}');
+        if (close == NULL) break;
+        char name[128];
+        size_t n = (size_t)(close - open - 2);
+        const char *found = NULL;
+        if (n > 0 && n < sizeof name) {
+            memcpy(name, open + 2, n);
+            name[n] = '\0';
+            found = getenv(name);
+        }
+        if (found == NULL) {
+            kprep_text_free(&text);
+            kprep_fail(err, KPREP_E_BAD_OPTION, "the environment has no variable %.*s",
+                       (int)(n < 100 ? n : 100), open + 2);
+            kprep_error_help(err, "set it, or write the path out");
+            return at(job, value, KPREP_E_BAD_OPTION, err);
+        }
+        kprep_text_add_bytes(&text, from, (size_t)(open - from));
+        kprep_text_add(&text, "%s", found);
+        from = close + 1;
+    }
+    kprep_text_add(&text, "%s", from);
+    *out = text.data;
+    return text.data != NULL ? KPREP_OK : kprep_fail_memory(err);
+}
+
+/* ---- input ---- */
+
+static kprep_status add_path(kprep_settings *settings, char *path, kprep_error *err)
+{
+    char **paths = kprep_realloc_array(settings->paths, settings->path_count + 1, sizeof *paths);
+    if (paths == NULL) {
+        free(path);
+        return kprep_fail_memory(err);
+    }
+    settings->paths = paths;
+    paths[settings->path_count++] = path;
+    return KPREP_OK;
+}
+
+static kprep_status read_paths(const kprep_job *job, const kprep_value *value,
+                               kprep_settings *settings, kprep_error *err)
+{
+    size_t n = value->kind == KPREP_VALUE_LIST ? value->count : 1;
+    for (size_t i = 0; i < n; i++) {
+        const kprep_value *one = value->kind == KPREP_VALUE_LIST ? &value->items[i] : value;
+        if (one->kind != KPREP_VALUE_SCALAR || one->text[0] == '\0')
+            return bad(job, one, "input.path", "a path or a list of paths", err);
+        char *path;
+        KPREP_TRY(expand(job, one, &path, err));
+        KPREP_TRY(add_path(settings, path, err));
+    }
+    return KPREP_OK;
+}
+
+static const special input_specials[] = {
+    {"path", "a file, a folder, a glob or a list of paths", read_paths},
+    {0},
+};
+static const section input_section = {"input", input_options, input_specials};
+
+static kprep_status read_input(const kprep_job *job, const kprep_value *value,
+                               kprep_settings *settings, kprep_error *err)
+{
+    if (value->kind == KPREP_VALUE_SCALAR) return read_paths(job, value, settings, err);
+    if (value->kind == KPREP_VALUE_LIST)
+        return not_yet(job, value, "a list of sources under input (write input.path for several paths)",
+                       err);
+    if (value->kind != KPREP_VALUE_MAP) return bad(job, value, "input", "a path or a map", err);
+    KPREP_TRY(read_section(job, &input_section, value, settings, err));
+    const kprep_value *axes = kprep_value_find(value, "axes");
+    if (axes != NULL && settings->axes != NULL) {
+        const char *letters = settings->axes;
+        bool fine = letters[0] != '\0' && strlen(letters) <= KPREP_MAX_RANK;
+        for (size_t i = 0; fine && letters[i] != '\0'; i++)
+            fine = letters[i] >= 'a' && letters[i] <= 'z' && letters[i] != 'n' &&
+                   strchr(letters + i + 1, letters[i]) == NULL;
+        if (!fine)
+            return bad(job, axes, "input.axes",
+                       "a lower-case letter for each axis of one sample, each once, without n", err);
+    }
+    if (settings->by == KPREP_BY_FOLDER)
+        return not_yet(job, value, "input.by: folder", err);
+    if (settings->broadcast) return not_yet(job, value, "input.broadcast: true", err);
+    if (settings->match != 0) return not_yet(job, value, "input.match: stem", err);
+    return KPREP_OK;
+}
+
+/* ---- labels, pipeline, spec ---- */
+
+static kprep_status read_labels(const kprep_job *job, const kprep_value *value,
+                                kprep_settings *settings, kprep_error *err)
+{
+    settings->labels = KPREP_LABELS_NONE;
+    if (kprep_value_is_null(value)) return KPREP_OK;
+    if (value->kind == KPREP_VALUE_MAP)
+        return not_yet(job, value, "labels from a file", err);
+    if (value->kind == KPREP_VALUE_SCALAR && strcmp(value->text, "none") == 0) return KPREP_OK;
+    if (value->kind != KPREP_VALUE_SCALAR || strcmp(value->text, "folder") != 0)
+        return bad(job, value, "labels", "none or folder", err);
+    settings->labels = KPREP_LABELS_FOLDER;
+    return KPREP_OK;
+}
+
+static kprep_status read_pipeline(const kprep_job *job, const kprep_value *value,
+                                  kprep_settings *settings, kprep_error *err)
+{
+    if (kprep_value_is_null(value)) return KPREP_OK;
+    if (value->kind == KPREP_VALUE_LIST) {
+        kprep_status st = kprep_pipeline_make(value, job->config, &settings->stages,
+                                              &settings->stage_count, err);
+        return st == KPREP_OK ? st : at(job, value, st, err);
+    }
+    if (value->kind != KPREP_VALUE_SCALAR)
+        return bad(job, value, "pipeline", "a list of stages", err);
+    kprep_value list = {0};
+    kprep_status st = kprep_pipeline_parse(value->text, job->config, &list, err);
+    if (st == KPREP_OK)
+        st = kprep_pipeline_make(&list, job->config, &settings->stages, &settings->stage_count, err);
+    kprep_value_free(&list);
+    return st == KPREP_OK ? st : at(job, value, st, err);
+}
+
+static kprep_status read_spec(const kprep_job *job, const kprep_value *value,
+                              kprep_settings *settings, kprep_error *err)
+{
+    if (value->kind == KPREP_VALUE_LIST || kprep_value_is_null(value) ||
+        (value->kind == KPREP_VALUE_SCALAR && value->text[0] == '\0'))
+        return bad(job, value, "spec", "a model file, a spec file or a spec", err);
+    if (!kprep_value_copy(&settings->spec, value)) return kprep_fail_memory(err);
+    if (value->kind == KPREP_VALUE_SCALAR) {
+        char *path;
+        KPREP_TRY(expand(job, value, &path, err));
+        free(settings->spec.text);
+        settings->spec.text = path;
+    }
+    settings->spec_base = was_set(job, "spec") ? "" : job->base;
+    return KPREP_OK;
+}
+
+static kprep_status read_arrays(const kprep_job *job, const kprep_value *value,
+                                kprep_settings *settings, kprep_error *err)
+{
+    (void)settings;
+    return not_yet(job, value, "arrays (several model inputs)", err);
+}
+
+static kprep_status read_max_bad(const kprep_job *job, const kprep_value *value,
+                                 kprep_settings *settings, kprep_error *err)
+{
+    (void)settings;
+    return not_yet(job, value, "max_bad", err);
+}
+
+/* ---- output ---- */
+
+static kprep_status read_output_path(const kprep_job *job, const kprep_value *value,
+                                     kprep_settings *settings, kprep_error *err)
+{
+    if (value->kind != KPREP_VALUE_SCALAR || value->text[0] == '\0')
+        return bad(job, value, "output.path", "a folder", err);
+    char *path;
+    KPREP_TRY(expand(job, value, &path, err));
+    bool joined = path[0] != '/' && !was_set(job, "output.path");
+    char *full = joined ? kprep_asprintf("%s%s", job->base, path) : kprep_strdup(path);
+    free(path);
+    if (full == NULL) return kprep_fail_memory(err);
+    free(settings->output);
+    settings->output = full;
+    return KPREP_OK;
+}
+
+static kprep_status read_batch(const kprep_job *job, const kprep_value *value,
+                               kprep_settings *settings, kprep_error *err)
+{
+    if (value->kind == KPREP_VALUE_SCALAR && strcmp(value->text, "all") == 0) {
+        settings->batch = 0;
+        return KPREP_OK;
+    }
+    if (!kprep_value_i64(value, &settings->batch) || settings->batch < 1)
+        return bad(job, value, "output.batch", "a number of rows, at least 1, or all", err);
+    return KPREP_OK;
+}
+
+static kprep_status read_shuffle(const kprep_job *job, const kprep_value *value,
+                                 kprep_settings *settings, kprep_error *err)
+{
+    const kprep_value *seed = value;
+    settings->shuffle = false;
+    if (kprep_value_is_null(value)) return KPREP_OK;
+    if (value->kind == KPREP_VALUE_MAP) {
+        for (size_t i = 0; i < value->count; i++) {
+            if (strcmp(value->keys[i].text, "seed") == 0) continue;
+            kprep_fail(err, KPREP_E_UNKNOWN_KEY, "unknown key '%.60s' in output.shuffle",
+                       value->keys[i].text);
+            kprep_error_help(err, "did you mean 'seed'?");
+            return at(job, &value->keys[i], KPREP_E_UNKNOWN_KEY, err);
+        }
+        seed = kprep_value_find(value, "seed");
+    }
+    if (seed == NULL || !kprep_value_i64(seed, &settings->seed) || settings->seed < 0)
+        return bad(job, seed != NULL ? seed : value, "output.shuffle.seed", "a whole number from 0",
+                   err);
+    settings->shuffle = true;
+    return KPREP_OK;
+}
+
+static bool is_plain_name(const char *name)
+{
+    return name[0] != '\0' && name[0] != '.' && strlen(name) < sizeof((kprep_split *)0)->name &&
+           name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")] ==
+               '\0';
+}
+
+static kprep_status read_split(const kprep_job *job, const kprep_value *value,
+                               kprep_settings *settings, kprep_error *err)
+{
+    double sum = 0;
+    settings->split_count = 0;
+    if (kprep_value_is_null(value)) return KPREP_OK;
+    if (value->kind != KPREP_VALUE_MAP || value->count == 0 || value->count > KPREP_MAX_SPLITS)
+        return bad(job, value, "output.split", "a map of 1 to 16 names and shares", err);
+    for (size_t i = 0; i < value->count; i++) {
+        kprep_split *split = &settings->splits[i];
+        if (!is_plain_name(value->keys[i].text))
+            return bad(job, &value->keys[i], "the name of a split",
+                       "a folder name of letters, digits, '_', '-' and '.'", err);
+        kprep_copy_text(split->name, sizeof split->name, value->keys[i].text);
+        if (!kprep_value_real(&value->items[i], &split->share) || split->share <= 0 ||
+            split->share > 1)
+            return bad(job, &value->items[i], "a split's share", "above 0 and at most 1", err);
+        sum += split->share;
+    }
+    if (sum > 1 + 1e-9) {
+        kprep_fail(err, KPREP_E_BAD_OPTION, "the shares of output.split add up to %g", sum);
+        kprep_error_expected(err, "at most 1");
+        return at(job, value, KPREP_E_BAD_OPTION, err);
+    }
+    settings->split_count = value->count;
+    return KPREP_OK;
+}
+
+static const special output_specials[] = {
+    {"path", "folder to write to", read_output_path},
+    {"batch", "rows per batch file, or all", read_batch},
+    {"shuffle", "{seed: N}: order of numpy's Generator(Philox(key=[N, 0])).permutation",
+     read_shuffle},
+    {"split", "{train: 0.8, validation: 0.2}: a folder for each part", read_split},
+    {0},
+};
+static const section output_section = {"output", NULL, output_specials};
+
+static kprep_status read_output(const kprep_job *job, const kprep_value *value,
+                                kprep_settings *settings, kprep_error *err)
+{
+    if (value->kind == KPREP_VALUE_SCALAR) return read_output_path(job, value, settings, err);
+    if (value->kind != KPREP_VALUE_MAP) return bad(job, value, "output", "a folder or a map", err);
+    return read_section(job, &output_section, value, settings, err);
+}
+
+/* ---- limits ---- */
+
+/* A count or a size in bytes: 512, 64MiB, 1GiB, 1.5GB. */
+static bool read_size(const kprep_value *value, int64_t *out)
+{
+    static const struct {
+        const char *unit;
+        double bytes;
+    } units[] = {{"KiB", 1024},          {"MiB", 1048576}, {"GiB", 1073741824}, {"TiB", 1099511627776},
+                 {"kB", 1e3},            {"KB", 1e3},      {"MB", 1e6},         {"GB", 1e9},
+                 {"TB", 1e12},           {"B", 1}};
+    if (value->kind != KPREP_VALUE_SCALAR) return false;
+    if (kprep_value_i64(value, out)) return *out > 0;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        size_t n = strlen(value->text), m = strlen(units[i].unit);
+        if (n <= m || strcmp(value->text + n - m, units[i].unit) != 0) continue;
+        kprep_value number;
+        double amount;
+        while (n > m && value->text[n - m - 1] == ' ') n--;
+        if (!kprep_value_scalar(&number, value->text, n - m)) return false;
+        bool fine = kprep_value_real(&number, &amount) && amount > 0;
+        kprep_value_free(&number);
+        if (!fine || amount * units[i].bytes > 9e18) return false;
+        *out = (int64_t)(amount * units[i].bytes);
+        return *out > 0;
+    }
+    return false;
+}
+
+static kprep_status read_limit(const kprep_job *job, const kprep_value *value, const char *key,
+                               int64_t *out, kprep_error *err)
+{
+    if (!read_size(value, out))
+        return bad(job, value, key, "a number above 0, such as 1000000 or 1GiB", err);
+    return KPREP_OK;
+}
+
+static kprep_status read_pixels(const kprep_job *job, const kprep_value *value,
+                                kprep_settings *settings, kprep_error *err)
+{
+    return read_limit(job, value, "limits.pixels", &settings->limits.pixels, err);
+}
+
+static kprep_status read_sample_bytes(const kprep_job *job, const kprep_value *value,
+                                      kprep_settings *settings, kprep_error *err)
+{
+    return read_limit(job, value, "limits.sample_bytes", &settings->limits.sample_bytes, err);
+}
+
+static kprep_status read_memory(const kprep_job *job, const kprep_value *value,
+                                kprep_settings *settings, kprep_error *err)
+{
+    return read_limit(job, value, "limits.memory", &settings->limits.memory, err);
+}
+
+static kprep_status read_files(const kprep_job *job, const kprep_value *value,
+                               kprep_settings *settings, kprep_error *err)
+{
+    return read_limit(job, value, "limits.files", &settings->limits.files, err);
+}
+
+static const special limits_specials[] = {
+    {"pixels", "of one image", read_pixels},
+    {"sample_bytes", "of one sample", read_sample_bytes},
+    {"memory", "working memory", read_memory},
+    {"files", "open at once", read_files},
+    {0},
+};
+static const section limits_section = {"limits", NULL, limits_specials};
+
+static kprep_status read_limits(const kprep_job *job, const kprep_value *value,
+                                kprep_settings *settings, kprep_error *err)
+{
+    if (value->kind != KPREP_VALUE_MAP) return bad(job, value, "limits", "a map", err);
+    return read_section(job, &limits_section, value, settings, err);
+}
+
+/* ---- the whole ---- */
+
+static const special top_specials[] = {
+    {"input", "what to read", read_input},
+    {"arrays", "an input and a pipeline for each input of the model", read_arrays},
+    {"labels", "none, or folder: the class is the first folder below the path", read_labels},
+    {"pipeline", "the stages, in order", read_pipeline},
+    {"spec", "a model file, a spec file, or the spec itself", read_spec},
+    {"output", "where to write, and how", read_output},
+    {"max_bad", "how many bad files or samples are let pass", read_max_bad},
+    {"limits", "bounds on what is read", read_limits},
+    {0},
+};
+static const section top_section = {"", top_options, top_specials};
+
+static kprep_status set_defaults(const kprep_option *options, kprep_settings *settings,
+                                 kprep_error *err)
+{
+    for (const kprep_option *option = options; option->name != NULL; option++) {
+        if (option->fallback == NULL || option->fallback[0] == '\0') continue;
+        kprep_value value;
+        if (!kprep_value_scalar(&value, option->fallback, strlen(option->fallback)))
+            return kprep_fail_memory(err);
+        kprep_status st = kprep_option_set(option, "", &value, settings, err);
+        kprep_value_free(&value);
+        if (st != KPREP_OK) return st;
+    }
+    return KPREP_OK;
+}
+
+kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings, kprep_error *err)
+{
+    kprep_status st;
+    *settings = (kprep_settings){
+        .base = job->base,
+        .spec_base = job->base,
+        .batch = 64,
+        .limits = {.pixels = 178956970, .sample_bytes = (int64_t)1 << 30},
+    };
+    KPREP_TRY_GOTO(st, set_defaults(input_options, settings, err), fail);
+    KPREP_TRY_GOTO(st, set_defaults(top_options, settings, err), fail);
+    if (job->tree.kind == KPREP_VALUE_MAP) {
+        KPREP_TRY_GOTO(st, read_section(job, &top_section, &job->tree, settings, err), fail);
+    } else if (!kprep_value_is_null(&job->tree)) {
+        st = bad(job, &job->tree, "a job", "a map of keys (input, pipeline, spec, output ...)", err);
+        goto fail;
+    }
+    if (settings->on_error != KPREP_ON_ERROR_FAIL) {
+        st = not_yet(job, kprep_value_find(&job->tree, "on_error"), "on_error other than fail", err);
+        goto fail;
+    }
+    if (was_set(job, "input.path") || was_set(job, "input")) settings->base = "";
+    if (job->path_count > 0) { /* a command line's paths replace the file's */
+        for (size_t i = 0; i < settings->path_count; i++) free(settings->paths[i]);
+        settings->path_count = 0;
+        for (size_t i = 0; i < job->path_count; i++) {
+            char *copy = kprep_strdup(job->paths[i]);
+            st = copy != NULL ? add_path(settings, copy, err) : kprep_fail_memory(err);
+            if (st != KPREP_OK) goto fail;
+        }
+        settings->base = "";
+        settings->paths_together = true;
+    }
+    return KPREP_OK;
+fail:
+    kprep_settings_free(settings);
+    return st;
+}
+
+void kprep_settings_free(kprep_settings *settings)
+{
+    for (size_t i = 0; i < settings->path_count; i++) free(settings->paths[i]);
+    free(settings->paths);
+    for (size_t i = 0; i < settings->stage_count; i++) kprep_stage_use_free(&settings->stages[i]);
+    free(settings->stages);
+    kprep_value_free(&settings->spec);
+    kprep_options_free(input_options, settings);
+    free(settings->output);
+    *settings = (kprep_settings){0};
+}
+
+static void format_options(const kprep_option *options, const char *indent,
+                           const kprep_settings *settings, kprep_text *text)
+{
+    for (const kprep_option *option = options; option->name != NULL; option++) {
+        if (option->type == KPREP_OPT_TEXT && settings->axes == NULL) continue;
+        kprep_text_add(text, "%s%s: ", indent, option->name);
+        kprep_option_format(option, settings, text);
+        kprep_text_add(text, "\n");
+    }
+}
+
+/* A value in flow style, as YAML and as JSON. */
+static void format_value(const kprep_value *value, kprep_text *text)
+{
+    switch (value->kind) {
+    case KPREP_VALUE_NULL: kprep_text_add(text, "null"); return;
+    case KPREP_VALUE_SCALAR:
+        if (value->quoted)
+            kprep_yaml_quote(text, value->text);
+        else
+            kprep_text_add(text, "%s", value->text);
+        return;
+    case KPREP_VALUE_LIST:
+    case KPREP_VALUE_MAP: break;
+    }
+    kprep_text_add(text, value->kind == KPREP_VALUE_MAP ? "{" : "[");
+    for (size_t i = 0; i < value->count; i++) {
+        if (i > 0) kprep_text_add(text, ", ");
+        if (value->kind == KPREP_VALUE_MAP) {
+            kprep_yaml_quote(text, value->keys[i].text);
+            kprep_text_add(text, ": ");
+        }
+        format_value(&value->items[i], text);
+    }
+    kprep_text_add(text, value->kind == KPREP_VALUE_MAP ? "}" : "]");
+}
+
+static void format_stage(const kprep_stage_use *use, kprep_text *text)
+{
+    const kprep_option *option = use->stage->options;
+    kprep_text_add(text, "  - %s", use->stage->name);
+    if (option == NULL || option->name == NULL) {
+        kprep_text_add(text, "\n");
+        return;
+    }
+    const char *before = ": {";
+    for (; option->name != NULL; option++) {
+        kprep_text value = {0};
+        kprep_option_format(option, use->state, &value);
+        if (value.length > 0) {
+            kprep_text_add(text, "%s%s: %s", before, option->name, value.data);
+            before = ", ";
+        }
+        kprep_text_free(&value);
+    }
+    kprep_text_add(text, before[0] == ',' ? "}\n" : "\n");
+}
+
+/* Stages of a pipeline string, one item each. A '|' in quotes does not part stages. */
+static void format_more(const char *stages, kprep_text *text)
+{
+    while (stages[0] != '\0') {
+        size_t n = 0;
+        char quote = '\0';
+        for (; stages[n] != '\0' && (quote != '\0' || stages[n] != '|'); n++) {
+            if (quote == '\0' && (stages[n] == '\'' || stages[n] == '"'))
+                quote = stages[n];
+            else if (stages[n] == quote)
+                quote = '\0';
+        }
+        size_t first = strspn(stages, " "), last = n;
+        while (last > first && stages[last - 1] == ' ') last--;
+        char *stage = kprep_strndup(stages + first, last - first);
+        kprep_text_add(text, "  - ");
+        if (stage != NULL) kprep_yaml_quote(text, stage);
+        kprep_text_add(text, "\n");
+        free(stage);
+        stages += n + (stages[n] == '|' ? 1 : 0);
+    }
+}
+
+static void format_settings(const kprep_settings *settings, bool all, const char *more,
+                            kprep_text *text)
+{
+    kprep_text_add(text, "input:\n");
+    kprep_text_add(text, "  path: [");
+    for (size_t i = 0; i < settings->path_count; i++) {
+        if (i > 0) kprep_text_add(text, ", ");
+        kprep_yaml_quote(text, settings->paths[i]);
+    }
+    kprep_text_add(text, "]\n");
+    format_options(input_options, "  ", settings, text);
+    kprep_text_add(text, "like: %s\n", like_words[settings->like]);
+    kprep_text_add(text, "labels: %s\n",
+                   settings->labels == KPREP_LABELS_FOLDER ? "folder" : "none");
+    bool stages = settings->stage_count > 0 || more[0] != '\0';
+    kprep_text_add(text, stages ? "pipeline:\n" : "pipeline: []\n");
+    for (size_t i = 0; i < settings->stage_count; i++) format_stage(&settings->stages[i], text);
+    format_more(more, text);
+    if (all && settings->spec.kind != KPREP_VALUE_NULL) {
+        kprep_text_add(text, "spec: ");
+        if (settings->spec.kind == KPREP_VALUE_SCALAR)
+            kprep_yaml_quote(text, settings->spec.text);
+        else
+            format_value(&settings->spec, text);
+        kprep_text_add(text, "\n");
+    }
+    kprep_text_add(text, "output:\n");
+    if (all && settings->output != NULL) {
+        kprep_text_add(text, "  path: ");
+        kprep_yaml_quote(text, settings->output);
+        kprep_text_add(text, "\n");
+    }
+    if (settings->batch == 0)
+        kprep_text_add(text, "  batch: all\n");
+    else
+        kprep_text_add(text, "  batch: %lld\n", (long long)settings->batch);
+    if (settings->shuffle)
+        kprep_text_add(text, "  shuffle: {seed: %lld}\n", (long long)settings->seed);
+    for (size_t i = 0; i < settings->split_count; i++)
+        kprep_text_add(text, "%s%s: %.17g%s", i == 0 ? "  split: {" : ", ", settings->splits[i].name,
+                       settings->splits[i].share, i + 1 == settings->split_count ? "}\n" : "");
+    if (!all) return;
+    kprep_text_add(text, "on_error: %s\n", on_error_words[settings->on_error]);
+    kprep_text_add(text, "limits: {pixels: %lld, sample_bytes: %lld", (long long)settings->limits.pixels,
+                   (long long)settings->limits.sample_bytes);
+    if (settings->limits.memory > 0)
+        kprep_text_add(text, ", memory: %lld", (long long)settings->limits.memory);
+    if (settings->limits.files > 0)
+        kprep_text_add(text, ", files: %lld", (long long)settings->limits.files);
+    kprep_text_add(text, "}\n");
+}
+
+void kprep_settings_format(const kprep_settings *settings, bool all, kprep_text *text)
+{
+    format_settings(settings, all, "", text);
+}
+
+void kprep_settings_format_with(const kprep_settings *settings, const char *stages,
+                                kprep_text *text)
+{
+    format_settings(settings, true, stages, text);
+}

@@ -1,0 +1,80 @@
+/* settings.h: a job, resolved: every key as a typed value, the stages made, paths joined with the folder
+ * they are relative to. The tables in settings.c name every key of a job file; nothing else does.
+ */
+#ifndef KPREP_JOB_SETTINGS_H
+#define KPREP_JOB_SETTINGS_H
+
+#include <kprep/job.h>
+
+#include "base/value.h"
+#include "codec/codec.h"
+#include "io/path_list.h"
+#include "stage/stage.h"
+
+typedef enum { KPREP_SAMPLES_AUTO, KPREP_SAMPLES_FILE, KPREP_SAMPLES_ROW } kprep_samples;
+typedef enum { KPREP_JOIN_SAMPLES, KPREP_JOIN_CHANNELS } kprep_join;
+typedef enum { KPREP_BY_FILE, KPREP_BY_FOLDER } kprep_by;
+typedef enum { KPREP_DEPTH_KEEP, KPREP_DEPTH_8 } kprep_depth;
+typedef enum { KPREP_EXIF_AS_LIKE, KPREP_EXIF_APPLY, KPREP_EXIF_IGNORE } kprep_exif;
+typedef enum { KPREP_LABELS_NONE, KPREP_LABELS_FOLDER } kprep_labels;
+typedef enum { KPREP_ON_ERROR_FAIL, KPREP_ON_ERROR_SKIP, KPREP_ON_ERROR_QUARANTINE } kprep_on_error;
+
+enum { KPREP_MAX_SPLITS = 16 };
+
+typedef struct kprep_split {
+    char name[64];
+    double share;
+} kprep_split;
+
+/* Enums are stored as int32_t, as the option tables do. */
+typedef struct kprep_settings {
+    char **paths;             /* as written */
+    size_t path_count;
+    const char *base;         /* prefix of relative input paths: "" or "dir/"; borrowed from the job */
+    bool paths_together;      /* given on a command line: ordered together */
+    int32_t samples, join, by, order, depth, exif, match;
+    bool broadcast;
+    char *axes;               /* NULL: by rank */
+    int32_t like;
+    int32_t labels;
+    kprep_stage_use *stages;
+    size_t stage_count;
+    kprep_value spec;         /* as written: a scalar path or an inline spec; null if there is none */
+    const char *spec_base;    /* prefix of a relative spec path; borrowed */
+    char *output;             /* folder, as to be opened; NULL if there is none */
+    int64_t batch;            /* rows per batch file; 0: all */
+    bool shuffle;
+    int64_t seed;
+    kprep_split splits[KPREP_MAX_SPLITS];
+    size_t split_count;
+    int32_t on_error;
+    kprep_limits limits;
+} kprep_settings;
+
+struct kprep_job {
+    kprep_value tree;   /* the job file's map, changed by kprep_job_set() */
+    char *config;       /* its name for messages; "" if there is no file */
+    char *base;         /* its folder: "" or "dir/" */
+    char **paths;       /* of kprep_job_add_path(): they replace input.path */
+    size_t path_count;
+    char **set_keys;    /* keys that kprep_job_set() gave: relative to the working directory */
+    size_t set_count;
+};
+
+/* A copy that can be changed on its own. On failure *copy is NULL. */
+kprep_status kprep_job_copy(const kprep_job *job, kprep_job **copy, kprep_error *err);
+
+/* Reads a job's tree into settings. Nothing is opened. On failure settings holds nothing. */
+kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings, kprep_error *err);
+void kprep_settings_free(kprep_settings *settings);
+
+/* Adds the resolved job as YAML; what does not change the output's bytes (folders, limits, error policy)
+ * only if all is true. */
+void kprep_settings_format(const kprep_settings *settings, bool all, kprep_text *text);
+
+/* The whole resolved job with more stages ("moveaxis 0 -1 | cast float32", may be "") behind its own. */
+void kprep_settings_format_with(const kprep_settings *settings, const char *stages,
+                                kprep_text *text);
+
+
+#endif

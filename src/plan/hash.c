@@ -1,0 +1,57 @@
+/* hash.c: the plan's hash: two runs with the same one write the same bytes. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "plan/plan.h"
+
+static void add_text(XXH3_state_t *state, const char *text)
+{
+    XXH3_128bits_update(state, text, strlen(text) + 1); /* with the end, so that texts can't run on */
+}
+
+static void add_number(XXH3_state_t *state, int64_t number)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)number);
+    add_text(state, text);
+}
+
+static void add_wanted(XXH3_state_t *state, const kprep_spec_input *wanted)
+{
+    char text[64];
+    add_text(state, wanted->name);
+    add_text(state, wanted->axes);
+    add_text(state, kprep_dtype_name(wanted->dtype));
+    for (int32_t i = 0; i < wanted->rank; i++) add_number(state, wanted->shape[i]);
+    snprintf(text, sizeof text, "%d %.17g %.17g %d", wanted->has_range, wanted->lo, wanted->hi,
+             wanted->finite);
+    add_text(state, text);
+}
+
+void kprep_plan_hash(const kprep_plan *plan, char out[33])
+{
+    XXH3_state_t state;
+    kprep_text job = {0};
+    /* Paths as written are folders of this machine; the files' own names and sizes follow below. */
+    kprep_settings settings = *plan->settings;
+    settings.path_count = 0;
+    kprep_settings_format(&settings, false, &job);
+    XXH3_INITSTATE(&state);
+    XXH3_128bits_reset(&state);
+    add_text(&state, KPREP_VERSION);
+    add_text(&state, job.data != NULL ? job.data : "");
+    kprep_text_free(&job);
+    add_wanted(&state, plan->wanted);
+    add_number(&state, plan->reading.by_row);
+    add_number(&state, plan->reading.spatial);
+    for (size_t i = 0; i < plan->input->paths.count; i++) {
+        add_text(&state, kprep_input_name(plan->input, i));
+        add_number(&state, plan->input->files[i].size);
+    }
+    for (size_t i = 0; i < plan->input->paths.class_count; i++)
+        add_text(&state, plan->input->paths.classes[i]);
+    XXH128_hash_t hash = XXH3_128bits_digest(&state);
+    snprintf(out, 33, "%016llx%016llx", (unsigned long long)hash.high64,
+             (unsigned long long)hash.low64);
+}

@@ -1,0 +1,190 @@
+#include "plan/input.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/hash.h"
+
+kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *paths,
+                              kprep_error *err)
+{
+    *paths = (kprep_path_list){.by_class = settings->labels == KPREP_LABELS_FOLDER};
+    kprep_order order = (kprep_order)settings->order;
+    if (settings->path_count == 0) {
+        kprep_fail(err, KPREP_E_BAD_OPTION, "the job has no input");
+        kprep_error_help(err, "name files, folders or a glob: input: photos/");
+        return KPREP_E_BAD_OPTION;
+    }
+    for (size_t i = 0; i < settings->path_count; i++) {
+        kprep_status st =
+            kprep_path_list_add(paths, settings->base, settings->paths[i], order, err);
+        if (st != KPREP_OK) {
+            kprep_path_list_free(paths);
+            return st;
+        }
+    }
+    if (settings->paths_together && settings->path_count > 1) kprep_path_list_sort(paths, order);
+    return KPREP_OK;
+}
+
+static size_t header_size(const kprep_header *header)
+{
+    return offsetof(kprep_header, shape) + (size_t)header->rank * sizeof *header->shape;
+}
+
+static size_t find_slot(const kprep_input *input, const kprep_header *header)
+{
+    size_t size = header_size(header), mask = input->table_size - 1;
+    size_t slot = (size_t)XXH3_64bits(header, size) & mask;
+    while (input->table[slot] != UINT32_MAX) {
+        const kprep_header *other = input->kinds[input->table[slot]].header;
+        if (other->rank == header->rank && memcmp(other, header, size) == 0) break;
+        slot = (slot + 1) & mask;
+    }
+    return slot;
+}
+
+/* Makes room for one more kind, in the list and in the table. */
+static bool grow(kprep_input *input)
+{
+    if (input->kind_count < input->kind_capacity) return true;
+    size_t capacity = input->kind_capacity > 0 ? 2 * input->kind_capacity : 16;
+    kprep_input_kind *kinds = kprep_realloc_array(input->kinds, capacity, sizeof *kinds);
+    if (kinds == NULL) return false;
+    input->kinds = kinds;
+    uint32_t *table = kprep_realloc_array(NULL, 2 * capacity, sizeof *table);
+    if (table == NULL) return false;
+    free(input->table);
+    input->table = table;
+    input->table_size = 2 * capacity;
+    input->kind_capacity = capacity;
+    memset(table, 0xFF, 2 * capacity * sizeof *table);
+    for (size_t i = 0; i < input->kind_count; i++)
+        table[find_slot(input, kinds[i].header)] = (uint32_t)i;
+    return true;
+}
+
+static kprep_status add_kind(kprep_input *input, const kprep_header *header, size_t file,
+                             uint32_t *kind, kprep_error *err)
+{
+    if (!grow(input)) return kprep_fail_memory(err);
+    size_t slot = find_slot(input, header);
+    if (input->table[slot] == UINT32_MAX) {
+        kprep_header *copy = malloc(header_size(header));
+        if (copy == NULL) return kprep_fail_memory(err);
+        memcpy(copy, header, header_size(header));
+        input->kinds[input->kind_count] = (kprep_input_kind){.header = copy, .example = file};
+        input->table[slot] = (uint32_t)input->kind_count++;
+    }
+    *kind = input->table[slot];
+    input->kinds[*kind].files++;
+    return KPREP_OK;
+}
+
+/* Adds an unreadable file to the problems: the first of each status stands for all. */
+static kprep_status add_unreadable(kprep_problems *problems, kprep_error *problem, size_t before)
+{
+    for (size_t i = before; i < kprep_problems_count(problems); i++) {
+        /* The list hands out const: what it holds is ours to count. */
+        kprep_error *other = (kprep_error *)(uintptr_t)kprep_problems_get(problems, i);
+        if (other->code == problem->code) {
+            other->count++;
+            return KPREP_OK;
+        }
+    }
+    problem->count = 1;
+    return kprep_problems_add(problems, problem);
+}
+
+static kprep_status read_one(const kprep_settings *settings, kprep_input *input, size_t i,
+                             kprep_error *err)
+{
+    kprep_input_file *file = &input->files[i];
+    const char *path = input->paths.items[i].path;
+    kprep_bytes bytes = {.fd = -1};
+    kprep_header header;
+    memset(&header, 0, sizeof header);
+    file->kind = UINT32_MAX;
+    KPREP_TRY(kprep_open_read(path, &bytes.fd, &file->size, &file->mtime, err));
+    bytes.size = file->size;
+    kprep_status st = kprep_header_read(&bytes, &settings->limits, &header, err);
+    close(bytes.fd);
+    kprep_error_at_file(err, path);
+    if (st == KPREP_OK) st = add_kind(input, &header, i, &file->kind, err);
+    return st;
+}
+
+kprep_status kprep_input_open(const kprep_settings *settings, const volatile int *stop,
+                              kprep_input *input, kprep_problems *problems, kprep_error *err)
+{
+    kprep_status st;
+    *input = (kprep_input){0};
+    KPREP_TRY(kprep_input_list(settings, &input->paths, err));
+    input->files = kprep_calloc(input->paths.count, sizeof *input->files);
+    if (input->files == NULL) {
+        st = kprep_fail_memory(err);
+        goto fail;
+    }
+    size_t before = kprep_problems_count(problems);
+    for (size_t i = 0; i < input->paths.count; i++) {
+        if (stop != NULL && *stop) {
+            st = kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
+            goto fail;
+        }
+        kprep_error problem;
+        kprep_error_clear(&problem);
+        st = read_one(settings, input, i, &problem);
+        if (st == KPREP_OK) continue;
+        if (st == KPREP_E_NO_MEMORY) {
+            if (err != NULL) *err = problem;
+            goto fail;
+        }
+        input->unreadable++;
+        problem.side = KPREP_SIDE_INPUT;
+        st = add_unreadable(problems, &problem, before);
+        if (st != KPREP_OK) {
+            kprep_fail_memory(err);
+            goto fail;
+        }
+    }
+    return KPREP_OK;
+fail:
+    kprep_input_free(input);
+    return st;
+}
+
+void kprep_input_free(kprep_input *input)
+{
+    for (size_t i = 0; i < input->kind_count; i++) free((void *)(uintptr_t)input->kinds[i].header);
+    free(input->kinds);
+    free(input->table);
+    free(input->files);
+    kprep_path_list_free(&input->paths);
+    *input = (kprep_input){0};
+}
+
+void kprep_input_header(const kprep_input *input, uint32_t kind, kprep_header *header)
+{
+    const kprep_header *stored = input->kinds[kind].header;
+    memset(header, 0, sizeof *header);
+    memcpy(header, stored, header_size(stored));
+}
+
+const char *kprep_input_name(const kprep_input *input, size_t file)
+{
+    return input->paths.items[file].path + input->paths.items[file].root;
+}
+
+char *kprep_header_format(const kprep_header *header, char *dst, size_t size)
+{
+    char shape[256];
+    kprep_shape_format(header->shape, header->rank, shape, sizeof shape);
+    snprintf(dst, size, "%s %s%s%s%s", shape, kprep_dtype_name(header->dtype),
+             header->codec->image ? ", " : "",
+             header->codec->image ? kprep_image_mode_name((kprep_image_mode)header->mode) : "",
+             header->fortran_order ? ", Fortran order" : "");
+    return dst;
+}

@@ -1,0 +1,53 @@
+/* input.h: the files of a job and what their headers say, before anything is decoded. */
+#ifndef KPREP_PLAN_INPUT_H
+#define KPREP_PLAN_INPUT_H
+
+#include "codec/codec.h"
+#include "io/path_list.h"
+#include "job/settings.h"
+
+/* What is kept of each file besides its path: 32 bytes. */
+typedef struct kprep_input_file {
+    int64_t size, mtime;  /* bytes; nanoseconds */
+    int64_t first;        /* number of its first sample, once samples are counted */
+    uint32_t kind;        /* index in kinds; UINT32_MAX: its header can't be read */
+} kprep_input_file;
+
+/* Files with the same header share one kind. */
+typedef struct kprep_input_kind {
+    const kprep_header *header; /* `rank` sizes of shape only; owned by the input */
+    int64_t files;              /* how many there are */
+    size_t example;             /* index of the first of them */
+} kprep_input_kind;
+
+typedef struct kprep_input {
+    kprep_path_list paths;
+    kprep_input_file *files;  /* paths.count of them */
+    kprep_input_kind *kinds;
+    size_t kind_count, kind_capacity;
+    uint32_t *table;          /* hash of headers -> kind; a power of two in size */
+    size_t table_size;
+    int64_t unreadable;
+} kprep_input;
+
+/* Lists a job's files. Nothing is opened but folders and lists. */
+kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *paths,
+                              kprep_error *err);
+
+/* Lists the files and reads every header. Unreadable files are problems, the first of each kind with
+ * the count, not a failure; stop (may be NULL) ends the walk early with interrupted. */
+kprep_status kprep_input_open(const kprep_settings *settings, const volatile int *stop,
+                              kprep_input *input, kprep_problems *problems, kprep_error *err);
+
+void kprep_input_free(kprep_input *input);
+
+/* Full copy of a kind's header: sizes beyond rank are zero. */
+void kprep_input_header(const kprep_input *input, uint32_t kind, kprep_header *header);
+
+/* A file's name relative to the input's root, as it stands in samples.csv and in the plan's hash. */
+const char *kprep_input_name(const kprep_input *input, size_t file);
+
+/* "(100, 32, 32) float32" or "(375, 500, 3) uint8, RGB": a header for people. Returns dst. */
+char *kprep_header_format(const kprep_header *header, char *dst, size_t size);
+
+#endif

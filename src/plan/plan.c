@@ -1,0 +1,497 @@
+#include "plan/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/dtype.h"
+#include "base/fail.h"
+#include "spec/compare.h"
+
+enum { MAX_READINGS = 6 };
+
+/* Orientations 5 to 8 exchange height and width (EXIF 2.32, tag 0x0112). */
+static bool is_turned(const kprep_plan *plan, const kprep_header *header)
+{
+    return plan->orient && header->orientation >= 5;
+}
+
+int64_t kprep_plan_rows(const kprep_reading *reading, const kprep_header *header)
+{
+    return reading->by_row && !header->codec->image && header->rank > 0 ? header->shape[0] : 1;
+}
+
+void kprep_plan_part(const kprep_plan *plan, const kprep_header *header, kprep_desc *part)
+{
+    if (header->codec->image) {
+        kprep_decoded_desc(header, &plan->decode, part);
+        if (is_turned(plan, header)) {
+            int64_t height = part->shape[0];
+            part->shape[0] = part->shape[1];
+            part->shape[1] = height;
+        }
+        return;
+    }
+    int32_t skip = plan->reading.by_row && header->rank > 0 ? 1 : 0;
+    kprep_desc_array(part, header->dtype, header->shape + skip, header->rank - skip);
+}
+
+/* Gives the sample the letters of input.axes. */
+static kprep_status name_axes(const kprep_plan *plan, const char *letters, kprep_desc *data,
+                              kprep_error *err)
+{
+    if (letters == NULL) return KPREP_OK;
+    if ((int32_t)strlen(letters) != data->rank) {
+        char shape[256];
+        kprep_shape_format(data->shape, data->rank, shape, sizeof shape);
+        kprep_fail(err, KPREP_E_BAD_OPTION, "input.axes names %zu axes, but a sample has %d: %s",
+                   strlen(letters), data->rank, shape);
+        kprep_error_expected(err, "a letter for each of %d axes", data->rank);
+        kprep_error_found(err, "%s", letters);
+        if (plan->reading.by_row)
+            kprep_error_help(err, "the sample axis is not named: input.samples is row here");
+        return KPREP_E_BAD_OPTION;
+    }
+    memcpy(data->axes, letters, strlen(letters) + 1);
+    data->axes_known = KPREP_DECLARED;
+    return KPREP_OK;
+}
+
+static kprep_status check_size(const kprep_plan *plan, const kprep_desc *desc, kprep_error *err)
+{
+    int64_t count, bytes;
+    if (kprep_count_elements(desc->shape, desc->rank, &count) &&
+        kprep_mul_i64(count, (int64_t)kprep_dtype_size(desc->dtype), &bytes) &&
+        bytes <= plan->settings->limits.sample_bytes)
+        return KPREP_OK;
+    char text[320];
+    kprep_fail(err, KPREP_E_TOO_LARGE, "one sample is over limits.sample_bytes (%lld bytes): %s",
+               (long long)plan->settings->limits.sample_bytes,
+               kprep_desc_format(desc, text, sizeof text));
+    kprep_error_help(err, "raise the limit, for instance limits: {sample_bytes: 4GiB}");
+    return KPREP_E_TOO_LARGE;
+}
+
+/* Channels that a part adds, or -1 if its rank fits neither way. */
+static int64_t part_channels(const kprep_plan *plan, const kprep_desc *part)
+{
+    if (part->rank == plan->reading.spatial) return 1;
+    return part->rank == plan->reading.spatial + 1 ? part->shape[part->rank - 1] : -1;
+}
+
+static kprep_status join_misfit(const kprep_plan *plan, size_t file, const kprep_desc *part,
+                                const kprep_desc *first, kprep_status code, const char *what,
+                                kprep_error *err)
+{
+    char a[320], b[320];
+    kprep_fail(err, code, "%s can't be joined with %s as channels: %s",
+               kprep_input_name(plan->input, file), kprep_input_name(plan->input, 0), what);
+    kprep_error_expected(err, "%s", kprep_desc_format(first, a, sizeof a));
+    kprep_error_found(err, "%s", kprep_desc_format(part, b, sizeof b));
+    kprep_error_at_file(err, plan->input->paths.items[file].path);
+    return code;
+}
+
+/* One sample made of one part from each file. */
+static kprep_status joined_data(const kprep_plan *plan, kprep_desc *data, kprep_error *err)
+{
+    const kprep_input *input = plan->input;
+    kprep_header header;
+    kprep_desc first, part;
+    int64_t channels = 0, rows = 0;
+    for (size_t i = 0; i < input->paths.count; i++) {
+        if (input->files[i].kind == UINT32_MAX) continue;
+        if (i == 0 || input->files[i].kind != input->files[i - 1].kind) {
+            kprep_input_header(input, input->files[i].kind, &header);
+            kprep_plan_part(plan, &header, &part);
+        }
+        if (channels == 0 && rows == 0) {
+            first = part;
+            rows = kprep_plan_rows(&plan->reading, &header);
+        }
+        int64_t more = part_channels(plan, &part);
+        if (more < 0)
+            return join_misfit(plan, i, &part, &first,
+                               part.rank < first.rank ? KPREP_E_MISSING_AXIS : KPREP_E_EXTRA_AXIS,
+                               "it has another number of axes", err);
+        if (memcmp(part.shape, first.shape, (size_t)plan->reading.spatial * sizeof *part.shape) != 0)
+            return join_misfit(plan, i, &part, &first, KPREP_E_AXIS_SIZE, "its sizes differ", err);
+        if (part.dtype != first.dtype)
+            return join_misfit(plan, i, &part, &first, KPREP_E_DTYPE, "its dtype differs", err);
+        if (kprep_plan_rows(&plan->reading, &header) != rows) {
+            kprep_status st = join_misfit(plan, i, &part, &first, KPREP_E_AXIS_SIZE,
+                                          "its number of rows differs", err);
+            kprep_error_expected(err, "%lld rows", (long long)rows);
+            kprep_error_found(err, "%lld rows",
+                              (long long)kprep_plan_rows(&plan->reading, &header));
+            if (err != NULL) err->axis = 'n';
+            return st;
+        }
+        channels += more;
+    }
+    *data = first;
+    data->rank = plan->reading.spatial + 1;
+    data->shape[plan->reading.spatial] = channels;
+    kprep_axes_by_rank(data->rank, data->axes);
+    data->axes_known = KPREP_ASSUMED;
+    data->colour = KPREP_COLOUR_NONE;
+    data->decoded = false;
+    data->full = false;
+    return KPREP_OK;
+}
+
+kprep_status kprep_plan_data(const kprep_plan *plan, uint32_t kind, kprep_desc *data,
+                             kprep_error *err)
+{
+    const char *letters = plan->settings->axes;
+    char with_channel[KPREP_MAX_RANK + 2];
+    if (plan->reading.joined) {
+        KPREP_TRY(joined_data(plan, data, err));
+        if (letters != NULL && (int32_t)strlen(letters) == plan->reading.spatial &&
+            strchr(letters, 'c') == NULL) { /* the stacked axis has its own letter */
+            size_t n = strlen(letters);
+            memcpy(with_channel, letters, n);
+            memcpy(with_channel + n, "c", 2);
+            letters = with_channel;
+        }
+    } else {
+        kprep_header header;
+        kprep_input_header(plan->input, kind, &header);
+        kprep_plan_part(plan, &header, data);
+        if (header.codec->image) letters = NULL;
+        if (header.rank == 0 && plan->reading.by_row) {
+            kprep_fail(err, KPREP_E_MISSING_AXIS, "a 0-d array has no rows");
+            kprep_error_help(err, "with samples: file, the array is one sample");
+            return KPREP_E_MISSING_AXIS;
+        }
+    }
+    KPREP_TRY(name_axes(plan, letters, data, err));
+    return check_size(plan, data, err);
+}
+
+kprep_status kprep_plan_result(const kprep_plan *plan, const kprep_desc *data, kprep_desc *result,
+                               kprep_error *err)
+{
+    kprep_desc in = *data;
+    *result = *data;
+    for (size_t i = 0; i < plan->settings->stage_count; i++) {
+        KPREP_TRY(kprep_stage_describe(&plan->settings->stages[i], (int32_t)i,
+                                       (kprep_like)plan->settings->like, &in, result, err));
+        KPREP_TRY(check_size(plan, result, err));
+        in = *result;
+    }
+    return KPREP_OK;
+}
+
+/* Turns a view of the stored pixels upright: EXIF orientation as flips and a transposition. */
+static void lower_orientation(kprep_lowering *lowering, uint8_t orientation)
+{
+    static const int32_t turn[] = {1, 0, 2};
+    bool transpose = orientation >= 5;
+    /* After the transposition, where there is one: 2, 6, 7: left-right; 4, 7, 8: top-bottom; 3: both. */
+    bool mirror = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
+    bool upend = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
+    if (transpose) kprep_lower_permute(lowering, turn);
+    int64_t height = lowering->view.shape[0], width = lowering->view.shape[1];
+    if (upend) kprep_lower_slice(lowering, 0, height - 1, height, -1);
+    if (mirror) kprep_lower_slice(lowering, 1, width - 1, width, -1);
+}
+
+kprep_status kprep_plan_lower(const kprep_plan *plan, const kprep_desc *data, const kprep_view *view,
+                              uint8_t orientation, kprep_program *program, kprep_error *err)
+{
+    kprep_lowering lowering;
+    kprep_desc in = *data, out = *data;
+    kprep_like like = (kprep_like)plan->settings->like;
+    kprep_lower_begin(&lowering, program, view, data->dtype);
+    if (plan->orient && orientation > 1) lower_orientation(&lowering, orientation);
+    for (size_t i = 0; i < plan->settings->stage_count; i++) {
+        const kprep_stage_use *use = &plan->settings->stages[i];
+        KPREP_TRY(kprep_stage_describe(use, (int32_t)i, like, &in, &out, err));
+        lowering.stage_index = (int32_t)i;
+        KPREP_TRY(use->stage->lower(use->state, like, &in, &out, &lowering, err));
+        in = out;
+    }
+    lowering.stage_index = -1;
+    kprep_lower_cast(&lowering, plan->wanted->dtype);
+    kprep_lower_end(&lowering);
+    return KPREP_OK;
+}
+
+/* ---- choosing the reading, and judging it ---- */
+
+/* What a reading comes to: its problems, and how near it is. */
+typedef struct judgement {
+    kprep_problems *problems;
+    int32_t agreement;
+} judgement;
+
+/* Adds problem unless one of the same status and axis is there: that one then counts more. */
+static kprep_status add_problem(kprep_problems *problems, const kprep_error *problem)
+{
+    for (size_t i = 0; i < kprep_problems_count(problems); i++) {
+        kprep_error *other = (kprep_error *)(uintptr_t)kprep_problems_get(problems, i);
+        if (other->code == problem->code && other->axis == problem->axis &&
+            other->stage_index == problem->stage_index) {
+            other->count += problem->count;
+            return KPREP_OK;
+        }
+    }
+    return kprep_problems_add(problems, problem);
+}
+
+/* Names the file that a misfit was found in: its first one, its stored shape, and how many there are. */
+static void place_problem(const kprep_plan *plan, const kprep_input_kind *kind, kprep_error *problem)
+{
+    kprep_error_at_file(problem, plan->input->paths.items[kind->example].path);
+    problem->count = plan->reading.joined ? (int64_t)plan->input->paths.count : kind->files;
+    if (problem->side == KPREP_SIDE_DEFAULT && problem->code < KPREP_E_NOT_FOUND)
+        problem->side = KPREP_SIDE_DATA;
+    char stored[320], found[256];
+    kprep_header_format(kind->header, stored, sizeof stored);
+    kprep_copy_text(found, sizeof found, problem->found);
+    kprep_error_found(problem, "%s%s%s", found, found[0] != '\0' ? "; stored as " : "stored as ",
+                      stored);
+}
+
+/* All files must come to one shape, also where the spec takes any size. */
+static kprep_status judge_shape(const kprep_plan *plan, const kprep_input_kind *kind,
+                                const kprep_desc *result, kprep_problems *problems)
+{
+    const kprep_desc *first = &plan->result;
+    for (int32_t i = 0; i < result->rank && result->rank == first->rank; i++) {
+        if (result->shape[i] == first->shape[i]) continue;
+        char a[256], b[256];
+        kprep_error problem;
+        kprep_fail(&problem, result->axes[i] == 'c' ? KPREP_E_CHANNEL_COUNT : KPREP_E_AXIS_SIZE,
+                   "samples of one batch need one shape, but axis %c differs between files",
+                   result->axes[i]);
+        problem.axis = result->axes[i];
+        kprep_error_expected(&problem, "%s, as the first file",
+                             kprep_shape_format(first->shape, first->rank, a, sizeof a));
+        kprep_error_found(&problem, "%s",
+                          kprep_shape_format(result->shape, result->rank, b, sizeof b));
+        kprep_error_help(&problem, "give all samples one size, for instance with resize or crop");
+        place_problem(plan, kind, &problem);
+        return add_problem(problems, &problem);
+    }
+    return KPREP_OK;
+}
+
+/* 8-bit and 16-bit images side by side are different data; nothing narrows one or widens the other. */
+static kprep_status judge_depth(const kprep_plan *plan, kprep_problems *problems)
+{
+    int64_t files[2] = {0, 0};
+    const kprep_input_kind *example[2] = {NULL, NULL};
+    for (size_t i = 0; i < plan->input->kind_count; i++) {
+        const kprep_input_kind *kind = &plan->input->kinds[i];
+        if (!kind->header->codec->image) continue;
+        int deep = kind->header->dtype == KPREP_U16;
+        if (example[deep] == NULL) example[deep] = kind;
+        files[deep] += kind->files;
+    }
+    if (plan->decode.narrow || files[0] == 0 || files[1] == 0) return KPREP_OK;
+    int rare = files[1] <= files[0] ? 1 : 0;
+    kprep_error problem;
+    kprep_fail(&problem, KPREP_E_DTYPE, "the input mixes %lld 8-bit and %lld 16-bit images",
+               (long long)files[0], (long long)files[1]);
+    kprep_error_expected(&problem, "one depth");
+    kprep_error_found(&problem, "uint8 and uint16");
+    kprep_error_help(&problem, "depth: 8 narrows the 16-bit ones; or sort them apart");
+    place_problem(plan, example[rare], &problem);
+    problem.count = files[rare];
+    return add_problem(problems, &problem);
+}
+
+/* Judges one kind of file; the first that can be described stands for the plan's data and result. */
+static kprep_status judge_kind(kprep_plan *plan, size_t k, bool *described, judgement *out,
+                               kprep_error *err)
+{
+    const kprep_input_kind *kind = &plan->input->kinds[k];
+    kprep_desc data, result;
+    kprep_error problem;
+    kprep_error_clear(&problem);
+    kprep_status st = kprep_plan_data(plan, (uint32_t)k, &data, &problem);
+    if (st == KPREP_OK) {
+        if (!*described) plan->data = data;
+        st = kprep_plan_result(plan, &data, &result, &problem);
+    }
+    if (st != KPREP_OK) {
+        if (st == KPREP_E_NO_MEMORY) return kprep_fail_memory(err);
+        place_problem(plan, kind, &problem);
+        return add_problem(out->problems, &problem);
+    }
+    bool first = !*described;
+    if (first) {
+        plan->result = result;
+        out->agreement = kprep_agreement(&result, plan->wanted);
+        *described = true;
+    }
+    kprep_problems *found = kprep_problems_new();
+    if (found == NULL) return kprep_fail_memory(err);
+    st = kprep_compare(&result, plan->wanted, found);
+    for (size_t i = 0; st == KPREP_OK && i < kprep_problems_count(found); i++) {
+        problem = *kprep_problems_get(found, i);
+        place_problem(plan, kind, &problem);
+        st = add_problem(out->problems, &problem);
+    }
+    if (st == KPREP_OK && kprep_problems_count(found) == 0 && !first)
+        st = judge_shape(plan, kind, &result, out->problems);
+    kprep_problems_free(&found);
+    return st == KPREP_OK ? st : kprep_fail_memory(err);
+}
+
+static kprep_status judge(kprep_plan *plan, const kprep_reading *reading, judgement *out,
+                          kprep_error *err)
+{
+    bool described = false;
+    plan->reading = *reading;
+    plan->data = plan->result = (kprep_desc){0};
+    *out = (judgement){.problems = kprep_problems_new(), .agreement = -1};
+    if (out->problems == NULL) return kprep_fail_memory(err);
+    size_t kinds = reading->joined ? 1 : plan->input->kind_count;
+    for (size_t k = 0; k < kinds; k++) KPREP_TRY(judge_kind(plan, k, &described, out, err));
+    return judge_depth(plan, out->problems);
+}
+
+/* The readings to try, likeliest first. */
+static size_t list_readings(const kprep_plan *plan, kprep_reading out[MAX_READINGS])
+{
+    const kprep_settings *settings = plan->settings;
+    bool arrays = false;
+    for (size_t i = 0; i < plan->input->kind_count; i++)
+        arrays |= !plan->input->kinds[i].header->codec->image;
+    bool rows[2] = {true, false};
+    size_t row_count = 2, n = 0;
+    if (!arrays || settings->samples == KPREP_SAMPLES_FILE) rows[0] = false;
+    if (!arrays || settings->samples != KPREP_SAMPLES_AUTO) row_count = 1;
+    for (size_t r = 0; r < row_count; r++) {
+        if (settings->join != KPREP_JOIN_CHANNELS) {
+            out[n++] = (kprep_reading){.by_row = rows[r]};
+            continue;
+        }
+        /* A part of lower rank than the spec's is stacked, one of equal rank concatenated; where stages
+         * change the rank later, whichever of the two fits. */
+        kprep_header header;
+        kprep_input_header(plan->input, 0, &header);
+        int32_t rank = header.rank - (rows[r] && !header.codec->image ? 1 : 0);
+        int32_t likely = plan->wanted->rank - 2;
+        if (rank <= likely) likely = rank;
+        if (rank > likely + 1) likely = rank - 1;
+        int32_t other = likely == rank ? rank - 1 : rank;
+        if (likely >= 0)
+            out[n++] = (kprep_reading){.by_row = rows[r], .joined = true, .spatial = likely};
+        if (other >= 0)
+            out[n++] = (kprep_reading){.by_row = rows[r], .joined = true, .spatial = other};
+    }
+    return n;
+}
+
+static kprep_status add_ambiguous(const kprep_plan *plan, kprep_problems *problems,
+                                  kprep_error *err)
+{
+    kprep_error problem;
+    kprep_fail(&problem, KPREP_E_AMBIGUOUS_SAMPLES,
+               "each file reads as one sample and as many, and both fit the spec");
+    kprep_error_expected(&problem, "samples: file or samples: row");
+    kprep_error_help(&problem, "write samples: file if each file is one sample, samples: row if its "
+                               "first axis counts samples");
+    place_problem(plan, &plan->input->kinds[0], &problem);
+    return kprep_problems_add(problems, &problem) == KPREP_OK ? KPREP_OK : kprep_fail_memory(err);
+}
+
+/* Judges all readings; keeps the one that fits, or else the one that is nearest. */
+static kprep_status choose_reading(kprep_plan *plan, kprep_problems *problems, kprep_error *err)
+{
+    kprep_reading readings[MAX_READINGS] = {{0}};
+    judgement judged[MAX_READINGS] = {{0}};
+    kprep_status st = KPREP_OK;
+    size_t n = list_readings(plan, readings), best = 0;
+    bool fits[2] = {false, false}; /* by file, by row */
+    for (size_t i = 0; i < n; i++) {
+        KPREP_TRY_GOTO(st, judge(plan, &readings[i], &judged[i], err), done);
+        bool fit = kprep_problems_count(judged[i].problems) == 0;
+        bool best_fits = kprep_problems_count(judged[best].problems) == 0;
+        if (i > 0 && !best_fits && (fit || judged[i].agreement > judged[best].agreement)) best = i;
+        fits[readings[i].by_row] |= fit;
+    }
+    /* Judging leaves the plan as of the last reading. */
+    kprep_problems *chosen = judged[best].problems;
+    judged[best].problems = NULL;
+    kprep_problems_free(&chosen);
+    KPREP_TRY_GOTO(st, judge(plan, &readings[best], &judged[best], err), done);
+    plan->chosen = n > 1;
+    for (size_t i = 0; i < kprep_problems_count(judged[best].problems); i++) {
+        st = kprep_problems_add(problems, kprep_problems_get(judged[best].problems, i));
+        if (st != KPREP_OK) {
+            kprep_fail_memory(err);
+            goto done;
+        }
+    }
+    if (fits[0] && fits[1]) st = add_ambiguous(plan, problems, err);
+done:
+    for (size_t i = 0; i < n; i++) kprep_problems_free(&judged[i].problems);
+    return st;
+}
+
+/* Numbers the samples, and the channels of joined files. */
+static kprep_status count_samples(kprep_plan *plan, kprep_input *input, kprep_error *err)
+{
+    size_t n = input->paths.count;
+    int64_t total = 0, channels = 0;
+    if (plan->reading.joined) {
+        plan->channel = kprep_calloc(n + 1, sizeof *plan->channel);
+        if (plan->channel == NULL) return kprep_fail_memory(err);
+    }
+    for (size_t i = 0; i < n; i++) {
+        kprep_header header;
+        if (input->files[i].kind == UINT32_MAX) continue;
+        kprep_input_header(input, input->files[i].kind, &header);
+        int64_t rows = kprep_plan_rows(&plan->reading, &header);
+        if (plan->reading.joined) {
+            kprep_desc part;
+            kprep_plan_part(plan, &header, &part);
+            plan->channel[i] = channels;
+            int64_t more = part_channels(plan, &part);
+            channels += more > 0 ? more : 0;
+            plan->channel[i + 1] = channels;
+            total = rows;
+            continue;
+        }
+        input->files[i].first = total;
+        if (!kprep_add_i64(total, rows, &total))
+            return kprep_fail(err, KPREP_E_TOO_LARGE, "the input has more than 2^63 samples");
+    }
+    plan->samples = total;
+    return KPREP_OK;
+}
+
+kprep_status kprep_plan_make(const kprep_settings *settings, kprep_input *input,
+                             const kprep_spec_input *wanted, kprep_plan *plan,
+                             kprep_problems *problems, kprep_error *err)
+{
+    *plan = (kprep_plan){
+        .settings = settings,
+        .input = input,
+        .wanted = wanted,
+        .decode = {.like = (kprep_like)settings->like, .narrow = settings->depth == KPREP_DEPTH_8},
+        .orient = settings->exif == KPREP_EXIF_APPLY ||
+                  (settings->exif == KPREP_EXIF_AS_LIKE && settings->like == KPREP_LIKE_OPENCV),
+    };
+    /* The first stage after a decode may ask the decoder for its own grey. */
+    if (settings->stage_count > 0 && strcmp(settings->stages[0].stage->name, "grayscale") == 0)
+        plan->decode.grey = true;
+    if (input->kind_count == 0) return KPREP_OK; /* nothing readable: said already */
+    KPREP_TRY(choose_reading(plan, problems, err));
+    KPREP_TRY(count_samples(plan, input, err));
+    int64_t count = 0;
+    if (!kprep_count_elements(plan->result.shape, plan->result.rank, &count) ||
+        !kprep_mul_i64(count, (int64_t)kprep_dtype_size(wanted->dtype), &plan->row_bytes))
+        return kprep_fail(err, KPREP_E_TOO_LARGE, "the size of one output sample overflows");
+    return KPREP_OK;
+}
+
+void kprep_plan_free(kprep_plan *plan)
+{
+    free(plan->channel);
+    plan->channel = NULL;
+}

@@ -1,0 +1,59 @@
+/* plan.h: the compiler. Input headers, stages and spec are put together before one pixel is decoded: the
+ * reading of the files is chosen, every kind of file is described through all stages and compared with
+ * the spec, and what fits is lowered to passes.
+ */
+#ifndef KPREP_PLAN_PLAN_H
+#define KPREP_PLAN_PLAN_H
+
+#include "plan/input.h"
+
+/* How files become samples. */
+typedef struct kprep_reading {
+    bool by_row;      /* axis 0 of an array is the sample axis */
+    bool joined;      /* files are channels of the same samples */
+    int32_t spatial;  /* joined: axes besides the channel axis */
+} kprep_reading;
+
+typedef struct kprep_plan {
+    const kprep_settings *settings;
+    const kprep_input *input;
+    const kprep_spec_input *wanted;
+    kprep_reading reading;
+    kprep_decode decode;   /* what is asked of decoders */
+    bool orient;           /* EXIF orientation is applied */
+    bool chosen;           /* the reading was found by planning both, not given */
+    int64_t samples;
+    kprep_desc data;       /* one sample of the first file, as read */
+    kprep_desc result;     /* after the stages, before the cast to the spec's dtype */
+    int64_t row_bytes;     /* of one sample in the output */
+    int64_t *channel;      /* joined: first channel of each file, and the number of all; owned */
+} kprep_plan;
+
+/* Plans a job; numbers the samples in input. What does not fit is added to problems, and plan then holds
+ * what the explanation is about. Free with kprep_plan_free() in any case. */
+kprep_status kprep_plan_make(const kprep_settings *settings, kprep_input *input,
+                             const kprep_spec_input *wanted, kprep_plan *plan,
+                             kprep_problems *problems, kprep_error *err);
+void kprep_plan_free(kprep_plan *plan);
+
+/* One sample of a kind of file (or, joined, of all of them) as read, and after the stages. */
+kprep_status kprep_plan_data(const kprep_plan *plan, uint32_t kind, kprep_desc *data,
+                             kprep_error *err);
+kprep_status kprep_plan_result(const kprep_plan *plan, const kprep_desc *data, kprep_desc *result,
+                               kprep_error *err);
+
+/* Lowers the way from elements that lie as view says to the row of a batch. data is what
+ * kprep_plan_data() gave. view: of one sample before EXIF orientation; orientation: 1 to 8. */
+kprep_status kprep_plan_lower(const kprep_plan *plan, const kprep_desc *data, const kprep_view *view,
+                              uint8_t orientation, kprep_program *program, kprep_error *err);
+
+/* Samples in one file under a reading: rows, or 1. */
+int64_t kprep_plan_rows(const kprep_reading *reading, const kprep_header *header);
+
+/* Axes of one sample of a header under a reading: shape without the sample axis. */
+void kprep_plan_part(const kprep_plan *plan, const kprep_header *header, kprep_desc *part);
+
+/* Hash of everything that the output's bytes depend on, as 32 hexadecimal digits. */
+void kprep_plan_hash(const kprep_plan *plan, char out[33]);
+
+#endif

@@ -1,0 +1,43 @@
+/* context.h: a job, opened: what every command begins with. */
+#ifndef KPREP_RUN_CONTEXT_H
+#define KPREP_RUN_CONTEXT_H
+
+#include <kprep/pipeline.h>
+
+#include "plan/plan.h"
+#include "run/engine.h"
+#include "run/order.h"
+
+typedef struct kprep_context {
+    kprep_settings settings;
+    kprep_spec *spec;
+    const kprep_spec_input *wanted;
+    kprep_input input;
+    kprep_plan plan;
+    kprep_sequence sequence;
+    kprep_summary summary;
+    kprep_options options;
+    int32_t threads;
+    size_t open_files;   /* descriptors each worker may keep */
+    int64_t slots;       /* of the engine */
+    bool planned;        /* plan and sequence are there */
+} kprep_context;
+
+/* Opens a job as far as it goes: settings, spec, input headers, plan. What does not fit is in problems,
+ * and the call succeeds; kprep_context_ready() then says whether there is something to run. in_memory:
+ * batches are held in memory, which bounds how many. Free with kprep_context_free() in any case. */
+kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
+                                const kprep_options *options, bool in_memory,
+                                kprep_problems *problems, kprep_error *err);
+void kprep_context_free(kprep_context *context);
+
+/* Label of a sample: the number of its class folder. */
+int32_t kprep_context_label(const kprep_context *context, int64_t sample);
+
+/* Passes, sizes and memory as text, for --dry-run. */
+kprep_status kprep_context_passes(const kprep_context *context, kprep_text *text, kprep_error *err);
+
+/* The first problem as an error: what kprep_run() fails with if the job does not fit. */
+kprep_status kprep_first_problem(const kprep_problems *problems, kprep_error *err);
+
+#endif

@@ -1,0 +1,352 @@
+#include "run/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/fail.h"
+
+/* Consecutive rows of one batch. */
+typedef struct task {
+    const kprep_section *section;
+    int64_t batch, first, rows; /* of the batch: number, first place, rows */
+    int64_t row, count;         /* of the task: first row in the batch, rows; may be none */
+} task;
+
+int64_t kprep_engine_task_rows(const kprep_plan *plan, const kprep_sequence *sequence)
+{
+    int64_t run = kprep_reader_run(plan);
+    return run < sequence->batch_rows ? run : sequence->batch_rows;
+}
+
+static task describe_task(const kprep_engine *engine, int64_t number)
+{
+    task t = {.batch = number / engine->tasks_per_batch};
+    t.section = kprep_sequence_batch(engine->sequence, t.batch, &t.first, &t.rows);
+    t.row = number % engine->tasks_per_batch * engine->run;
+    t.count = t.rows - t.row < engine->run ? t.rows - t.row : engine->run;
+    if (t.count < 0) t.count = 0;
+    return t;
+}
+
+/* Keeps the failure of the lowest place: lower ones were all taken before, and are finished. */
+static void fail(kprep_engine *engine, int64_t place, const kprep_error *err)
+{
+    pthread_mutex_lock(&engine->lock);
+    if (place < engine->failed_place) {
+        engine->failed_place = place;
+        engine->failure = *err;
+    }
+    atomic_store(&engine->stop, true);
+    pthread_cond_broadcast(&engine->changed);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+static bool is_cancelled(kprep_engine *engine)
+{
+    if (engine->cancel == NULL || !*engine->cancel) return false;
+    pthread_mutex_lock(&engine->lock);
+    engine->interrupted = true;
+    atomic_store(&engine->stop, true);
+    pthread_cond_broadcast(&engine->changed);
+    pthread_mutex_unlock(&engine->lock);
+    return true;
+}
+
+/* Is there no point in going on with a place? Not after a failure at a later one: the failure that is
+ * reported is the first in order, so all before it are finished. Under the lock. */
+static bool is_over(const kprep_engine *engine, int64_t place)
+{
+    return engine->closing || engine->interrupted || place > engine->failed_place;
+}
+
+/* The slot of a task's batch, opened by whoever comes first. NULL: stopped or failed. */
+static kprep_slot *enter_slot(kprep_engine *engine, const task *t)
+{
+    kprep_slot *slot = &engine->slots[t->batch % engine->slot_count];
+    kprep_error err;
+    pthread_mutex_lock(&engine->lock);
+    while (slot->state == KPREP_SLOT_READY ||
+           (slot->state == KPREP_SLOT_FILLING && slot->batch != t->batch)) {
+        if (is_over(engine, t->first + t->row)) {
+            pthread_mutex_unlock(&engine->lock);
+            return NULL;
+        }
+        pthread_cond_wait(&engine->changed, &engine->lock);
+    }
+    if (slot->state == KPREP_SLOT_FREE) {
+        slot->section = t->section;
+        slot->batch = t->batch;
+        slot->first = t->first;
+        slot->rows = t->rows;
+        atomic_store(&slot->left, t->rows);
+        kprep_error_clear(&err);
+        if (engine->sink->open(engine->sink->context, slot, &err) != KPREP_OK) {
+            pthread_mutex_unlock(&engine->lock);
+            fail(engine, t->first, &err);
+            return NULL;
+        }
+        slot->state = KPREP_SLOT_FILLING;
+    }
+    pthread_mutex_unlock(&engine->lock);
+    return slot;
+}
+
+/* Marks rows finished; whoever finishes the last seals the batch. */
+static kprep_status leave_slot(kprep_engine *engine, kprep_slot *slot, int64_t rows,
+                               kprep_error *err)
+{
+    atomic_fetch_add(&engine->rows_done, rows);
+    if (atomic_fetch_sub(&slot->left, rows) != rows) return KPREP_OK;
+    KPREP_TRY(engine->sink->seal(engine->sink->context, slot, err));
+    pthread_mutex_lock(&engine->lock);
+    slot->state = engine->sink->keep ? KPREP_SLOT_READY : KPREP_SLOT_FREE;
+    pthread_cond_broadcast(&engine->changed);
+    pthread_mutex_unlock(&engine->lock);
+    return KPREP_OK;
+}
+
+/* Fills a task's rows: samples that follow one another are loaded together. *place is where it failed. */
+static kprep_status fill(kprep_engine *engine, kprep_worker *worker, const task *t,
+                         kprep_slot *slot, int64_t *place, kprep_error *err)
+{
+    const kprep_plan *plan = engine->plan;
+    int64_t bytes = plan->row_bytes;
+    uint8_t *dst = engine->sink->in_place ? slot->data + t->row * bytes : worker->rows.data;
+    int64_t i = 0;
+    while (i < t->count) {
+        *place = t->first + t->row + i;
+        int64_t sample = kprep_sequence_sample(engine->sequence, *place), n = 1;
+        while (i + n < t->count &&
+               kprep_sequence_sample(engine->sequence, *place + n) == sample + n)
+            n++;
+        kprep_status st = kprep_worker_make(worker, sample, n, dst + i * bytes, err);
+        if (st != KPREP_OK) {
+            if (err->sample >= 0) *place += err->sample - sample;
+            return st;
+        }
+        i += n;
+    }
+    for (i = 0; i < t->count; i++) {
+        *place = t->first + t->row + i;
+        kprep_status st = kprep_row_check(plan, dst + i * bytes, !engine->sink->in_place,
+                                          &slot->row[t->row + i], err);
+        if (st == KPREP_OK) continue;
+        err->sample = kprep_sequence_sample(engine->sequence, *place);
+        if (!plan->reading.joined) {
+            int64_t row;
+            size_t file = kprep_reader_find(plan->input, err->sample, &row);
+            kprep_error_at_file(err, plan->input->paths.items[file].path);
+        }
+        return st;
+    }
+    if (engine->sink->in_place) return KPREP_OK;
+    return engine->sink->rows(engine->sink->context, slot, t->row, t->count, dst, err);
+}
+
+static void work(kprep_engine *engine, kprep_worker *worker)
+{
+    kprep_error err;
+    while (!atomic_load(&engine->stop) && !is_cancelled(engine)) {
+        int64_t number = atomic_fetch_add(&engine->next_task, 1);
+        if (number >= engine->tasks) return;
+        task t = describe_task(engine, number);
+        if (t.count == 0) continue;
+        if (engine->done != NULL && engine->done[t.batch]) {
+            atomic_fetch_add(&engine->rows_done, t.count);
+            continue;
+        }
+        kprep_slot *slot = enter_slot(engine, &t);
+        if (slot == NULL) return;
+        int64_t place = t.first + t.row;
+        kprep_error_clear(&err);
+        kprep_status st = fill(engine, worker, &t, slot, &place, &err);
+        if (st == KPREP_OK) st = leave_slot(engine, slot, t.count, &err);
+        if (st != KPREP_OK) {
+            fail(engine, place, &err);
+            return;
+        }
+    }
+}
+
+static void *run_worker(void *argument)
+{
+    kprep_engine *engine = argument;
+    kprep_worker worker;
+    kprep_error err;
+    kprep_error_clear(&err);
+    kprep_status st = kprep_worker_init(&worker, engine->plan, engine->open_files, &err);
+    if (st == KPREP_OK && !engine->sink->in_place &&
+        !kprep_buffer_reserve(&worker.rows, (size_t)(engine->run * engine->plan->row_bytes)))
+        st = kprep_fail_memory(&err);
+    if (st == KPREP_OK)
+        work(engine, &worker);
+    else
+        fail(engine, INT64_MAX - 1, &err);
+    kprep_worker_free(&worker);
+    pthread_mutex_lock(&engine->lock);
+    engine->running--;
+    pthread_cond_broadcast(&engine->changed);
+    pthread_mutex_unlock(&engine->lock);
+    return NULL;
+}
+
+static void free_slots(kprep_engine *engine)
+{
+    for (int64_t i = 0; engine->slots != NULL && i < engine->slot_count; i++) {
+        kprep_slot *slot = &engine->slots[i];
+        if (slot->state == KPREP_SLOT_FILLING && engine->sink->drop != NULL)
+            engine->sink->drop(engine->sink->context, slot);
+        free(slot->row);
+        free(slot->data);
+        free(slot->labels);
+    }
+    free(engine->slots);
+    engine->slots = NULL;
+}
+
+static kprep_status make_slots(kprep_engine *engine, kprep_error *err)
+{
+    engine->slots = kprep_calloc((size_t)engine->slot_count, sizeof *engine->slots);
+    if (engine->slots == NULL) return kprep_fail_memory(err);
+    for (int64_t i = 0; i < engine->slot_count; i++) {
+        engine->slots[i].fd = -1;
+        engine->slots[i].row =
+            kprep_calloc((size_t)engine->sequence->batch_rows, sizeof(kprep_row));
+        if (engine->slots[i].row == NULL) return kprep_fail_memory(err);
+    }
+    return KPREP_OK;
+}
+
+kprep_status kprep_engine_start(kprep_engine *engine, kprep_error *err)
+{
+    engine->run = kprep_engine_task_rows(engine->plan, engine->sequence);
+    engine->tasks_per_batch = (engine->sequence->batch_rows + engine->run - 1) / engine->run;
+    engine->tasks = engine->sequence->batches * engine->tasks_per_batch;
+    engine->failed_place = INT64_MAX;
+    pthread_mutex_init(&engine->lock, NULL);
+    pthread_condattr_t clock;
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&engine->changed, &clock);
+    pthread_condattr_destroy(&clock);
+    kprep_status st = make_slots(engine, err);
+    engine->workers = kprep_calloc((size_t)engine->threads, sizeof *engine->workers);
+    if (st == KPREP_OK && engine->workers == NULL) st = kprep_fail_memory(err);
+    for (int32_t i = 0; st == KPREP_OK && i < engine->threads; i++) {
+        pthread_mutex_lock(&engine->lock);
+        engine->running++;
+        pthread_mutex_unlock(&engine->lock);
+        int failed = pthread_create(&engine->workers[i], NULL, run_worker, engine);
+        if (failed != 0) {
+            pthread_mutex_lock(&engine->lock);
+            engine->running--;
+            pthread_mutex_unlock(&engine->lock);
+            if (i > 0) break; /* fewer workers do the same work */
+            st = kprep_fail_errno(err, KPREP_SIDE_DEFAULT, failed, "start a thread", NULL);
+            break;
+        }
+        engine->started++;
+    }
+    if (st != KPREP_OK) kprep_engine_stop(engine);
+    return st;
+}
+
+/* Absolute time of the monotonic clock some milliseconds from now. */
+static struct timespec from_now(int64_t milliseconds)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    time.tv_sec += (time_t)(milliseconds / 1000);
+    time.tv_nsec += (long)(milliseconds % 1000) * 1000000;
+    if (time.tv_nsec >= 1000000000) {
+        time.tv_nsec -= 1000000000;
+        time.tv_sec++;
+    }
+    return time;
+}
+
+bool kprep_engine_wait(kprep_engine *engine, int64_t milliseconds)
+{
+    struct timespec until = from_now(milliseconds);
+    int failed = 0;
+    pthread_mutex_lock(&engine->lock);
+    while (engine->running > 0 && failed != ETIMEDOUT) {
+        failed = pthread_cond_timedwait(&engine->changed, &engine->lock, &until);
+        if (engine->cancel != NULL && *engine->cancel && !atomic_load(&engine->stop)) {
+            engine->interrupted = true; /* wakes workers that wait for a slot */
+            atomic_store(&engine->stop, true);
+            pthread_cond_broadcast(&engine->changed);
+        }
+    }
+    bool ended = engine->running == 0;
+    pthread_mutex_unlock(&engine->lock);
+    return ended;
+}
+
+void kprep_engine_stop(kprep_engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    engine->closing = true;
+    atomic_store(&engine->stop, true);
+    pthread_cond_broadcast(&engine->changed);
+    pthread_mutex_unlock(&engine->lock);
+    for (int32_t i = 0; i < engine->started; i++) pthread_join(engine->workers[i], NULL);
+    engine->started = 0;
+    free(engine->workers);
+    engine->workers = NULL;
+    free_slots(engine);
+    pthread_cond_destroy(&engine->changed);
+    pthread_mutex_destroy(&engine->lock);
+}
+
+kprep_status kprep_engine_result(const kprep_engine *engine, kprep_error *err)
+{
+    if (engine->failed_place != INT64_MAX) {
+        if (err != NULL) *err = engine->failure;
+        return engine->failure.code;
+    }
+    if (!engine->interrupted) return KPREP_OK;
+    return kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
+}
+
+kprep_status kprep_engine_take(kprep_engine *engine, int64_t batch, kprep_slot **slot,
+                               kprep_error *err)
+{
+    if (batch >= engine->sequence->batches) return KPREP_E_END;
+    kprep_slot *wanted = &engine->slots[batch % engine->slot_count];
+    kprep_status st = KPREP_OK;
+    pthread_mutex_lock(&engine->lock);
+    for (;;) {
+        if (wanted->state == KPREP_SLOT_READY && wanted->batch == batch) break;
+        if (engine->cancel != NULL && *engine->cancel) {
+            st = kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
+            break;
+        }
+        /* A failure is met when its batch's turn comes, after all batches before it. */
+        if (engine->running == 0 && engine->failed_place != INT64_MAX) {
+            if (err != NULL) *err = engine->failure;
+            st = engine->failure.code;
+            break;
+        }
+        if (wanted->state == KPREP_SLOT_READY) {
+            st = kprep_fail(err, KPREP_E_ARGUMENT,
+                            "all batch buffers are out: release one before taking the next");
+            break;
+        }
+        struct timespec until = from_now(100); /* to see a cancel */
+        pthread_cond_timedwait(&engine->changed, &engine->lock, &until);
+    }
+    pthread_mutex_unlock(&engine->lock);
+    *slot = st == KPREP_OK ? wanted : NULL;
+    return st;
+}
+
+void kprep_engine_give_back(kprep_engine *engine, kprep_slot *slot)
+{
+    pthread_mutex_lock(&engine->lock);
+    slot->state = KPREP_SLOT_FREE;
+    pthread_cond_broadcast(&engine->changed);
+    pthread_mutex_unlock(&engine->lock);
+}

@@ -1,0 +1,131 @@
+/* engine.h: workers that fill batches.
+ *
+ * Address is order: the row at a place of the sequence has one batch and one position in it. Workers take
+ * the next task (some consecutive rows of one batch) from a counter and write to that address, so there
+ * is no queue to keep in order, and the bytes can't depend on the number of threads. Back pressure is the
+ * ring of slots: a task of batch b waits until batch b - slots is sealed and its slot free.
+ */
+#ifndef KPREP_RUN_ENGINE_H
+#define KPREP_RUN_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "kernel/kernel.h"
+#include "run/order.h"
+#include "run/reader.h"
+
+/* What is kept of each row of a batch until the batch is sealed. */
+typedef struct kprep_row {
+    uint64_t hash;         /* XXH3-64 of its bytes */
+    kprep_moments moments;
+} kprep_row;
+
+typedef enum kprep_slot_state {
+    KPREP_SLOT_FREE,
+    KPREP_SLOT_FILLING,
+    KPREP_SLOT_READY /* memory sink: waits for its reader */
+} kprep_slot_state;
+
+typedef struct kprep_slot {
+    /* Set when the slot is opened, under the engine's lock; read by the workers of the batch. */
+    kprep_slot_state state;
+    const kprep_section *section;
+    int64_t batch, first, rows; /* number among all batches; first place in the order; rows */
+    kprep_row *row;             /* `rows` of them; room for a whole batch */
+    /* Of the sink. */
+    uint8_t *data;              /* memory: the batch itself */
+    int32_t *labels;            /* memory: its labels */
+    int fd;                     /* files: the temporary file */
+    size_t header;              /* files: bytes before the first row */
+    /* Shared by the workers of the batch. */
+    atomic_llong left;          /* rows not finished */
+} kprep_slot;
+
+/* Where rows go. Calls for one slot: open, then rows from any worker, then seal once. */
+typedef struct kprep_sink {
+    void *context;
+    bool in_place; /* rows are written straight to slot->data */
+    bool keep;     /* a sealed slot stays until its reader gives it back */
+    kprep_status (*open)(void *context, kprep_slot *slot, kprep_error *err);
+    kprep_status (*rows)(void *context, kprep_slot *slot, int64_t row, int64_t count,
+                         const void *data, kprep_error *err);
+    kprep_status (*seal)(void *context, kprep_slot *slot, kprep_error *err);
+    /* Called for a slot that was opened and is not going to be sealed. */
+    void (*drop)(void *context, kprep_slot *slot);
+} kprep_sink;
+
+typedef struct kprep_engine {
+    const kprep_plan *plan;
+    const kprep_sequence *sequence;
+    const kprep_sink *sink;
+    const bool *done;         /* batches that need no work (resumed); NULL: none */
+    int32_t threads;
+    size_t open_files;        /* descriptors each worker may keep */
+    int64_t run, tasks, tasks_per_batch;
+    const volatile int *cancel;
+
+    kprep_slot *slots;
+    int64_t slot_count;
+    pthread_t *workers;
+    int32_t started;
+
+    atomic_llong next_task;
+    atomic_llong rows_done;
+    atomic_bool stop;         /* an error, a cancel or a close: take no further task */
+
+    pthread_mutex_t lock;     /* of all below, and of the slots' states */
+    pthread_cond_t changed;
+    int32_t running;          /* workers that have not returned */
+    bool interrupted, closing;
+    int64_t failed_place;     /* place in the order of the first failure, INT64_MAX: none */
+    kprep_error failure;
+} kprep_engine;
+
+/* Starts the workers. threads and slot_count at least 1; on failure nothing runs. */
+kprep_status kprep_engine_start(kprep_engine *engine, kprep_error *err);
+
+/* Waits until all workers have returned, at most some time: true if they have. */
+bool kprep_engine_wait(kprep_engine *engine, int64_t milliseconds);
+
+/* Ends the workers after the rows they are at, frees everything. Any state but never started. */
+void kprep_engine_stop(kprep_engine *engine);
+
+/* The failure at the lowest place in the order, or interrupted, or KPREP_OK. After the workers ended. */
+kprep_status kprep_engine_result(const kprep_engine *engine, kprep_error *err);
+
+/* Memory sink: waits for a batch to be ready; KPREP_E_END beyond the last. */
+kprep_status kprep_engine_take(kprep_engine *engine, int64_t batch, kprep_slot **slot,
+                               kprep_error *err);
+void kprep_engine_give_back(kprep_engine *engine, kprep_slot *slot);
+
+/* Rows of one task, and so the largest buffer of rows a worker needs. */
+int64_t kprep_engine_task_rows(const kprep_plan *plan, const kprep_sequence *sequence);
+
+/* One worker's own tools; also for reading a few samples without threads (kprep check --sample). */
+typedef struct kprep_worker {
+    const kprep_plan *plan;
+    kprep_reader reader;
+    kprep_scratch scratch;
+    kprep_program *program;   /* lowered for `lowered`; made anew when another kind of file comes */
+    kprep_view lowered;
+    uint32_t kind;
+    uint8_t orientation;
+    bool ready;
+    kprep_buffer rows;
+} kprep_worker;
+
+kprep_status kprep_worker_init(kprep_worker *worker, const kprep_plan *plan, size_t open_files,
+                               kprep_error *err);
+void kprep_worker_free(kprep_worker *worker);
+
+/* Makes `count` rows of the output, of samples first, first + 1 ..., at dst. */
+kprep_status kprep_worker_make(kprep_worker *worker, int64_t first, int64_t count, uint8_t *dst,
+                               kprep_error *err);
+
+/* Looks at a finished row: moments and, with hash, its hash; value-range or non-finite if the spec does
+ * not allow what is in it. */
+kprep_status kprep_row_check(const kprep_plan *plan, const uint8_t *data, bool hash, kprep_row *row,
+                             kprep_error *err);
+
+#endif

@@ -1,0 +1,479 @@
+#include "run/folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/hash.h"
+#include "io/path_list.h"
+
+enum { MANIFEST_LIMIT = 1 << 30 };
+
+void kprep_hash_text(uint64_t high, uint64_t low, char out[33])
+{
+    snprintf(out, 33, "%016llx%016llx", (unsigned long long)high, (unsigned long long)low);
+}
+
+char *kprep_folder_final(const kprep_folder *folder, const char *section, const char *name)
+{
+    return kprep_asprintf("%s/%s%s%s", folder->path, section, section[0] != '\0' ? "/" : "", name);
+}
+
+char *kprep_folder_part(const kprep_folder *folder, const char *section, const char *name)
+{
+    return kprep_asprintf("%s/.kprep/%s%s%s.part", folder->path, section,
+                          section[0] != '\0' ? "-" : "", name);
+}
+
+void kprep_batch_name(const kprep_context *context, const char *array, int64_t number, char *dst,
+                      size_t size)
+{
+    if (context->settings.batch == 0)
+        snprintf(dst, size, "%s.npy", array);
+    else
+        snprintf(dst, size, "%s-%05lld.npy", array, (long long)number);
+}
+
+/* ---- writing ---- */
+
+kprep_status kprep_write_at(int fd, const void *data, size_t n, int64_t offset, const char *path,
+                            kprep_error *err)
+{
+    const uint8_t *from = data;
+    while (n > 0) {
+        ssize_t done = pwrite(fd, from, n, offset);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0)
+            return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, done < 0 ? errno : EIO, "write", path);
+        from += done;
+        n -= (size_t)done;
+        offset += done;
+    }
+    return KPREP_OK;
+}
+
+kprep_status kprep_create_part(const char *path, int *fd, kprep_error *err)
+{
+    *fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (*fd >= 0) return KPREP_OK;
+    return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
+}
+
+kprep_status kprep_publish(const char *part, const char *final, int fd, kprep_error *err)
+{
+    kprep_status st = KPREP_OK;
+    if (fsync(fd) != 0) st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "sync", part);
+    if (close(fd) != 0 && st == KPREP_OK)
+        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "close", part);
+    if (st == KPREP_OK && rename(part, final) != 0)
+        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "rename to its final name", final);
+    return st;
+}
+
+kprep_status kprep_write_file(const kprep_folder *folder, const char *section, const char *name,
+                              const void *data, size_t n, kprep_written *written, kprep_error *err)
+{
+    int fd = -1;
+    char *part = kprep_folder_part(folder, section, name);
+    char *final = kprep_folder_final(folder, section, name);
+    kprep_status st = part != NULL && final != NULL ? KPREP_OK : kprep_fail_memory(err);
+    if (st == KPREP_OK) st = kprep_create_part(part, &fd, err);
+    if (st == KPREP_OK) {
+        st = kprep_write_at(fd, data, n, 0, part, err);
+        if (st == KPREP_OK)
+            st = kprep_publish(part, final, fd, err);
+        else
+            close(fd);
+    }
+    if (st == KPREP_OK && written != NULL) {
+        XXH128_hash_t hash = XXH3_128bits(data, n);
+        kprep_hash_text(hash.high64, hash.low64, written->hash);
+        written->bytes = (int64_t)n;
+        snprintf(written->path, sizeof written->path, "%s%s%s", section,
+                 section[0] != '\0' ? "/" : "", name);
+    }
+    free(part);
+    free(final);
+    return st;
+}
+
+/* Makes a folder and those above it. */
+static kprep_status make_folder(const char *path, kprep_error *err)
+{
+    char *copy = kprep_strdup(path);
+    if (copy == NULL) return kprep_fail_memory(err);
+    kprep_status st = KPREP_OK;
+    for (char *p = copy + 1;; p++) {
+        if (*p != '/' && *p != '\0') continue;
+        char end = *p;
+        *p = '\0';
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
+            st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create the output folder", path);
+            kprep_error_help(err, "name a folder that can be written: output.path, or --output");
+            break;
+        }
+        if (end == '\0') break;
+        *p = end;
+    }
+    struct stat info;
+    if (st == KPREP_OK && (stat(copy, &info) != 0 || !S_ISDIR(info.st_mode)))
+        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, ENOTDIR, "use the output folder", path);
+    free(copy);
+    return st;
+}
+
+/* ---- the journal ---- */
+
+static json_t *pack_moments(const kprep_moments *m)
+{
+    json_t *list = json_array();
+    const double numbers[] = {m->min, m->max, m->mean, m->m2};
+    json_array_append_new(list, json_integer(m->count));
+    json_array_append_new(list, json_integer(m->nan_count));
+    json_array_append_new(list, json_integer(m->inf_count));
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        json_array_append_new(list, isfinite(numbers[i]) ? json_real(numbers[i]) : json_null());
+    return list;
+}
+
+static bool unpack_moments(const json_t *list, kprep_moments *m)
+{
+    kprep_moments_init(m);
+    if (json_array_size(list) != 7) return false;
+    m->count = json_integer_value(json_array_get(list, 0));
+    m->nan_count = json_integer_value(json_array_get(list, 1));
+    m->inf_count = json_integer_value(json_array_get(list, 2));
+    if (m->count == 0) return true;
+    m->min = json_real_value(json_array_get(list, 3));
+    m->max = json_real_value(json_array_get(list, 4));
+    m->mean = json_real_value(json_array_get(list, 5));
+    m->m2 = json_real_value(json_array_get(list, 6));
+    return true;
+}
+
+static json_t *pack_written(const kprep_written *written)
+{
+    return json_pack("[I, s, s]", (json_int_t)written->bytes, written->hash, written->path);
+}
+
+static bool unpack_written(const json_t *list, kprep_written *written)
+{
+    const char *hash = json_string_value(json_array_get(list, 1));
+    const char *path = json_string_value(json_array_get(list, 2));
+    if (hash == NULL || path == NULL || strlen(hash) >= sizeof written->hash ||
+        strlen(path) >= sizeof written->path)
+        return false;
+    written->bytes = json_integer_value(json_array_get(list, 0));
+    memcpy(written->hash, hash, strlen(hash) + 1);
+    memcpy(written->path, path, strlen(path) + 1);
+    return true;
+}
+
+/* Appends one line; a single write to a file opened for appending is not torn by other threads. */
+static kprep_status append_line(kprep_folder *folder, const json_t *line, kprep_error *err)
+{
+    char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    char *whole = text != NULL ? kprep_asprintf("%s\n", text) : NULL;
+    free(text);
+    if (whole == NULL) return kprep_fail_memory(err);
+    size_t n = strlen(whole);
+    ssize_t done;
+    do {
+        done = write(folder->journal, whole, n);
+    } while (done < 0 && errno == EINTR);
+    free(whole);
+    if (done == (ssize_t)n && fdatasync(folder->journal) == 0) return KPREP_OK;
+    return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, done < 0 ? errno : ENOSPC, "write the journal",
+                            folder->path);
+}
+
+kprep_status kprep_folder_note(kprep_folder *folder, int64_t batch, const kprep_record *record,
+                               kprep_error *err)
+{
+    json_t *line = json_pack("{s:I, s:o, s:o, s:o, s:o}", "batch", (json_int_t)batch, "x",
+                             pack_written(&record->x), "y", pack_written(&record->y), "moments",
+                             pack_moments(&record->moments), "labels",
+                             pack_moments(&record->labels));
+    if (line == NULL) return kprep_fail_memory(err);
+    kprep_status st = append_line(folder, line, err);
+    json_decref(line);
+    return st;
+}
+
+/* A sealed batch counts only while its files are there at their length. */
+static bool has_file(const kprep_folder *folder, const kprep_written *written)
+{
+    struct stat info;
+    if (written->hash[0] == '\0') return true; /* there was none to write */
+    char *path = kprep_folder_final(folder, "", written->path);
+    bool there = path != NULL && stat(path, &info) == 0 && S_ISREG(info.st_mode) &&
+                 info.st_size == written->bytes;
+    free(path);
+    return there;
+}
+
+static void replay_line(kprep_folder *folder, const json_t *line)
+{
+    int64_t batch = json_integer_value(json_object_get(line, "batch"));
+    kprep_record record = {.sealed = true};
+    if (!json_is_integer(json_object_get(line, "batch")) || batch < 0 || batch >= folder->batches)
+        return;
+    if (unpack_written(json_object_get(line, "x"), &record.x) &&
+        unpack_written(json_object_get(line, "y"), &record.y) && has_file(folder, &record.x) &&
+        has_file(folder, &record.y) &&
+        unpack_moments(json_object_get(line, "moments"), &record.moments) &&
+        unpack_moments(json_object_get(line, "labels"), &record.labels))
+        folder->records[batch] = record;
+}
+
+/* Calls use for each whole line of a journal; a torn last line is not one. */
+static kprep_status read_journal(const char *path, kprep_folder *folder,
+                                 void (*use)(kprep_folder *, const json_t *), kprep_error *err)
+{
+    char *data;
+    size_t size;
+    KPREP_TRY(kprep_read_file(path, MANIFEST_LIMIT, &data, &size, err));
+    for (char *at = data, *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+        json_t *line = json_loadb(at, (size_t)(end - at), 0, NULL);
+        if (line != NULL) use(folder, line);
+        json_decref(line);
+    }
+    free(data);
+    return KPREP_OK;
+}
+
+/* ---- whose folder it is ---- */
+
+static kprep_status refuse(const kprep_folder *folder, const char *what, const char *help,
+                           kprep_error *err)
+{
+    kprep_fail(err, KPREP_E_PLAN_CHANGED, "%s", what);
+    kprep_error_help(err, "%s", help);
+    kprep_error_at_file(err, folder->path);
+    return KPREP_E_PLAN_CHANGED;
+}
+
+/* The plan that manifest.json or the journal's first line names; "" if there is none. */
+static void read_plan(const char *path, bool journal, char plan[33])
+{
+    char *data;
+    size_t size;
+    plan[0] = '\0';
+    if (kprep_read_file(path, MANIFEST_LIMIT, &data, &size, NULL) != KPREP_OK) return;
+    char *end = journal ? strchr(data, '\n') : data + size;
+    json_t *root = end != NULL ? json_loadb(data, (size_t)(end - data), 0, NULL) : NULL;
+    const char *text = json_string_value(json_object_get(root, "plan"));
+    if (text != NULL && strlen(text) == 32) memcpy(plan, text, 33);
+    json_decref(root);
+    free(data);
+}
+
+/* Removes a file that a manifest or journal names, if the name stays inside the folder. */
+static void remove_named(const kprep_folder *folder, const char *name)
+{
+    if (name == NULL || name[0] == '\0' || name[0] == '/' || strstr(name, "..") != NULL) return;
+    char *path = kprep_folder_final(folder, "", name);
+    if (path == NULL) return;
+    unlink(path);
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    if (strcmp(path, folder->path) != 0) rmdir(path); /* a split's folder, once it is empty */
+    free(path);
+}
+
+static void remove_listed(const kprep_folder *folder, const json_t *list)
+{
+    size_t i;
+    const json_t *entry;
+    json_array_foreach(list, i, entry)
+        remove_named(folder, json_string_value(json_object_get(entry, "path")));
+}
+
+static void remove_work(const kprep_folder *folder)
+{
+    char *path = kprep_folder_final(folder, "", ".kprep");
+    DIR *dir = path != NULL ? opendir(path) : NULL;
+    const struct dirent *entry;
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] == '.') continue;
+        unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    if (dir != NULL) closedir(dir);
+    if (path != NULL) rmdir(path);
+    free(path);
+}
+
+static void remove_from_journal(kprep_folder *folder, const json_t *line)
+{
+    remove_named(folder, json_string_value(json_array_get(json_object_get(line, "x"), 2)));
+    remove_named(folder, json_string_value(json_array_get(json_object_get(line, "y"), 2)));
+}
+
+/* Removes what an earlier job wrote, and nothing else. */
+static void remove_job(kprep_folder *folder, const char *manifest, const char *journal)
+{
+    char *data;
+    size_t size;
+    if (kprep_read_file(manifest, MANIFEST_LIMIT, &data, &size, NULL) == KPREP_OK) {
+        json_t *root = json_loadb(data, size, 0, NULL);
+        remove_listed(folder, json_object_get(root, "files"));
+        remove_listed(folder, json_object_get(root, "tables"));
+        json_decref(root);
+        free(data);
+    }
+    read_journal(journal, folder, remove_from_journal, NULL);
+    unlink(manifest);
+    unlink(journal);
+}
+
+static bool is_empty(const char *path)
+{
+    DIR *dir = opendir(path);
+    const struct dirent *entry;
+    bool empty = true;
+    if (dir == NULL) return true;
+    while (empty && (entry = readdir(dir)) != NULL)
+        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+                strcmp(entry->d_name, ".kprep") == 0;
+    closedir(dir);
+    return empty;
+}
+
+static kprep_status take_lock(kprep_folder *folder, kprep_error *err)
+{
+    char *work = kprep_folder_final(folder, "", ".kprep");
+    char *path = kprep_folder_final(folder, "", ".kprep/lock");
+    kprep_status st = work != NULL && path != NULL ? KPREP_OK : kprep_fail_memory(err);
+    if (st == KPREP_OK && mkdir(work, 0777) != 0 && errno != EEXIST) {
+        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "write to the output folder",
+                              folder->path);
+        kprep_error_help(err, "name a folder that can be written: output.path, or --output");
+    }
+    if (st == KPREP_OK) {
+        folder->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (folder->lock < 0)
+            st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
+    }
+    if (st == KPREP_OK && flock(folder->lock, LOCK_EX | LOCK_NB) != 0) {
+        st = kprep_fail(err, KPREP_E_LOCKED, "another run is writing to this folder");
+        kprep_error_help(err, "wait for it, or write to another folder");
+        kprep_error_at_file(err, folder->path);
+    }
+    free(work);
+    free(path);
+    return st;
+}
+
+static kprep_status start_journal(kprep_folder *folder, const char *path, bool fresh,
+                                  kprep_error *err)
+{
+    folder->journal = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (folder->journal < 0)
+        return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
+    if (!fresh) { /* ends a line that was torn, so that the next begins on its own */
+        return write(folder->journal, "\n", 1) == 1
+                   ? KPREP_OK
+                   : kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "write", path);
+    }
+    json_t *line = json_pack("{s:s, s:s}", "kprep", KPREP_VERSION, "plan", folder->plan);
+    if (line == NULL) return kprep_fail_memory(err);
+    kprep_status st = append_line(folder, line, err);
+    json_decref(line);
+    return st;
+}
+
+/* Decides between a new job, one to go on with, one that is complete, and somebody else's folder. */
+static kprep_status claim(kprep_folder *folder, const char *manifest, const char *journal,
+                          bool force, kprep_error *err)
+{
+    char old[33], begun[33];
+    read_plan(manifest, false, old);
+    read_plan(journal, true, begun);
+    if (strcmp(old, folder->plan) == 0 && !force) {
+        folder->complete = true;
+        return KPREP_OK;
+    }
+    bool exists = access(manifest, F_OK) == 0;
+    if (old[0] != '\0' || begun[0] != '\0') {
+        bool same = old[0] == '\0' && strcmp(begun, folder->plan) == 0;
+        if (!same && !force)
+            return refuse(folder, "the output folder holds another job's data: job, spec or input differ",
+                          "write to another folder, or add --force to remove what that job wrote", err);
+        if (!same) {
+            remove_job(folder, manifest, journal);
+            begun[0] = '\0';
+        }
+    } else if (exists || !is_empty(folder->path)) {
+        return refuse(folder, "the output folder is not empty, and what is in it is not kprep's",
+                      "write to a new or empty folder", err);
+    }
+    if (!is_empty(folder->path) && begun[0] == '\0')
+        return refuse(folder, "the output folder still holds files that no job of kprep wrote",
+                      "write to a new or empty folder", err);
+    if (begun[0] != '\0') KPREP_TRY(read_journal(journal, folder, replay_line, err));
+    return start_journal(folder, journal, begun[0] == '\0', err);
+}
+
+kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const char *plan,
+                               int64_t batches, bool force, kprep_error *err)
+{
+    kprep_status st;
+    char *manifest = NULL, *journal = NULL;
+    *folder = (kprep_folder){.lock = -1, .journal = -1, .batches = batches};
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/') n--;
+    folder->path = kprep_strndup(path, n);
+    folder->records = kprep_calloc((size_t)(batches > 0 ? batches : 1), sizeof *folder->records);
+    if (folder->path != NULL) {
+        manifest = kprep_folder_final(folder, "", "manifest.json");
+        journal = kprep_folder_final(folder, "", ".kprep/journal");
+    }
+    if (folder->records == NULL || manifest == NULL || journal == NULL) {
+        st = kprep_fail_memory(err);
+        goto done;
+    }
+    memcpy(folder->plan, plan, sizeof folder->plan);
+    KPREP_TRY_GOTO(st, make_folder(folder->path, err), done);
+    KPREP_TRY_GOTO(st, take_lock(folder, err), done);
+    st = claim(folder, manifest, journal, force, err);
+    if (st != KPREP_OK || folder->complete) {
+        char begun[33];
+        read_plan(journal, true, begun);
+        if (begun[0] == '\0') remove_work(folder); /* the lock was all that we put there */
+    }
+done:
+    free(manifest);
+    free(journal);
+    if (st != KPREP_OK) kprep_folder_close(folder);
+    return st;
+}
+
+void kprep_folder_close(kprep_folder *folder)
+{
+    if (folder->journal >= 0) close(folder->journal);
+    if (folder->lock >= 0) close(folder->lock);
+    free(folder->records);
+    free(folder->path);
+    *folder = (kprep_folder){.lock = -1, .journal = -1};
+}
+
+kprep_status kprep_folder_finish(kprep_folder *folder, kprep_error *err)
+{
+    int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd); /* makes the renames last; a file system that can't is no reason to fail */
+        close(fd);
+    }
+    remove_work(folder);
+    (void)err;
+    return KPREP_OK;
+}

@@ -1,0 +1,77 @@
+/* folder.h: the output folder: whose it is, its lock, its journal, files that appear whole.
+ *
+ * All that is not finished lives in FOLDER/.kprep/, which is gone after success:
+ *   lock      held while a run writes
+ *   journal   one line of JSON: the plan; then one for each sealed batch
+ *   *.part    files being written
+ */
+#ifndef KPREP_RUN_FOLDER_H
+#define KPREP_RUN_FOLDER_H
+
+#include "run/context.h"
+
+/* A file that has its final name. */
+typedef struct kprep_written {
+    int64_t bytes;
+    char hash[33]; /* XXH3-128, hexadecimal; "" if there is no such file */
+    char path[96]; /* below the output folder */
+} kprep_written;
+
+/* A sealed batch: what the journal keeps and the manifest lists. */
+typedef struct kprep_record {
+    bool sealed;
+    kprep_written x, y;
+    kprep_moments moments, labels;
+} kprep_record;
+
+typedef struct kprep_folder {
+    char *path;          /* "out" */
+    char plan[33];
+    int lock, journal;   /* descriptors, -1: not open */
+    bool complete;       /* the manifest of this very plan is there */
+    kprep_record *records; /* by batch; `batches` of them */
+    int64_t batches;
+} kprep_folder;
+
+/* Takes the folder for a plan: makes it, or goes on in it, or refuses (plan-changed, locked, unwritable).
+ * force removes the files of another job, by its manifest or journal. Finished batches are in records. */
+kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const char *plan,
+                               int64_t batches, bool force, kprep_error *err);
+
+/* Lets it go; what is finished stays for the next run. Any state. */
+void kprep_folder_close(kprep_folder *folder);
+
+/* Removes .kprep/: the data set is complete. */
+kprep_status kprep_folder_finish(kprep_folder *folder, kprep_error *err);
+
+/* Notes a sealed batch in the journal. Thread-safe by one append. */
+kprep_status kprep_folder_note(kprep_folder *folder, int64_t batch, const kprep_record *record,
+                               kprep_error *err);
+
+/* "out/train/x-00000.npy" and "out/.kprep/train-x-00000.npy.part": free() them. */
+char *kprep_folder_final(const kprep_folder *folder, const char *section, const char *name);
+char *kprep_folder_part(const kprep_folder *folder, const char *section, const char *name);
+
+/* Writes n bytes at an offset, all of them. */
+kprep_status kprep_write_at(int fd, const void *data, size_t n, int64_t offset, const char *path,
+                            kprep_error *err);
+
+/* Makes a part file. */
+kprep_status kprep_create_part(const char *path, int *fd, kprep_error *err);
+
+/* Syncs and closes a part file and gives it its final name. fd is closed in any case. */
+kprep_status kprep_publish(const char *part, const char *final, int fd, kprep_error *err);
+
+/* A whole small file: part, sync, rename; written tells its size and hash. */
+kprep_status kprep_write_file(const kprep_folder *folder, const char *section, const char *name,
+                              const void *data, size_t n, kprep_written *written,
+                              kprep_error *err);
+
+/* Name of a batch file: "x-00007.npy", "x.npy" with batch: all. */
+void kprep_batch_name(const kprep_context *context, const char *array, int64_t number, char *dst,
+                      size_t size);
+
+/* XXH3-128 as 32 hexadecimal digits. */
+void kprep_hash_text(uint64_t high, uint64_t low, char out[33]);
+
+#endif

@@ -1,0 +1,165 @@
+/* inspect.c: what files hold, and what the library knows. */
+#include <kprep/dataset.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/dtype.h"
+#include "base/fail.h"
+#include "codec/npy_file.h"
+#include "kernel/kernel.h"
+#include "plan/input.h"
+
+enum { BLOCK_BYTES = 1 << 20 };
+
+static void fill_header(const kprep_header *header, kprep_file_info *info)
+{
+    kprep_copy_text(info->format, sizeof info->format, header->codec->name);
+    info->dtype = header->dtype;
+    info->rank = header->rank;
+    memcpy(info->shape, header->shape, sizeof info->shape);
+    info->fortran_order = header->fortran_order;
+    info->big_endian = header->swapped; /* this library runs on little-endian machines only */
+    info->image = header->codec->image;
+    if (!info->image) return;
+    kprep_copy_text(info->mode, sizeof info->mode,
+                    kprep_image_mode_name((kprep_image_mode)header->mode));
+    info->bits = header->bits;
+    info->orientation = header->orientation;
+}
+
+/* Image: decoded whole. */
+static kprep_status image_moments(const kprep_bytes *bytes, const kprep_header *header,
+                                  kprep_moments *m, kprep_error *err)
+{
+    kprep_decode how = {.like = KPREP_LIKE_KERAS};
+    kprep_buffer encoded = {0}, pixels = {0}, work = {0};
+    kprep_desc desc;
+    size_t got = 0;
+    int64_t size = kprep_decoded_size(header, &how);
+    kprep_decoded_desc(header, &how, &desc);
+    kprep_status st = KPREP_OK;
+    if (!kprep_buffer_reserve(&encoded, (size_t)bytes->size) ||
+        !kprep_buffer_reserve(&pixels, (size_t)size))
+        st = kprep_fail_memory(err);
+    if (st == KPREP_OK)
+        st = kprep_bytes_read(bytes, 0, encoded.data, (size_t)bytes->size, &got, err);
+    kprep_bytes memory = {.memory = encoded.data, .fd = -1, .size = (int64_t)got};
+    if (st == KPREP_OK) st = header->codec->decode(&memory, header, &how, pixels.data, &work, err);
+    if (st == KPREP_OK)
+        kprep_moments_add(m, pixels.data, size / (int64_t)kprep_dtype_size(desc.dtype), desc.dtype);
+    kprep_buffer_free(&encoded);
+    kprep_buffer_free(&pixels);
+    kprep_buffer_free(&work);
+    return st;
+}
+
+/* Array: as bytes from start to end, whatever its order, in blocks. */
+static kprep_status array_moments(const kprep_bytes *bytes, const kprep_header *header,
+                                  kprep_moments *m, kprep_error *err)
+{
+    size_t item = kprep_dtype_size(header->dtype);
+    int64_t count, left;
+    if (!kprep_count_elements(header->shape, header->rank, &count))
+        return kprep_fail(err, KPREP_E_TOO_LARGE, "the array's size overflows");
+    uint8_t *block = kprep_alloc_aligned(BLOCK_BYTES);
+    if (block == NULL) return kprep_fail_memory(err);
+    kprep_status st = KPREP_OK;
+    int64_t offset = header->data_offset;
+    for (left = count * (int64_t)item; left > 0;) {
+        size_t n = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES, got;
+        st = kprep_bytes_read(bytes, offset, block, n, &got, err);
+        if (st == KPREP_OK && got < n)
+            st = kprep_fail(err, KPREP_E_TRUNCATED, "the file became shorter while it was read");
+        if (st != KPREP_OK) break;
+        if (header->swapped) kprep_swap_bytes(block, (int64_t)(n / item), item);
+        kprep_moments_add(m, block, (int64_t)(n / item), header->dtype);
+        offset += (int64_t)n;
+        left -= (int64_t)n;
+    }
+    free(block);
+    return st;
+}
+
+kprep_status kprep_inspect(const char *path, bool values, kprep_file_info *info, kprep_error *err)
+{
+    static const kprep_limits limits = {.pixels = 178956970, .sample_bytes = (int64_t)1 << 30};
+    kprep_bytes bytes = {.fd = -1};
+    kprep_header header;
+    kprep_moments m;
+    int64_t mtime;
+    memset(info, 0, sizeof *info);
+    memset(&header, 0, sizeof header);
+    kprep_copy_path(info->path, sizeof info->path, path);
+    KPREP_TRY(kprep_open_read(path, &bytes.fd, &bytes.size, &mtime, err));
+    info->file_bytes = bytes.size;
+    kprep_status st = kprep_header_read(&bytes, &limits, &header, err);
+    if (st == KPREP_OK) fill_header(&header, info);
+    if (st == KPREP_OK && values) {
+        kprep_moments_init(&m);
+        st = header.codec->image ? image_moments(&bytes, &header, &m, err)
+                                 : array_moments(&bytes, &header, &m, err);
+        info->has_values = st == KPREP_OK && m.count + m.nan_count + m.inf_count > 0;
+        info->min = m.count > 0 ? m.min : NAN;
+        info->max = m.count > 0 ? m.max : NAN;
+        info->mean = m.count > 0 ? m.mean : NAN;
+        info->std = m.count > 0 ? sqrt(m.m2 / (double)m.count) : NAN;
+        info->nan_count = m.nan_count;
+        info->inf_count = m.inf_count;
+    }
+    close(bytes.fd);
+    kprep_error_at_file(err, path);
+    return st;
+}
+
+kprep_status kprep_list_inputs(const kprep_job *job,
+                               kprep_status (*each)(void *context, const char *path), void *context,
+                               kprep_error *err)
+{
+    kprep_settings settings;
+    kprep_path_list paths;
+    KPREP_TRY(kprep_settings_read(job, &settings, err));
+    kprep_status st = kprep_input_list(&settings, &paths, err);
+    for (size_t i = 0; st == KPREP_OK && i < paths.count; i++)
+        st = each(context, paths.items[i].path);
+    kprep_path_list_free(&paths);
+    kprep_settings_free(&settings);
+    return st;
+}
+
+bool kprep_stage_info_get(size_t i, kprep_stage_info *info)
+{
+    for (size_t j = 0; j <= i; j++)
+        if (kprep_stages[j] == NULL) return false;
+    const kprep_stage *stage = kprep_stages[i];
+    *info = (kprep_stage_info){.name = stage->name,
+                               .summary = stage->summary,
+                               .follows = stage->follows,
+                               .example = stage->example};
+    while (stage->options != NULL && stage->options[info->option_count].name != NULL)
+        info->option_count++;
+    return true;
+}
+
+bool kprep_option_info_get(size_t i, size_t j, kprep_option_info *info)
+{
+    kprep_stage_info stage;
+    if (!kprep_stage_info_get(i, &stage) || j >= stage.option_count) return false;
+    const kprep_option *option = &kprep_stages[i]->options[j];
+    *info = (kprep_option_info){
+        .name = option->name, .help = option->help, .fallback = option->fallback};
+    kprep_option_describe(option, info->values, sizeof info->values);
+    return true;
+}
+
+const char *kprep_suggest(const char *word, const char *const *names)
+{
+    return kprep_nearest(word, names);
+}
+
+const char *kprep_version(void)
+{
+    return KPREP_VERSION;
+}

@@ -1,0 +1,141 @@
+/* pipeline.c: batches in memory, for loaders (the memory sink). */
+#include <kprep/pipeline.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "run/context.h"
+
+struct kprep_pipeline {
+    kprep_context context;
+    kprep_sink sink;
+    kprep_engine engine;
+    bool started;
+    int64_t next; /* batch to be taken */
+};
+
+static kprep_status open_slot(void *context, kprep_slot *slot, kprep_error *err)
+{
+    const kprep_pipeline *pipeline = context;
+    const kprep_context *c = &pipeline->context;
+    if (slot->data == NULL) {
+        size_t bytes = (size_t)(c->sequence.batch_rows * c->plan.row_bytes);
+        slot->data = kprep_alloc_aligned(bytes);
+        if (slot->data == NULL) return kprep_fail_memory(err);
+    }
+    if (c->settings.labels != KPREP_LABELS_FOLDER) return KPREP_OK;
+    if (slot->labels == NULL) {
+        slot->labels = kprep_alloc_aligned((size_t)c->sequence.batch_rows * sizeof(int32_t));
+        if (slot->labels == NULL) return kprep_fail_memory(err);
+    }
+    for (int64_t i = 0; i < slot->rows; i++)
+        slot->labels[i] =
+            kprep_context_label(c, kprep_sequence_sample(&c->sequence, slot->first + i));
+    return KPREP_OK;
+}
+
+static kprep_status seal_slot(void *context, kprep_slot *slot, kprep_error *err)
+{
+    (void)context, (void)slot, (void)err; /* rows were checked as they were made */
+    return KPREP_OK;
+}
+
+kprep_status kprep_pipeline_open(const kprep_job *job, const kprep_options *options,
+                                 kprep_pipeline **pipeline, kprep_problems *problems,
+                                 kprep_error *err)
+{
+    kprep_status st;
+    kprep_problems *own = NULL;
+    *pipeline = kprep_calloc(1, sizeof **pipeline);
+    if (*pipeline == NULL) return kprep_fail_memory(err);
+    if (problems == NULL && (problems = own = kprep_problems_new()) == NULL) {
+        st = kprep_fail_memory(err);
+        goto fail;
+    }
+    kprep_context *c = &(*pipeline)->context;
+    KPREP_TRY_GOTO(st, kprep_context_open(c, job, options, true, problems, err), fail);
+    KPREP_TRY_GOTO(st, kprep_first_problem(problems, err), fail);
+    (*pipeline)->sink = (kprep_sink){.context = *pipeline,
+                                     .in_place = true,
+                                     .keep = true,
+                                     .open = open_slot,
+                                     .seal = seal_slot};
+    (*pipeline)->engine = (kprep_engine){.plan = &c->plan,
+                                         .sequence = &c->sequence,
+                                         .sink = &(*pipeline)->sink,
+                                         .threads = c->threads,
+                                         .open_files = c->open_files,
+                                         .slot_count = c->slots,
+                                         .cancel = c->options.cancel};
+    KPREP_TRY_GOTO(st, kprep_engine_start(&(*pipeline)->engine, err), fail);
+    (*pipeline)->started = true;
+    kprep_problems_free(&own);
+    return KPREP_OK;
+fail:
+    kprep_problems_free(&own);
+    kprep_pipeline_close(pipeline);
+    return st;
+}
+
+const kprep_summary *kprep_pipeline_summary(const kprep_pipeline *pipeline)
+{
+    return &pipeline->context.summary;
+}
+
+const char *const *kprep_pipeline_classes(const kprep_pipeline *pipeline, size_t *count)
+{
+    const kprep_context *c = &pipeline->context;
+    bool labelled = c->settings.labels == KPREP_LABELS_FOLDER;
+    *count = labelled ? c->input.paths.class_count : 0;
+    return labelled ? (const char *const *)c->input.paths.classes : NULL;
+}
+
+/* A C-order view of rows of a shape. */
+static void set_array(kprep_array *array, void *data, kprep_dtype dtype, int64_t rows,
+                      const int64_t *shape, int32_t rank)
+{
+    int64_t stride = (int64_t)kprep_dtype_size(dtype);
+    array->data = data;
+    array->dtype = dtype;
+    array->rank = rank + 1;
+    for (int32_t i = rank; i > 0; i--) {
+        array->shape[i] = shape[i - 1];
+        array->strides[i] = stride;
+        stride *= shape[i - 1];
+    }
+    array->shape[0] = rows;
+    array->strides[0] = stride;
+}
+
+kprep_status kprep_pipeline_next(kprep_pipeline *pipeline, kprep_batch *batch, kprep_error *err)
+{
+    kprep_slot *slot = NULL;
+    const kprep_plan *plan = &pipeline->context.plan;
+    memset(batch, 0, sizeof *batch);
+    KPREP_TRY(kprep_engine_take(&pipeline->engine, pipeline->next, &slot, err));
+    pipeline->next++;
+    set_array(&batch->x, slot->data, plan->wanted->dtype, slot->rows, plan->result.shape,
+              plan->result.rank);
+    if (slot->labels != NULL) set_array(&batch->y, slot->labels, KPREP_I32, slot->rows, NULL, 0);
+    batch->number = slot->batch;
+    batch->rows = slot->rows;
+    batch->slot = slot;
+    return KPREP_OK;
+}
+
+void kprep_pipeline_release(kprep_pipeline *pipeline, kprep_batch *batch)
+{
+    if (batch->slot == NULL) return;
+    kprep_engine_give_back(&pipeline->engine, batch->slot);
+    memset(batch, 0, sizeof *batch);
+}
+
+void kprep_pipeline_close(kprep_pipeline **pipeline)
+{
+    if (pipeline == NULL || *pipeline == NULL) return;
+    if ((*pipeline)->started) kprep_engine_stop(&(*pipeline)->engine);
+    kprep_context_free(&(*pipeline)->context);
+    free(*pipeline);
+    *pipeline = NULL;
+}

@@ -1,0 +1,269 @@
+#include "run/reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/dtype.h"
+#include "base/fail.h"
+#include "codec/npy_file.h"
+#include "kernel/kernel.h"
+
+enum {
+    RUN_BYTES = 1 << 20,          /* of one file's rows, read at once */
+    JOINED_RUN_BYTES = 16 << 20,  /* of all files' rows together: each read must be long too */
+    FORTRAN_RUN_BYTES = 64 << 20, /* each run passes over the whole file */
+    MOST_RUN = 64                 /* samples */
+};
+
+kprep_status kprep_reader_init(kprep_reader *reader, const kprep_plan *plan, size_t open_count,
+                               kprep_error *err)
+{
+    *reader = (kprep_reader){.plan = plan};
+    if (open_count > plan->input->paths.count) open_count = plan->input->paths.count;
+    if (open_count == 0) open_count = 1;
+    reader->open = kprep_calloc(open_count, sizeof *reader->open);
+    if (reader->open == NULL) return kprep_fail_memory(err);
+    reader->open_count = open_count;
+    for (size_t i = 0; i < open_count; i++) reader->open[i] = (kprep_open_file){-1, -1};
+    return KPREP_OK;
+}
+
+void kprep_reader_free(kprep_reader *reader)
+{
+    for (size_t i = 0; i < reader->open_count; i++)
+        if (reader->open[i].fd >= 0) close(reader->open[i].fd);
+    free(reader->open);
+    kprep_buffer_free(&reader->elements);
+    kprep_buffer_free(&reader->encoded);
+    kprep_buffer_free(&reader->decoded);
+    kprep_buffer_free(&reader->work);
+    *reader = (kprep_reader){0};
+}
+
+int64_t kprep_reader_run(const kprep_plan *plan)
+{
+    int64_t bytes = plan->reading.joined ? JOINED_RUN_BYTES : RUN_BYTES, sample = 1;
+    for (int32_t i = 0; i < plan->data.rank; i++) sample *= plan->data.shape[i];
+    sample *= (int64_t)kprep_dtype_size(plan->data.dtype);
+    for (size_t i = 0; i < plan->input->kind_count; i++) {
+        if (plan->input->kinds[i].header->codec->image) return 1;
+        if (plan->input->kinds[i].header->fortran_order) bytes = FORTRAN_RUN_BYTES;
+    }
+    int64_t run = sample > 0 ? bytes / sample : MOST_RUN;
+    return run < 1 ? 1 : run > MOST_RUN ? MOST_RUN : run;
+}
+
+size_t kprep_reader_find(const kprep_input *input, int64_t sample, int64_t *row)
+{
+    size_t low = 0, high = input->paths.count; /* the last file whose first sample is not after it */
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (input->files[middle].first <= sample)
+            low = middle;
+        else
+            high = middle;
+    }
+    *row = sample - input->files[low].first;
+    return low;
+}
+
+/* Opens a file, or finds it open; it must still be what its header was read from. */
+static kprep_status open_file(kprep_reader *reader, size_t file, kprep_bytes *bytes,
+                              kprep_error *err)
+{
+    kprep_open_file *slot = &reader->open[file % reader->open_count];
+    const kprep_input_file *known = &reader->plan->input->files[file];
+    const char *path = reader->plan->input->paths.items[file].path;
+    if (slot->file != (int64_t)file) {
+        int64_t size, mtime;
+        if (slot->fd >= 0) close(slot->fd);
+        *slot = (kprep_open_file){-1, -1};
+        KPREP_TRY(kprep_open_read(path, &slot->fd, &size, &mtime, err));
+        if (size != known->size || mtime != known->mtime) {
+            close(slot->fd);
+            slot->fd = -1;
+            kprep_fail(err, size < known->size ? KPREP_E_TRUNCATED : KPREP_E_CORRUPT,
+                       "the file changed while the job was running");
+            kprep_error_expected(err, "%lld bytes, unchanged since the job began",
+                                 (long long)known->size);
+            kprep_error_found(err, "%lld bytes", (long long)size);
+            kprep_error_at_file(err, path);
+            return size < known->size ? KPREP_E_TRUNCATED : KPREP_E_CORRUPT;
+        }
+        slot->file = (int64_t)file;
+    }
+    *bytes = (kprep_bytes){.fd = slot->fd, .size = known->size};
+    return KPREP_OK;
+}
+
+static kprep_status read_whole(const kprep_bytes *bytes, kprep_buffer *buffer, kprep_error *err)
+{
+    size_t got = 0;
+    if (!kprep_buffer_reserve(buffer, (size_t)bytes->size)) return kprep_fail_memory(err);
+    KPREP_TRY(kprep_bytes_read(bytes, 0, buffer->data, (size_t)bytes->size, &got, err));
+    if ((int64_t)got == bytes->size) return KPREP_OK;
+    return kprep_fail(err, KPREP_E_TRUNCATED, "the file became shorter while it was read");
+}
+
+/* Decodes an image file to dst; the view is of its pixels as stored. */
+static kprep_status load_image(kprep_reader *reader, const kprep_bytes *bytes,
+                               const kprep_header *header, kprep_buffer *dst, kprep_view *view,
+                               kprep_error *err)
+{
+    const kprep_decode *how = &reader->plan->decode;
+    kprep_desc desc;
+    kprep_decoded_desc(header, how, &desc);
+    if (bytes->size > reader->plan->settings->limits.sample_bytes)
+        return kprep_fail(err, KPREP_E_TOO_LARGE,
+                          "the image file is over limits.sample_bytes (%lld bytes)",
+                          (long long)reader->plan->settings->limits.sample_bytes);
+    KPREP_TRY(read_whole(bytes, &reader->encoded, err));
+    if (!kprep_buffer_reserve(dst, (size_t)kprep_decoded_size(header, how)))
+        return kprep_fail_memory(err);
+    kprep_bytes memory = {.memory = reader->encoded.data, .fd = -1, .size = bytes->size};
+    KPREP_TRY(header->codec->decode(&memory, header, how, dst->data, &reader->work, err));
+    kprep_view_contiguous(view, desc.shape, desc.rank, (int64_t)kprep_dtype_size(desc.dtype));
+    return KPREP_OK;
+}
+
+static kprep_status load_rows(const kprep_plan *plan, const kprep_bytes *bytes,
+                              const kprep_header *header, int64_t row, int64_t count,
+                              kprep_buffer *dst, kprep_view *view, int64_t *step, kprep_error *err)
+{
+    kprep_header whole = *header;
+    if (!plan->reading.by_row) { /* the whole array is one sample: give it a row axis of its own */
+        row = 0;
+        count = header->rank > 0 ? header->shape[0] : 1;
+    }
+    if (!kprep_buffer_reserve(dst, (size_t)kprep_npy_block_size(&whole, count)))
+        return kprep_fail_memory(err);
+    KPREP_TRY(kprep_npy_read_block(bytes, &whole, row, count, dst->data, view, err));
+    *step = 0;
+    if (plan->reading.by_row && view->rank > 0) {
+        *step = view->strides[0];
+        view->shape[0] = 1; /* one row, whatever their number */
+        kprep_view_remove_axis(view, 0);
+    }
+    return KPREP_OK;
+}
+
+/* ---- joined files ---- */
+
+/* Rearranges one part, of some channels at its end, into channel planes that each hold `count` rows. */
+static void place_part(const kprep_view *part, int64_t step, int64_t count, int32_t spatial,
+                       const uint8_t *src, uint8_t *dst, size_t item)
+{
+    int64_t channels = part->rank > spatial ? part->shape[spatial] : 1;
+    kprep_view rows = *part;
+    if (part->rank > spatial) rows.rank = spatial;
+    kprep_view_insert_axis(&rows, 0);
+    rows.shape[0] = count;
+    rows.strides[0] = step;
+    int64_t plane = (int64_t)item;
+    for (int32_t i = 0; i < rows.rank; i++) plane *= rows.shape[i];
+    for (int64_t c = 0; c < channels; c++) {
+        kprep_view channel = rows;
+        if (part->rank > spatial) channel.offset += c * part->strides[spatial];
+        kprep_copy_view(&channel, src, dst + c * plane, item);
+    }
+}
+
+/* Stored view of an image -> upright, as the plan describes it. */
+static void turn_view(const kprep_plan *plan, const kprep_header *header, kprep_view *view)
+{
+    static const int32_t turn[] = {1, 0, 2};
+    uint8_t o = plan->orient ? header->orientation : 1;
+    if (o >= 5) kprep_view_permute(view, turn);
+    if (o == 3 || o == 4 || o == 7 || o == 8)
+        kprep_view_slice(view, 0, view->shape[0] - 1, view->shape[0], -1);
+    if (o == 2 || o == 3 || o == 6 || o == 7)
+        kprep_view_slice(view, 1, view->shape[1] - 1, view->shape[1], -1);
+}
+
+static kprep_status load_part(kprep_reader *reader, size_t file, const kprep_header *header,
+                              int64_t row, int64_t count, uint8_t *dst, kprep_error *err)
+{
+    const kprep_plan *plan = reader->plan;
+    size_t item = kprep_dtype_size(plan->data.dtype);
+    kprep_bytes bytes;
+    kprep_view view;
+    int64_t step = 0;
+    KPREP_TRY(open_file(reader, file, &bytes, err));
+    bool plane = !header->codec->image && !header->fortran_order && plan->reading.by_row &&
+                 header->rank == plan->reading.spatial + 1;
+    if (plane) /* rows of planes: they lie in the file as they are wanted here */
+        return kprep_npy_read_block(&bytes, header, row, count, dst, &view, err);
+    kprep_buffer *buffer = header->codec->image ? &reader->decoded : &reader->encoded;
+    if (header->codec->image) {
+        KPREP_TRY(load_image(reader, &bytes, header, buffer, &view, err));
+        turn_view(plan, header, &view);
+    } else {
+        KPREP_TRY(load_rows(plan, &bytes, header, row, count, buffer, &view, &step, err));
+    }
+    place_part(&view, step, count, plan->reading.spatial, buffer->data, dst, item);
+    return KPREP_OK;
+}
+
+/* All files' parts of some rows, as [channel][row][spatial]; a sample's channel axis is its last. */
+static kprep_status load_joined(kprep_reader *reader, int64_t first, int64_t count,
+                                kprep_loaded *loaded, kprep_error *err)
+{
+    const kprep_plan *plan = reader->plan;
+    const kprep_input *input = plan->input;
+    int32_t spatial = plan->reading.spatial;
+    int64_t item = (int64_t)kprep_dtype_size(plan->data.dtype), plane = item;
+    for (int32_t i = 0; i < spatial; i++) plane *= plan->data.shape[i];
+    int64_t channels = plan->channel[input->paths.count];
+    if (!kprep_buffer_reserve(&reader->elements, (size_t)(plane * count * channels)))
+        return kprep_fail_memory(err);
+    kprep_header header;
+    uint32_t kind = UINT32_MAX;
+    for (size_t i = 0; i < input->paths.count; i++) {
+        if (input->files[i].kind != kind) {
+            kind = input->files[i].kind;
+            kprep_input_header(input, kind, &header);
+        }
+        uint8_t *dst = reader->elements.data + plan->channel[i] * plane * count;
+        kprep_status st = load_part(reader, i, &header, first, count, dst, err);
+        if (st != KPREP_OK) {
+            kprep_error_at_file(err, input->paths.items[i].path);
+            return st;
+        }
+    }
+    *loaded = (kprep_loaded){.data = reader->elements.data, .count = count, .step = plane, .row = first};
+    kprep_view_contiguous(&loaded->view, plan->data.shape, spatial, item);
+    loaded->view.rank = spatial + 1;
+    loaded->view.shape[spatial] = channels;
+    loaded->view.strides[spatial] = plane * count;
+    loaded->orientation = 1;
+    return KPREP_OK;
+}
+
+kprep_status kprep_reader_load(kprep_reader *reader, int64_t first, int64_t count,
+                               kprep_loaded *loaded, kprep_error *err)
+{
+    const kprep_plan *plan = reader->plan;
+    const kprep_input *input = plan->input;
+    if (plan->reading.joined) return load_joined(reader, first, count, loaded, err);
+    kprep_header header;
+    kprep_bytes bytes;
+    *loaded = (kprep_loaded){.orientation = 1};
+    loaded->file = kprep_reader_find(input, first, &loaded->row);
+    loaded->kind = input->files[loaded->file].kind;
+    kprep_input_header(input, loaded->kind, &header);
+    int64_t rows = kprep_plan_rows(&plan->reading, &header) - loaded->row;
+    loaded->count = count < rows ? count : rows;
+    kprep_status st = open_file(reader, loaded->file, &bytes, err);
+    if (st == KPREP_OK && header.codec->image) {
+        st = load_image(reader, &bytes, &header, &reader->elements, &loaded->view, err);
+        loaded->orientation = header.orientation;
+    } else if (st == KPREP_OK) {
+        st = load_rows(plan, &bytes, &header, loaded->row, loaded->count, &reader->elements,
+                       &loaded->view, &loaded->step, err);
+    }
+    loaded->data = reader->elements.data;
+    if (st != KPREP_OK) kprep_error_at_file(err, input->paths.items[loaded->file].path);
+    return st;
+}

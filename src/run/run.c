@@ -1,0 +1,150 @@
+/* run.c: a whole job to files. */
+#include <kprep/pipeline.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/fail.h"
+#include "run/manifest.h"
+#include "run/sink_files.h"
+
+enum { TICK_MILLISECONDS = 100 };
+
+static double seconds_since(const struct timespec *start)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - start->tv_sec) + 1e-9 * (double)(now.tv_nsec - start->tv_nsec);
+}
+
+static void report(const kprep_context *context, const kprep_engine *engine,
+                   const struct timespec *start)
+{
+    if (context->options.progress == NULL) return;
+    int64_t done = atomic_load(&engine->rows_done);
+    kprep_progress progress = {.samples_done = done,
+                               .samples = context->summary.row_bytes > 0
+                                              ? context->summary.output_bytes /
+                                                    context->summary.row_bytes
+                                              : context->summary.samples,
+                               .bytes_done = done * context->summary.row_bytes,
+                               .bytes = context->summary.output_bytes,
+                               .seconds = seconds_since(start)};
+    context->options.progress(context->options.context, &progress);
+}
+
+static kprep_status make_sections(const kprep_context *context, const kprep_folder *folder,
+                                  kprep_error *err)
+{
+    for (size_t i = 0; i < context->sequence.section_count; i++) {
+        const char *name = context->sequence.sections[i].name;
+        if (name[0] == '\0') continue;
+        char *path = kprep_folder_final(folder, "", name);
+        if (path == NULL) return kprep_fail_memory(err);
+        kprep_status st = KPREP_OK;
+        if (mkdir(path, 0777) != 0 && errno != EEXIST)
+            st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
+        free(path);
+        KPREP_TRY(st);
+    }
+    return KPREP_OK;
+}
+
+static kprep_status fill_folder(kprep_context *context, kprep_folder *folder, kprep_error *err)
+{
+    kprep_file_sink files;
+    struct timespec start;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    KPREP_TRY(make_sections(context, folder, err));
+    bool *done = kprep_calloc((size_t)folder->batches + 1, sizeof *done);
+    if (done == NULL) return kprep_fail_memory(err);
+    for (int64_t b = 0; b < folder->batches; b++) done[b] = folder->records[b].sealed;
+    kprep_file_sink_init(&files, context, folder);
+    kprep_engine engine = {.plan = &context->plan,
+                           .sequence = &context->sequence,
+                           .sink = &files.sink,
+                           .done = done,
+                           .threads = context->threads,
+                           .open_files = context->open_files,
+                           .slot_count = context->slots,
+                           .cancel = context->options.cancel};
+    kprep_status st = kprep_engine_start(&engine, err);
+    if (st == KPREP_OK) {
+        report(context, &engine, &start);
+        while (!kprep_engine_wait(&engine, TICK_MILLISECONDS)) report(context, &engine, &start);
+        report(context, &engine, &start);
+        st = kprep_engine_result(&engine, err);
+        kprep_engine_stop(&engine);
+    }
+    free(done);
+    if (st == KPREP_E_INTERRUPTED)
+        kprep_error_help(err, "finished batches are kept; run the same command again to go on");
+    return st;
+}
+
+static kprep_status check_output(const kprep_context *context, const kprep_job *job,
+                                 kprep_error *err)
+{
+    if (context->settings.output != NULL) return KPREP_OK;
+    kprep_fail(err, KPREP_E_BAD_OPTION, "the job has no output folder");
+    kprep_error_help(err, "name one: output: {path: out/}, or --output out/");
+    if (err != NULL) err->side = KPREP_SIDE_JOB;
+    kprep_error_at_config(err, job->config, 0, 0);
+    return KPREP_E_BAD_OPTION;
+}
+
+static kprep_status run(kprep_context *context, kprep_error *err)
+{
+    char plan[33];
+    kprep_folder folder;
+    kprep_plan_hash(&context->plan, plan);
+    KPREP_TRY(kprep_folder_open(&folder, context->settings.output, plan,
+                                context->sequence.batches, context->options.force, err));
+    kprep_status st = KPREP_OK;
+    context->summary.complete = folder.complete;
+    if (!folder.complete) {
+        st = fill_folder(context, &folder, err);
+        if (st == KPREP_OK) st = kprep_manifest_write(context, &folder, err);
+        if (st == KPREP_OK) st = kprep_folder_finish(&folder, err);
+    }
+    kprep_folder_close(&folder);
+    return st;
+}
+
+kprep_status kprep_run(const kprep_job *job, const kprep_options *options, kprep_problems *problems,
+                       kprep_summary *summary, kprep_error *err)
+{
+    kprep_context context;
+    kprep_status st = kprep_context_open(&context, job, options, false, problems, err);
+    if (st == KPREP_OK) st = kprep_first_problem(problems, err);
+    if (st == KPREP_OK) st = check_output(&context, job, err);
+    if (st == KPREP_OK) st = run(&context, err);
+    if (summary != NULL) *summary = context.summary;
+    kprep_context_free(&context);
+    return st;
+}
+
+kprep_status kprep_dry_run(const kprep_job *job, const kprep_options *options, char **text,
+                           kprep_problems *problems, kprep_summary *summary, kprep_error *err)
+{
+    kprep_context context;
+    kprep_text out = {0};
+    *text = NULL;
+    kprep_status st = kprep_context_open(&context, job, options, false, problems, err);
+    if (st == KPREP_OK) st = kprep_first_problem(problems, err);
+    if (st == KPREP_OK) {
+        kprep_settings_format(&context.settings, true, &out);
+        st = kprep_context_passes(&context, &out, err);
+    }
+    if (st == KPREP_OK && out.data == NULL) st = kprep_fail_memory(err);
+    if (st == KPREP_OK)
+        *text = out.data;
+    else
+        kprep_text_free(&out);
+    if (summary != NULL) *summary = context.summary;
+    kprep_context_free(&context);
+    return st;
+}

@@ -1,0 +1,233 @@
+#include "run/sink_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kprep/npy.h>
+
+#include "base/dtype.h"
+#include "base/fail.h"
+#include "base/hash.h"
+
+enum { REREAD_BYTES = 1 << 18 };
+
+const char *kprep_array_name(const kprep_context *context)
+{
+    (void)context;
+    return "x"; /* one input: its name in the spec is the model's affair */
+}
+
+static void array_shape(const kprep_context *context, int64_t rows, int64_t shape[KPREP_MAX_RANK],
+                        int32_t *rank)
+{
+    const kprep_desc *result = &context->plan.result;
+    shape[0] = rows;
+    memcpy(shape + 1, result->shape, (size_t)result->rank * sizeof *shape);
+    *rank = result->rank + 1;
+}
+
+/* A new array of bytes with the NPY header of `rows` rows. Free it. */
+static uint8_t *make_header(kprep_dtype dtype, const int64_t *shape, int32_t rank, size_t *size)
+{
+    *size = kprep_npy_header_write(dtype, shape, rank, NULL, 0);
+    uint8_t *header = *size > 0 ? malloc(*size) : NULL;
+    if (header != NULL) kprep_npy_header_write(dtype, shape, rank, header, *size);
+    return header;
+}
+
+static int64_t batch_number(const kprep_slot *slot)
+{
+    return slot->batch - slot->section->first_batch;
+}
+
+static char *part_path(const kprep_file_sink *files, const kprep_slot *slot, const char *array)
+{
+    char name[64];
+    kprep_batch_name(files->context, array, batch_number(slot), name, sizeof name);
+    return kprep_folder_part(files->folder, slot->section->name, name);
+}
+
+/* Takes the space of the whole file now, so that a full disk is known before the work is done. */
+static kprep_status preallocate(int fd, int64_t bytes, const char *path, kprep_error *err)
+{
+    if (bytes == 0) return KPREP_OK;
+    int failed;
+    do {
+        failed = posix_fallocate(fd, 0, bytes);
+    } while (failed == EINTR);
+    if (failed == 0) return KPREP_OK;
+    if ((failed == EOPNOTSUPP || failed == EINVAL) && ftruncate(fd, bytes) == 0) return KPREP_OK;
+    kprep_fail_errno(err, KPREP_SIDE_OUTPUT, failed, "make room for a batch file", path);
+    kprep_error_expected(err, "%lld bytes free", (long long)bytes);
+    if (failed == ENOSPC)
+        kprep_error_help(err, "free some space and run the same command again to go on");
+    return err != NULL ? err->code : KPREP_E_UNWRITABLE;
+}
+
+static kprep_status open_slot(void *context, kprep_slot *slot, kprep_error *err)
+{
+    const kprep_file_sink *files = context;
+    int64_t shape[KPREP_MAX_RANK], rows_bytes;
+    int32_t rank;
+    array_shape(files->context, slot->rows, shape, &rank);
+    char *path = part_path(files, slot, kprep_array_name(files->context));
+    uint8_t *header = make_header(files->context->wanted->dtype, shape, rank, &slot->header);
+    kprep_status st = path != NULL && header != NULL ? KPREP_OK : kprep_fail_memory(err);
+    rows_bytes = slot->rows * files->context->plan.row_bytes;
+    if (st == KPREP_OK) st = kprep_create_part(path, &slot->fd, err);
+    if (st == KPREP_OK)
+        st = preallocate(slot->fd, (int64_t)slot->header + rows_bytes, path, err);
+    if (st == KPREP_OK) st = kprep_write_at(slot->fd, header, slot->header, 0, path, err);
+    if (st != KPREP_OK && slot->fd >= 0) {
+        close(slot->fd);
+        slot->fd = -1;
+        unlink(path);
+    }
+    free(header);
+    free(path);
+    return st;
+}
+
+static kprep_status write_rows(void *context, kprep_slot *slot, int64_t row, int64_t count,
+                               const void *data, kprep_error *err)
+{
+    const kprep_file_sink *files = context;
+    int64_t bytes = files->context->plan.row_bytes;
+    return kprep_write_at(slot->fd, data, (size_t)(count * bytes),
+                          (int64_t)slot->header + row * bytes, files->folder->path, err);
+}
+
+/* Reads the file back: each row must be what was written, and the file's hash comes of this pass. */
+static kprep_status reread(const kprep_file_sink *files, const kprep_slot *slot, const char *path,
+                           kprep_written *written, kprep_error *err)
+{
+    int64_t bytes = files->context->plan.row_bytes;
+    int64_t size = (int64_t)slot->header + slot->rows * bytes;
+    int64_t row = -1, left = (int64_t)slot->header; /* of the row being read; first the header */
+    XXH3_state_t whole, part;
+    uint8_t *buffer = malloc(REREAD_BYTES);
+    if (buffer == NULL) return kprep_fail_memory(err);
+    XXH3_INITSTATE(&whole);
+    XXH3_INITSTATE(&part);
+    XXH3_128bits_reset(&whole);
+    XXH3_64bits_reset(&part);
+    kprep_status st = KPREP_OK;
+    for (int64_t offset = 0; st == KPREP_OK && offset < size;) {
+        int64_t most = left < REREAD_BYTES ? left : REREAD_BYTES;
+        ssize_t got = pread(slot->fd, buffer, (size_t)most, offset);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) {
+            st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, got < 0 ? errno : EIO, "read back", path);
+            break;
+        }
+        XXH3_128bits_update(&whole, buffer, (size_t)got);
+        XXH3_64bits_update(&part, buffer, (size_t)got);
+        offset += got;
+        left -= got;
+        if (left > 0) continue;
+        if (row >= 0 && XXH3_64bits_digest(&part) != slot->row[row].hash) {
+            st = kprep_fail(err, KPREP_E_HASH_MISMATCH,
+                            "row %lld read back from the disk is not what was written",
+                            (long long)row);
+            kprep_error_help(err, "check the disk and the memory of this machine");
+            kprep_error_at_file(err, path);
+            if (err != NULL) err->side = KPREP_SIDE_OUTPUT;
+        }
+        XXH3_64bits_reset(&part);
+        row++;
+        left = bytes;
+    }
+    free(buffer);
+    if (st != KPREP_OK) return st;
+    XXH128_hash_t hash = XXH3_128bits_digest(&whole);
+    kprep_hash_text(hash.high64, hash.low64, written->hash);
+    written->bytes = size;
+    return KPREP_OK;
+}
+
+/* Labels of a batch, small enough to be made and written at once. */
+static kprep_status write_labels(const kprep_file_sink *files, const kprep_slot *slot,
+                                 kprep_record *record, kprep_error *err)
+{
+    const kprep_context *c = files->context;
+    size_t header_size, bytes = (size_t)slot->rows * sizeof(int32_t);
+    char name[64];
+    uint8_t *header = make_header(KPREP_I32, &slot->rows, 1, &header_size);
+    uint8_t *data = header != NULL ? realloc(header, header_size + bytes) : NULL;
+    if (data == NULL) {
+        free(header);
+        return kprep_fail_memory(err);
+    }
+    kprep_moments_init(&record->labels);
+    for (int64_t i = 0; i < slot->rows; i++) {
+        int32_t label =
+            kprep_context_label(c, kprep_sequence_sample(&c->sequence, slot->first + i));
+        memcpy(data + header_size + (size_t)i * sizeof label, &label, sizeof label);
+    }
+    kprep_moments_add(&record->labels, data + header_size, slot->rows, KPREP_I32);
+    kprep_batch_name(c, "y", batch_number(slot), name, sizeof name);
+    kprep_status st = kprep_write_file(files->folder, slot->section->name, name, data,
+                                       header_size + bytes, &record->y, err);
+    free(data);
+    return st;
+}
+
+static kprep_status seal_slot(void *context, kprep_slot *slot, kprep_error *err)
+{
+    kprep_file_sink *files = context;
+    char name[64];
+    kprep_record record = {.sealed = true};
+    const char *section = slot->section->name;
+    kprep_batch_name(files->context, kprep_array_name(files->context), batch_number(slot), name,
+                     sizeof name);
+    char *part = kprep_folder_part(files->folder, section, name);
+    char *final = kprep_folder_final(files->folder, section, name);
+    kprep_moments_init(&record.moments);
+    for (int64_t i = 0; i < slot->rows; i++)
+        kprep_moments_merge(&record.moments, &slot->row[i].moments);
+    snprintf(record.x.path, sizeof record.x.path, "%s%s%s", section, section[0] != '\0' ? "/" : "",
+             name);
+    kprep_status st = part != NULL && final != NULL ? KPREP_OK : kprep_fail_memory(err);
+    if (st == KPREP_OK && fdatasync(slot->fd) != 0)
+        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "sync", part);
+    if (st == KPREP_OK) st = reread(files, slot, part, &record.x, err);
+    if (st == KPREP_OK && files->context->settings.labels == KPREP_LABELS_FOLDER)
+        st = write_labels(files, slot, &record, err);
+    if (st == KPREP_OK) {
+        int fd = slot->fd;
+        slot->fd = -1;
+        st = kprep_publish(part, final, fd, err);
+    }
+    if (st == KPREP_OK) st = kprep_folder_note(files->folder, slot->batch, &record, err);
+    if (st == KPREP_OK) files->folder->records[slot->batch] = record;
+    free(part);
+    free(final);
+    return st;
+}
+
+static void drop_slot(void *context, kprep_slot *slot)
+{
+    const kprep_file_sink *files = context;
+    if (slot->fd < 0) return;
+    close(slot->fd);
+    slot->fd = -1;
+    char *path = part_path(files, slot, kprep_array_name(files->context));
+    if (path != NULL) unlink(path);
+    free(path);
+}
+
+void kprep_file_sink_init(kprep_file_sink *files, const kprep_context *context,
+                          kprep_folder *folder)
+{
+    *files = (kprep_file_sink){.context = context, .folder = folder};
+    files->sink = (kprep_sink){.context = files,
+                               .open = open_slot,
+                               .rows = write_rows,
+                               .seal = seal_slot,
+                               .drop = drop_slot};
+}
