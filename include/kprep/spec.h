@@ -35,7 +35,8 @@ typedef struct kprep_spec kprep_spec;
  *
  * @param spec  set to a new spec on success, to NULL on failure; free with kprep_spec_free().
  * @return KPREP_OK; KPREP_E_NOT_FOUND, KPREP_E_UNREADABLE, KPREP_E_TRUNCATED, KPREP_E_CORRUPT,
- *         KPREP_E_TOO_LARGE, KPREP_E_UNSUPPORTED_FORMAT, KPREP_E_UNKNOWN_KEY, KPREP_E_BAD_OPTION,
+ *         KPREP_E_TOO_LARGE, KPREP_E_UNSUPPORTED_FORMAT, KPREP_E_UNSUPPORTED_DTYPE,
+ *         KPREP_E_UNKNOWN_KEY, KPREP_E_BAD_OPTION (an unbuilt model among them),
  *         KPREP_E_NO_MEMORY; err->side is KPREP_SIDE_JOB, err->config the path.
  */
 KPREP_API kprep_status kprep_spec_load(const char *path, kprep_spec **spec, kprep_error *err);

@@ -300,11 +300,11 @@ static char *show_axis(char letter, int32_t index, char *dst)
     return dst;
 }
 
-/* "c = 912", "c of any size". */
+/* "c = 912", "c of any size"; "axis 2 = 912" if it has no letter. */
 static char *show_size(char letter, int32_t index, int64_t size, char *dst)
 {
-    char axis[SHORT];
-    const char *name = show_axis(letter, index, axis) + (letter != '_' ? strlen("axis ") : 0);
+    char name[16] = {letter};
+    if (letter == '_') snprintf(name, sizeof name, "axis %d", (int)index);
     if (size < 0)
         snprintf(dst, SHORT, "%s of any size", name);
     else

@@ -90,6 +90,8 @@ static const struct {
     {"float32 784", NONE, "shape: [null, 28, 28, 1]", "missing-axis:w missing-axis:c", 0},
     {"float32 100,100", NONE, "shape: [null, 224, 224, 3]",
      "missing-axis:c axis-size:h axis-size:w", 0},
+    {"float32 100,100", NONE, "{shape: [null, 3, 224, 224], axes: nchw}",
+     "missing-axis:c axis-size:h axis-size:w", 0},
     {"float32 100,100 hw", NONE, "{shape: [null, 3, 100, 90], axes: nchw}",
      "missing-axis:c axis-size:w", 1},
     {"float32 32,32", NONE, "{shape: [null, 8, 32, 32], axes: n___}", "missing-axis", 2},

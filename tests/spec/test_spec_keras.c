@@ -325,7 +325,7 @@ static void damaged_archives_never_crash(void **state)
         kprep_spec *spec;
         kprep_error err;
         memcpy(copy, bytes, n);
-        copy[i - (cut ? 0 : 4000)] ^= cut ? 0 : (unsigned char)(1u << (i % 8));
+        if (!cut) copy[i - 4000] ^= (unsigned char)(1u << (i % 8));
         file = fopen(path, "wb");
         fwrite(copy, 1, cut ? i : n, file);
         fclose(file);
