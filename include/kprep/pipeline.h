@@ -45,7 +45,7 @@ typedef struct kprep_summary {
     char stored[256];               /**< shape, dtype of the first file, as stored */
     char data[256];                 /**< one sample as read: "(32, 32) uint8, axes h w" */
     char result[256];               /**< one sample after the pipeline */
-    char wanted[256];               /**< one sample as the spec has it */
+    char wanted[256];               /**< what the spec has, with the sample axis */
 } kprep_summary;
 
 /** An opened job: input listed, headers read, plan made. Opaque. */

@@ -81,9 +81,9 @@ static void summarise_input(kprep_context *context)
     if (input->kind_count > 0)
         kprep_copy_text(s->stored, sizeof s->stored,
                         kprep_header_format(input->kinds[0].header, text, sizeof text));
-    kprep_desc wanted = {.dtype = context->wanted->dtype, .rank = context->wanted->rank - 1};
-    memcpy(wanted.shape, context->wanted->shape + 1, (size_t)wanted.rank * sizeof(int64_t));
-    memcpy(wanted.axes, context->wanted->axes + 1, (size_t)wanted.rank);
+    kprep_desc wanted = {.dtype = context->wanted->dtype, .rank = context->wanted->rank};
+    memcpy(wanted.shape, context->wanted->shape, (size_t)wanted.rank * sizeof(int64_t));
+    memcpy(wanted.axes, context->wanted->axes, (size_t)wanted.rank);
     kprep_copy_text(s->wanted, sizeof s->wanted,
                     kprep_desc_format(&wanted, text, sizeof text));
 }
