@@ -48,8 +48,8 @@ static void copy_plane(const uint8_t *src, plane p, uint8_t *dst, size_t item)
         rows[kind](src, p, dst);
 }
 
-/* Which axis goes with the last one into a plane: the one on which src runs fastest if the last one is
- * not that, else the one before the last, so that dst is written in order. */
+/* Which axis goes with the last one into a plane: the one on which src runs fastest if the last
+ * one is not that, else the one before the last, so that dst is written in order. */
 static int32_t partner_axis(const kprep_view *view)
 {
     const int32_t last = view->rank - 1;

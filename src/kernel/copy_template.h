@@ -1,5 +1,6 @@
-/* Strided copies of elements of one size, for copy.c. Set before: NAME(function) and ITEM, an unsigned
- * type of that size. Elements may lie at any address: each is moved by a memcpy of known size.
+/* Strided copies of elements of one size, for copy.c. Set before: NAME(function) and ITEM, an
+ * unsigned type of that size. Elements may lie at any address: each is moved by a memcpy of known
+ * size.
  */
 
 /* dst row i, element j = src at i*si + j*sj; rows of dst are di bytes apart. Row by row. */
@@ -24,8 +25,8 @@ static void NAME(columns)(const uint8_t *src, plane p, uint8_t *dst)
     }
 }
 
-/* out element i, g = from at i, g, where the i are contiguous and the g are sj bytes apart. One vector's
- * worth of g, so that compilers make this a network of interleavings. */
+/* out element i, g = from at i, g, where the i are contiguous and the g are sj bytes apart. One
+ * vector's worth of g, so that compilers make this a network of interleavings. */
 enum { NAME(GROUP) = 16 / sizeof(ITEM) };
 
 static inline void NAME(interleave)(const uint8_t *from, int64_t sj, int64_t rows,
@@ -37,11 +38,11 @@ static inline void NAME(interleave)(const uint8_t *from, int64_t sj, int64_t row
                    sizeof(ITEM));
 }
 
-/* The same as rows where src runs fastest along i: by tiles of whole cache lines of src, turned in a
- * buffer, so that neither side's stride makes lines evict each other. */
+/* The same as rows where src runs fastest along i: by tiles of whole cache lines of src, turned
+ * in a buffer, so that neither side's stride makes lines evict each other. */
 static void NAME(transpose)(const uint8_t *src, plane p, uint8_t *dst)
 {
-    enum { GROUP = NAME(GROUP), ROWS = 128 / sizeof(ITEM), COLUMNS = 4 * GROUP > 32 ? 4 * GROUP : 32 };
+    enum { GROUP = NAME(GROUP), ROWS = 128 / sizeof(ITEM), COLUMNS = GROUP > 8 ? 4 * GROUP : 32 };
     ITEM group[ROWS * GROUP], tile[ROWS][COLUMNS];
     for (int64_t i0 = 0; i0 < p.ni; i0 += ROWS) {
         const int64_t rows = p.ni - i0 < ROWS ? p.ni - i0 : ROWS;

@@ -161,7 +161,8 @@ static inline void interpolate_pixels(const float *values, const lerp *taps, int
     }
 }
 
-/* Source row y interpolated along x, from the cache if it is there. keep is a row that must stay. */
+/* Source row y interpolated along x, from the cache if it is there. keep is a row that must
+ * stay. */
 static const float *row_across(resizing *job, int64_t y, int64_t keep)
 {
     for (int i = 0; i < 2; i++)

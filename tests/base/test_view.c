@@ -1,4 +1,5 @@
-/* Views against index arithmetic: every element of a changed view must be the one NumPy's rule names. */
+/* Views against index arithmetic: every element of a changed view must be the one NumPy's rule
+ * names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,7 +66,8 @@ static void assert_same_elements(const kprep_view *a, const kprep_view *b)
     for (int64_t k = 0; k < count_of(a); k++) assert_int_equal(offset_of(a, k), offset_of(b, k));
 }
 
-/* Can strides express the view's elements in another shape? They can if each axis moves by one step. */
+/* Can strides express the view's elements in another shape? They can if each axis moves by one
+ * step. */
 static bool is_expressible(const kprep_view *view, const int64_t *shape, int32_t rank)
 {
     kprep_view trial = {.offset = view->offset, .rank = rank};
@@ -136,7 +138,8 @@ static void coalesce_keeps_elements(void **state)
     }
 }
 
-/* numpy.arange(60).reshape(3, 4, 5), one byte each, after the change that is named: values from NumPy. */
+/* numpy.arange(60).reshape(3, 4, 5), one byte each, after the change that is named: values from
+ * NumPy. */
 static void changes_are_numpys(void **state)
 {
     const int64_t shape[] = {3, 4, 5};

@@ -8,8 +8,8 @@
 #include "base/dtype.h"
 #include "kernel/kernel.h"
 
-/* Fills count from shape, adds a cast if pass->out is not pass->mid, and returns the output, which the
- * caller frees. On failure: NULL, and *err is set. */
+/* Fills count from shape, adds a cast if pass->out is not pass->mid, and returns the output,
+ * which the caller frees. On failure: NULL, and *err is set. */
 static inline void *run_one_pass(kprep_pass *pass, int64_t count, const void *src, kprep_error *err)
 {
     kprep_program *program = calloc(1, sizeof *program);

@@ -1,5 +1,5 @@
-/* Blocks on small images, by values from TensorFlow 2.21, Pillow 13 and NumPy 2.4; large ones are compared
- * with these libraries in tests/python/test_kernels.py. */
+/* Blocks on small images, by values from TensorFlow 2.21, Pillow 13 and NumPy 2.4; large ones
+ * are compared with these libraries in tests/python/test_kernels.py. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +42,8 @@ static void resize_square(void **state)
     free(bytes);
 }
 
-/* Channels don't mix, whatever their number and place in memory; 0 10 20 30 to 8 values of a row. */
+/* Channels don't mix, whatever their number and place in memory; 0 10 20 30 to 8 values of a
+ * row. */
 static void resize_channels(void **state)
 {
     static const float row[] = {0, 2.5f, 7.5f, 12.5f, 17.5f, 22.5f, 27.5f, 30};
@@ -80,7 +81,8 @@ static void resize_of_nothing(void **state)
 
 static void grey(void **state)
 {
-    /* [10, 100, 200], white, [255, 0, 0] and black: tf.image.rgb_to_grayscale, Image.convert("L") */
+    /* [10, 100, 200], white, [255, 0, 0] and black: tf.image.rgb_to_grayscale,
+     * Image.convert("L") */
     const uint8_t src[] = {10, 100, 200, 255, 255, 255, 255, 0, 0, 0, 0, 0};
     const uint8_t keras[] = {84, 255, 76, 0}, pillow[] = {84, 255, 76, 0};
     kprep_pass pass = {.block = kprep_block_grey_keras};

@@ -1,5 +1,5 @@
-/* Point operations: special values, by numbers from NumPy 2.4, and lengths around the chunk's. The whole
- * grid of dtypes is compared with NumPy in tests/python/test_kernels.py. */
+/* Point operations: special values, by numbers from NumPy 2.4, and lengths around the chunk's.
+ * The whole grid of dtypes is compared with NumPy in tests/python/test_kernels.py. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -99,8 +99,8 @@ static void bools(void **state)
     assert_true(reals[0] == 0 && reals[1] == 1 && reals[2] == 1 && reals[3] == 1);
 }
 
-/* Every pair of dtypes at lengths around the chunk's, in blocks of the exact size: nothing outside is
- * read (sanitizer) or written, and the first bad value is found wherever it is. */
+/* Every pair of dtypes at lengths around the chunk's, in blocks of the exact size: nothing
+ * outside is read (sanitizer) or written, and the first bad value is found wherever it is. */
 static void lengths(void **state)
 {
     static const int64_t sizes[] = {0, 1, 15, KPREP_CHUNK - 1, KPREP_CHUNK, KPREP_CHUNK + 1, 3001};
