@@ -50,8 +50,8 @@ void inside_copy(const void *src, int64_t offset, int rank, const int64_t *shape
     kprep_copy_view(&view, src, dst, (size_t)item);
 }
 
-/* One pass; if mid is not out, with a cast. block 0 copies, 1 resizes (numbers: height, width, method),
- * 2 and 3 are grey (Keras, Pillow), 4 reduces (numbers: op, axes). Returns the status. */
+/* One pass; if mid is not out, with a cast. block 0 copies, 1 resizes (numbers: height, width,
+ * method), 2 and 3 are grey (Keras, Pillow), 4 reduces (numbers: op, axes). Returns the status. */
 int inside_pass(int block, int in, int mid, int out, const void *src, int64_t offset, int rank,
                 const int64_t *shape, const int64_t *strides, const int64_t *numbers, int64_t count,
                 void *dst, char *message, int size)

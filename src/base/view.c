@@ -81,7 +81,10 @@ bool kprep_view_reshape(kprep_view *view, const int64_t *shape, int32_t rank)
     kprep_view old = *view, out = {.offset = old.offset, .rank = rank};
     if (rank > 0) memcpy(out.shape, shape, (size_t)rank * sizeof *shape);
     int64_t count = 0;
-    if (!kprep_count_elements(shape, rank, &count)) return false;
+    int64_t old_count = 0;
+    if (!kprep_count_elements(shape, rank, &count) ||
+        !kprep_count_elements(old.shape, old.rank, &old_count) || count != old_count)
+        return false;
     if (count == 0) { /* no element, so any strides will do */
         split_run(&out, 0, rank - 1, 0);
         *view = out;

@@ -232,7 +232,8 @@ static void whole_numbers(const kprep_point *point, kprep_dtype from, const void
         for (int64_t i = 0; i < n; i++) out[i] = wrap(x[i]);
 }
 
-/* bool as uint8 0 or 1, float16 as float32; others as they are. Returns where the values then are. */
+/* bool as uint8 0 or 1, float16 as float32; others as they are. Returns where the values then
+ * are. */
 static const void *plain_values(kprep_dtype *dtype, const void *in, chunk *room, int64_t n)
 {
     if (*dtype == KPREP_BOOL) {

@@ -23,33 +23,33 @@ typedef struct plane {
 #define ITEM           uint64_t
 #include "kernel/copy_template.h"
 
-typedef void copy_fn(const uint8_t *src, const plane *p, uint8_t *dst);
+typedef void copy_fn(const uint8_t *src, plane p, uint8_t *dst);
 
-static void runs(const uint8_t *src, const plane *p, uint8_t *dst, size_t bytes)
+static void runs(const uint8_t *src, plane p, uint8_t *dst, size_t bytes)
 {
-    for (int64_t i = 0; i < p->ni; i++) memcpy(dst + i * p->di, src + i * p->si, bytes);
+    for (int64_t i = 0; i < p.ni; i++) memcpy(dst + i * p.di, src + i * p.si, bytes);
 }
 
-static void copy_plane(const uint8_t *src, const plane *p, uint8_t *dst, size_t item)
+static void copy_plane(const uint8_t *src, plane p, uint8_t *dst, size_t item)
 {
     enum { LONG_RUN = 64, SHORT_ROW = 16 };
     static copy_fn *const rows[] = {rows_1, rows_2, rows_4, rows_8};
     static copy_fn *const columns[] = {columns_1, columns_2, columns_4, columns_8};
     static copy_fn *const transpose[] = {transpose_1, transpose_2, transpose_4, transpose_8};
     const int kind = item == 1 ? 0 : item == 2 ? 1 : item == 4 ? 2 : 3;
-    const size_t bytes = (size_t)p->nj * item;
-    if (p->sj == (int64_t)item && (bytes >= LONG_RUN || p->ni == 1))
+    const size_t bytes = (size_t)p.nj * item;
+    if (p.sj == (int64_t)item && (bytes >= LONG_RUN || p.ni == 1))
         runs(src, p, dst, bytes);
-    else if (p->nj < SHORT_ROW && p->ni > p->nj)
+    else if (p.nj < SHORT_ROW && p.ni > p.nj)
         columns[kind](src, p, dst);
-    else if (llabs(p->si) < llabs(p->sj) && p->ni > 1)
+    else if (llabs(p.si) < llabs(p.sj) && p.ni >= SHORT_ROW)
         transpose[kind](src, p, dst);
     else
         rows[kind](src, p, dst);
 }
 
-/* Which axis goes with the last one into a plane: the one on which src runs fastest if the last one is
- * not that, else the one before the last, so that dst is written in order. */
+/* Which axis goes with the last one into a plane: the one on which src runs fastest if the last
+ * one is not that, else the one before the last, so that dst is written in order. */
 static int32_t partner_axis(const kprep_view *view)
 {
     const int32_t last = view->rank - 1;
@@ -73,7 +73,7 @@ void kprep_copy_view(const kprep_view *view, const uint8_t *src, uint8_t *dst, s
     int64_t at[KPREP_MAX_RANK] = {0};
     src += from.offset;
     for (;;) {
-        copy_plane(src, &p, dst, item);
+        copy_plane(src, p, dst, item);
         int32_t axis = last - 1;
         for (; axis >= 0; axis--) {
             src += from.strides[axis];

@@ -1,46 +1,66 @@
-/* Strided copies of elements of one size, for copy.c. Set before: NAME(function) and ITEM, an unsigned
- * type of that size. Elements may lie at any address: each is moved by a memcpy of known size.
+/* Strided copies of elements of one size, for copy.c. Set before: NAME(function) and ITEM, an
+ * unsigned type of that size. Elements may lie at any address: each is moved by a memcpy of known
+ * size.
  */
 
 /* dst row i, element j = src at i*si + j*sj; rows of dst are di bytes apart. Row by row. */
-static void NAME(rows)(const uint8_t *src, const plane *p, uint8_t *dst)
+static void NAME(rows)(const uint8_t *src, plane p, uint8_t *dst)
 {
-    for (int64_t i = 0; i < p->ni; i++)
-        for (int64_t j = 0; j < p->nj; j++)
-            memcpy(dst + i * p->di + j * (int64_t)sizeof(ITEM), src + i * p->si + j * p->sj,
+    for (int64_t i = 0; i < p.ni; i++)
+        for (int64_t j = 0; j < p.nj; j++)
+            memcpy(dst + i * p.di + j * (int64_t)sizeof(ITEM), src + i * p.si + j * p.sj,
                    sizeof(ITEM));
 }
 
 /* The same column by column, for many short rows. */
-static void NAME(columns)(const uint8_t *src, const plane *p, uint8_t *dst)
+static void NAME(columns)(const uint8_t *src, plane p, uint8_t *dst)
 {
     enum { ROWS = 256 }; /* few enough for dst to stay in L1 from one column to the next */
-    for (int64_t first = 0; first < p->ni; first += ROWS) {
-        const int64_t end = first + ROWS < p->ni ? first + ROWS : p->ni;
-        for (int64_t j = 0; j < p->nj; j++)
+    for (int64_t first = 0; first < p.ni; first += ROWS) {
+        const int64_t end = first + ROWS < p.ni ? first + ROWS : p.ni;
+        for (int64_t j = 0; j < p.nj; j++)
             for (int64_t i = first; i < end; i++)
-                memcpy(dst + i * p->di + j * (int64_t)sizeof(ITEM), src + i * p->si + j * p->sj,
+                memcpy(dst + i * p.di + j * (int64_t)sizeof(ITEM), src + i * p.si + j * p.sj,
                        sizeof(ITEM));
     }
 }
 
-/* The same where src runs fastest along i: by tiles of whole cache lines of src, turned in a buffer,
- * so that neither side's stride makes lines evict each other. */
-static void NAME(transpose)(const uint8_t *src, const plane *p, uint8_t *dst)
+/* out element i, g = from at i, g, where the i are contiguous and the g are sj bytes apart. One
+ * vector's worth of g, so that compilers make this a network of interleavings. */
+enum { NAME(GROUP) = 16 / sizeof(ITEM) };
+
+static inline void NAME(interleave)(const uint8_t *from, int64_t sj, int64_t rows,
+                                    ITEM *restrict out)
 {
-    enum { ROWS = 128 / sizeof(ITEM), COLUMNS = 32 };
-    ITEM tile[ROWS][COLUMNS];
-    for (int64_t i0 = 0; i0 < p->ni; i0 += ROWS) {
-        const int64_t rows = p->ni - i0 < ROWS ? p->ni - i0 : ROWS;
-        for (int64_t j0 = 0; j0 < p->nj; j0 += COLUMNS) {
-            const int64_t columns = p->nj - j0 < COLUMNS ? p->nj - j0 : COLUMNS;
-            const uint8_t *from = src + i0 * p->si + j0 * p->sj;
-            for (int64_t j = 0; j < columns; j++)
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t g = 0; g < NAME(GROUP); g++)
+            memcpy(&out[i * NAME(GROUP) + g], from + i * (int64_t)sizeof(ITEM) + g * sj,
+                   sizeof(ITEM));
+}
+
+/* The same as rows where src runs fastest along i: by tiles of whole cache lines of src, turned
+ * in a buffer, so that neither side's stride makes lines evict each other. */
+static void NAME(transpose)(const uint8_t *src, plane p, uint8_t *dst)
+{
+    enum { GROUP = NAME(GROUP), ROWS = 128 / sizeof(ITEM), COLUMNS = GROUP > 8 ? 4 * GROUP : 32 };
+    ITEM group[ROWS * GROUP], tile[ROWS][COLUMNS];
+    for (int64_t i0 = 0; i0 < p.ni; i0 += ROWS) {
+        const int64_t rows = p.ni - i0 < ROWS ? p.ni - i0 : ROWS;
+        for (int64_t j0 = 0; j0 < p.nj; j0 += COLUMNS) {
+            const int64_t columns = p.nj - j0 < COLUMNS ? p.nj - j0 : COLUMNS;
+            const uint8_t *from = src + i0 * p.si + j0 * p.sj;
+            int64_t j = 0;
+            for (; p.si == sizeof(ITEM) && j + GROUP <= columns; j += GROUP) {
+                NAME(interleave)(from + j * p.sj, p.sj, rows, group);
                 for (int64_t i = 0; i < rows; i++)
-                    memcpy(&tile[i][j], from + i * p->si + j * p->sj, sizeof(ITEM));
-            uint8_t *to = dst + i0 * p->di + j0 * (int64_t)sizeof(ITEM);
+                    memcpy(&tile[i][j], &group[i * GROUP], GROUP * sizeof(ITEM));
+            }
+            for (; j < columns; j++)
+                for (int64_t i = 0; i < rows; i++)
+                    memcpy(&tile[i][j], from + i * p.si + j * p.sj, sizeof(ITEM));
+            uint8_t *to = dst + i0 * p.di + j0 * (int64_t)sizeof(ITEM);
             for (int64_t i = 0; i < rows; i++)
-                memcpy(to + i * p->di, tile[i], (size_t)columns * sizeof(ITEM));
+                memcpy(to + i * p.di, tile[i], (size_t)columns * sizeof(ITEM));
         }
     }
 }

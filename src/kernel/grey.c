@@ -41,7 +41,9 @@ static kprep_status for_pixels(const kprep_pass *pass, const uint8_t *src, kprep
 }
 
 /* tf.image.rgb_to_grayscale as TensorFlow 2.21's CPU kernels compute it: convert_image_dtype to
- * float32, a product with the weights summed from red to blue, each step rounded, and back. */
+ * float32, a product with the weights summed from red to blue, each step rounded, and back.
+ * (Only an image of one pixel it sums with fused roundings, where the CPU has them; this does
+ * not.) */
 static kprep_status grey_keras(const void *planes, int64_t n, kprep_emit *emit,
                                kprep_scratch *scratch)
 {

@@ -3,8 +3,9 @@
 
 #include "kernel/kernel.h"
 
-/* Values are taken in blocks, each in two passes, and every sum in eight lanes: value i goes to lane
- * i mod 8. So any compiler may use vectors, of any width, without another order of the roundings. */
+/* Values are taken in blocks, each in two passes, and every sum in eight lanes: value i goes to
+ * lane i mod 8. So any compiler may use vectors, of any width, without another order of the
+ * roundings. */
 enum { BLOCK = 4096, LANES = 8 };
 
 void kprep_moments_init(kprep_moments *m)

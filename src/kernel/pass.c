@@ -74,7 +74,8 @@ static size_t mid_size(const kprep_emit *emit)
     return kprep_dtype_size(emit->pass->mid);
 }
 
-/* At most KPREP_CHUNK values through all point operations, from chunk to chunk and at last to dst. */
+/* At most KPREP_CHUNK values through all point operations, from chunk to chunk and at last to
+ * dst. */
 static kprep_status emit_chunk(kprep_emit *emit, const void *values, int64_t n)
 {
     const size_t bytes = (size_t)n * mid_size(emit);
@@ -121,9 +122,9 @@ void kprep_emit_skip(kprep_emit *emit, int64_t n)
     emit->index += n;
 }
 
-/* How a strided view is cut into boxes that are gathered into scratch: all of the axes after `axis`,
- * `step[axis]` of it, and of the axes before it one, but more of the one on which the source runs
- * fastest, so that each cache line is read once. */
+/* How a strided view is cut into boxes that are gathered into scratch: all of the axes after
+ * `axis`, `step[axis]` of it, and of the axes before it one, but more of the one on which the
+ * source runs fastest, so that each cache line is read once. */
 typedef struct boxes {
     kprep_view view;
     int32_t axis, fast;
@@ -156,7 +157,8 @@ static void cut_boxes(boxes *cut)
     cut->step[cut->axis] = most > 0 ? most : 1;
 }
 
-/* Gathers the box that begins at `at` and emits it, each contiguous piece of the output on its own. */
+/* Gathers the box that begins at `at` and emits it, each contiguous piece of the output on its
+ * own. */
 static kprep_status emit_box(const boxes *cut, const int64_t *at, const uint8_t *src, uint8_t *dst,
                              uint8_t *tile, kprep_emit *emit)
 {

@@ -1,9 +1,9 @@
 /* pass.h: what a plan is lowered to: a short list of passes over memory, and how they are run.
  *
- * A pass reads a strided view of the elements before it, element by element (copy) or through a block
- * (resize, grayscale, reduce), applies a list of point operations to each run of values while they are
- * in the L1 cache, and writes the result contiguously in C order: to scratch, or, the last one, to the
- * batch's own row.
+ * A pass reads a strided view of the elements before it, element by element (copy) or through a
+ * block (resize, grayscale, reduce), applies a list of point operations to each run of values while
+ * they are in the L1 cache, and writes the result contiguously in C order: to scratch, or, the last
+ * one, to the batch's own row.
  */
 #ifndef KPREP_KERNEL_PASS_H
 #define KPREP_KERNEL_PASS_H
@@ -60,9 +60,9 @@ struct kprep_emit;
 struct kprep_scratch;
 struct kprep_pass;
 
-/* A kernel that is more than element by element. Reads pass->src of dtype pass->in at src (the start of
- * the buffer; pass->src.offset is still to be added) and hands its output, of dtype pass->mid, to
- * kprep_emit_run() in C order of its output. May use scratch->work. Thread-safe. */
+/* A kernel that is more than element by element. Reads pass->src of dtype pass->in at src (the
+ * start of the buffer; pass->src.offset is still to be added) and hands its output, of dtype
+ * pass->mid, to kprep_emit_run() in C order of its output. May use scratch->work. Thread-safe. */
 typedef kprep_status (*kprep_block_fn)(const struct kprep_pass *pass, const uint8_t *src,
                                        struct kprep_emit *emit, struct kprep_scratch *scratch,
                                        kprep_error *err);
@@ -116,8 +116,9 @@ kprep_status kprep_emit_run(kprep_emit *emit, const void *values, int64_t n);
 void *kprep_emit_direct(kprep_emit *emit);
 void kprep_emit_skip(kprep_emit *emit, int64_t n);
 
-/* Runs all passes on one sample. src is the start of the buffer that the first pass's view refers to,
- * dst receives the last pass's output. Errors: value-range (a cast), with the stage's index; no-memory. */
+/* Runs all passes on one sample. src is the start of the buffer that the first pass's view
+ * refers to, dst, aligned to its dtype (src need not be), receives the last pass's output.
+ * Errors: value-range (a cast), with the stage's index; no-memory. */
 kprep_status kprep_program_run(const kprep_program *program, const void *src, void *dst,
                                kprep_scratch *scratch, kprep_error *err);
 

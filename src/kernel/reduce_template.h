@@ -1,7 +1,8 @@
-/* Sums and extremes over one wide type, for reduce.c. Set before: NAME(function), WIDE and IS_NAN(x).
+/* Sums and extremes over one wide type, for reduce.c. Set before: NAME(function), WIDE and
+ * IS_NAN(x).
  *
- * A tile holds `terms` values for each of n results; those of one result are `next` apart, the results
- * `step`. Each result takes its terms in their order, whatever the layout.
+ * A tile holds `terms` values for each of n results; those of one result are `next` apart, the
+ * results `step`. Each result takes its terms in their order, whatever the layout.
  */
 
 static inline WIDE NAME(take)(kprep_reduce_op op, WIDE total, WIDE x)

@@ -10,8 +10,8 @@
 
 /* Where an output position lies between source positions. */
 typedef struct lerp {
-    int64_t lo, hi;
-    float t; /* share of hi */
+    int64_t lo, hi; /* pixels of the row that is interpolated */
+    float t;        /* share of hi */
 } lerp;
 
 /* What all rows of one resize have in common. */
@@ -21,14 +21,17 @@ typedef struct resizing {
     size_t item, pixel; /* bytes */
     int64_t height, width, channels, out_height, out_width;
     int64_t y_stride, x_stride, c_stride;
-    bool chosen; /* rows hold the pixels of the taps alone, lo and hi in turn */
-    lerp *taps;  /* along x */
-    uint8_t *whole,
-        *row;         /* a source row with its channels together; the pixels of it that are used */
-    float *values;    /* the same as float32 */
+    bool
+        together; /* a pixel's channels are contiguous in src; else in a copy of the row, `whole` */
+    int64_t step; /* bytes from one such pixel to the next */
+    bool chosen;  /* bilinear: few pixels of a row are used, and `row` is made of these alone */
+    int64_t *used; /* byte offsets of the pixels that go into `row` */
+    lerp *taps;    /* along x */
+    uint8_t *whole, *row;
+    float *values;    /* a row as float32 */
     float *across[2]; /* two source rows interpolated along x ... */
     int64_t held[2];  /* ... and their y, -1 if none */
-    float *out;
+    float *out;       /* a row of the result */
 } resizing;
 
 static lerp tap_at(int64_t i, int64_t in, int64_t out)
@@ -72,16 +75,20 @@ static bool begin(resizing *job, const kprep_pass *pass, const uint8_t *src, kpr
                       .c_stride = view->strides[2],
                       .held = {-1, -1}};
     job->pixel = (size_t)job->channels * job->item;
+    job->together = job->channels == 1 || job->c_stride == (int64_t)job->item;
+    job->step = job->together ? job->x_stride : (int64_t)job->pixel;
     job->chosen = job->width > 2 * job->out_width;
     const int64_t c = job->channels, in = job->width, out = job->out_width;
     const int64_t used = job->chosen ? 2 * out : in > out ? in : out; /* nearest: out pixels */
     int64_t rows;
     kprep_buffer *work = scratch->work;
-    if (!reserve(&work[0], out, 1, sizeof(lerp)) || !reserve(&work[1], in, c, (int64_t)job->item) ||
+    if (!reserve(&work[0], out, 1, sizeof(lerp) + 2 * sizeof(int64_t)) ||
+        !reserve(&work[1], in, c, (int64_t)job->item) ||
         !reserve(&work[2], used, c, (int64_t)job->item) || !kprep_mul_i64(out, 3, &rows) ||
         !kprep_add_i64(rows, used, &rows) || !reserve(&work[3], rows, c, sizeof(float)))
         return false;
     job->taps = (lerp *)(void *)work[0].data;
+    job->used = (int64_t *)(void *)(job->taps + out);
     job->whole = work[1].data;
     job->row = work[2].data;
     job->across[0] = (float *)(void *)work[3].data;
@@ -91,36 +98,49 @@ static bool begin(resizing *job, const kprep_pass *pass, const uint8_t *src, kpr
     return true;
 }
 
-/* A source row whose pixels are contiguous in themselves; their distance goes to *step. */
-static const uint8_t *whole_pixels(const resizing *job, int64_t y, int64_t *step)
+/* A source row whose pixels are contiguous in themselves, job->step bytes apart. */
+static const uint8_t *whole_pixels(const resizing *job, int64_t y)
 {
     const uint8_t *at = job->src + y * job->y_stride;
-    *step = job->x_stride;
-    if (job->channels == 1 || job->c_stride == (int64_t)job->item) return at;
+    if (job->together) return at;
     const kprep_view row = {
         .rank = 2, .shape = {job->width, job->channels}, .strides = {job->x_stride, job->c_stride}};
     kprep_copy_view(&row, at, job->whole, job->item);
-    *step = (int64_t)job->pixel;
     return job->whole;
+}
+
+/* Copies n pixels of size bytes. Inlined with the usual sizes. */
+static inline void pick_pixels(const uint8_t *src, const int64_t *offsets, int64_t n, uint8_t *dst,
+                               size_t size)
+{
+    for (int64_t x = 0; x < n; x++) memcpy(dst + (size_t)x * size, src + offsets[x], size);
+}
+
+/* Gathers the used pixels of a source row in job->row. */
+static void pick_row(const resizing *job, const uint8_t *at, int64_t n)
+{
+    switch (job->pixel) {
+    case 1: pick_pixels(at, job->used, n, job->row, 1); break;
+    case 3: pick_pixels(at, job->used, n, job->row, 3); break;
+    case 4: pick_pixels(at, job->used, n, job->row, 4); break;
+    case 12: pick_pixels(at, job->used, n, job->row, 12); break;
+    default: pick_pixels(at, job->used, n, job->row, job->pixel); break;
+    }
 }
 
 /* A source row as float32, or of it only the pixels of the taps. */
 static const float *row_values(const resizing *job, int64_t y)
 {
-    int64_t step, pixels = job->width, bad;
-    const uint8_t *at = whole_pixels(job, y, &step);
+    int64_t pixels = job->width, bad;
+    const uint8_t *at = whole_pixels(job, y);
     if (job->chosen) {
         pixels = 2 * job->out_width;
-        for (int64_t x = 0; x < job->out_width; x++) {
-            memcpy(job->row + (size_t)(2 * x) * job->pixel, at + job->taps[x].lo * step,
-                   job->pixel);
-            memcpy(job->row + (size_t)(2 * x + 1) * job->pixel, at + job->taps[x].hi * step,
-                   job->pixel);
-        }
+        pick_row(job, at, pixels);
         at = job->row;
-    } else if (step != (int64_t)job->pixel || (uintptr_t)at % job->item != 0) {
-        const kprep_view row = {
-            .rank = 2, .shape = {job->width, job->channels}, .strides = {step, (int64_t)job->item}};
+    } else if (job->step != (int64_t)job->pixel || (uintptr_t)at % job->item != 0) {
+        const kprep_view row = {.rank = 2,
+                                .shape = {job->width, job->channels},
+                                .strides = {job->step, (int64_t)job->item}};
         kprep_copy_view(&row, at, job->row, job->item);
         at = job->row;
     }
@@ -131,41 +151,47 @@ static const float *row_values(const resizing *job, int64_t y)
 }
 
 /* One row along x. Inlined with constant channels where these are few. */
-static inline void interpolate_pixels(const resizing *job, const float *values, float *out,
-                                      int64_t channels)
+static inline void interpolate_pixels(const float *values, const lerp *taps, int64_t n,
+                                      int64_t channels, float *restrict out)
 {
-    for (int64_t x = 0; x < job->out_width; x++) {
-        const int64_t lo = job->chosen ? 2 * x : job->taps[x].lo;
-        const int64_t hi = job->chosen ? 2 * x + 1 : job->taps[x].hi;
-        const float *left = values + lo * channels, *right = values + hi * channels;
-        const float t = job->taps[x].t;
-        for (int64_t c = 0; c < channels; c++)
-            out[x * channels + c] = left[c] + (right[c] - left[c]) * t;
+    for (int64_t x = 0; x < n; x++, out += channels) {
+        const float *left = values + taps[x].lo * channels, *right = values + taps[x].hi * channels;
+        const float t = taps[x].t;
+        for (int64_t c = 0; c < channels; c++) out[c] = left[c] + (right[c] - left[c]) * t;
     }
 }
 
-/* Source row y interpolated along x, from the cache if it is there. keep is a row that must stay. */
+/* Source row y interpolated along x, from the cache if it is there. keep is a row that must
+ * stay. */
 static const float *row_across(resizing *job, int64_t y, int64_t keep)
 {
     for (int i = 0; i < 2; i++)
         if (job->held[i] == y) return job->across[i];
     const int slot = job->held[0] == keep ? 1 : 0;
     const float *values = row_values(job, y);
+    float *out = job->across[slot];
     switch (job->channels) {
-    case 1: interpolate_pixels(job, values, job->across[slot], 1); break;
-    case 3: interpolate_pixels(job, values, job->across[slot], 3); break;
-    case 4: interpolate_pixels(job, values, job->across[slot], 4); break;
-    default: interpolate_pixels(job, values, job->across[slot], job->channels); break;
+    case 1: interpolate_pixels(values, job->taps, job->out_width, 1, out); break;
+    case 3: interpolate_pixels(values, job->taps, job->out_width, 3, out); break;
+    case 4: interpolate_pixels(values, job->taps, job->out_width, 4, out); break;
+    default: interpolate_pixels(values, job->taps, job->out_width, job->channels, out); break;
     }
     job->held[slot] = y;
-    return job->across[slot];
+    return out;
 }
 
 static kprep_status bilinear(resizing *job, kprep_emit *emit)
 {
     const int64_t n = job->out_width * job->channels;
-    for (int64_t x = 0; x < job->out_width; x++)
-        job->taps[x] = tap_at(x, job->width, job->out_width);
+    for (int64_t x = 0; x < job->out_width; x++) {
+        lerp *tap = &job->taps[x];
+        *tap = tap_at(x, job->width, job->out_width);
+        if (!job->chosen) continue;
+        job->used[2 * x] = tap->lo * job->step;
+        job->used[2 * x + 1] = tap->hi * job->step;
+        tap->lo = 2 * x;
+        tap->hi = 2 * x + 1;
+    }
     for (int64_t y = 0; y < job->out_height; y++) {
         const lerp tap = tap_at(y, job->height, job->out_height);
         const float *top = row_across(job, tap.lo, tap.hi);
@@ -189,32 +215,15 @@ static kprep_status unchanged(resizing *job, kprep_emit *emit)
     return KPREP_OK;
 }
 
-/* Copies n pixels of size bytes, inlined with the usual sizes. */
-static inline void pick_pixels(const uint8_t *src, const lerp *taps, int64_t n, uint8_t *dst,
-                               size_t size)
-{
-    for (int64_t x = 0; x < n; x++) memcpy(dst + (size_t)x * size, src + taps[x].lo, size);
-}
-
 static kprep_status nearest(resizing *job, kprep_emit *emit)
 {
     int64_t held = -1;
+    for (int64_t x = 0; x < job->out_width; x++)
+        job->used[x] = nearest_at(x, job->width, job->out_width) * job->step;
     for (int64_t y = 0; y < job->out_height; y++) {
         const int64_t from = nearest_at(y, job->height, job->out_height);
-        if (from != held) {
-            int64_t step;
-            const uint8_t *at = whole_pixels(job, from, &step);
-            for (int64_t x = 0; x < job->out_width && held < 0; x++)
-                job->taps[x].lo = nearest_at(x, job->width, job->out_width) * step;
-            switch (job->pixel) {
-            case 1: pick_pixels(at, job->taps, job->out_width, job->row, 1); break;
-            case 3: pick_pixels(at, job->taps, job->out_width, job->row, 3); break;
-            case 4: pick_pixels(at, job->taps, job->out_width, job->row, 4); break;
-            case 12: pick_pixels(at, job->taps, job->out_width, job->row, 12); break;
-            default: pick_pixels(at, job->taps, job->out_width, job->row, job->pixel); break;
-            }
-            held = from;
-        }
+        if (from != held) pick_row(job, whole_pixels(job, from), job->out_width);
+        held = from;
         KPREP_TRY(kprep_emit_run(emit, job->row, job->out_width * job->channels));
     }
     return KPREP_OK;

@@ -4,8 +4,9 @@
 
 #include "base/view.h"
 
-/* Steps to the next index of axes first ... end-1, the last one fastest, and moves *offset with it.
- * Begin with at all zero. False after the last index; at and *offset are then those of the first. */
+/* Steps to the next index of axes first ... end-1, the last one fastest, and moves *offset with
+ * it. Begin with at all zero. False after the last index; at and *offset are then those of the
+ * first. */
 static inline bool kprep_walk(const kprep_view *view, int32_t first, int32_t end, int64_t *at,
                               int64_t *offset)
 {

@@ -121,14 +121,15 @@ static void flush(kprep_lowering *lowering)
     begin_copy(lowering, &view);
 }
 
-/* Can the open pass take the change? A block can only if its output stays in the order it comes in. */
+/* Can the open pass take the change? A block can only if its output stays whole and in order. */
 static bool try_change(kprep_lowering *lowering, const view_change *change, bool commit)
 {
     const kprep_program *program = lowering->program;
     kprep_view view = lowering->view;
     if (!change_view(&view, change)) return false;
     if (lowering->block &&
-        (!kprep_view_is_contiguous(&view, item_size(lowering)) || change->kind == SLICE))
+        (!kprep_view_is_contiguous(&view, item_size(lowering)) ||
+         view_count(&view) != view_count(&lowering->view)))
         return false;
     for (int32_t i = open_pass(lowering)->first_point; i < program->point_count; i++) {
         if (program->points[i].kind != KPREP_POINT_NORMALIZE) continue;
@@ -142,13 +143,8 @@ static bool try_change(kprep_lowering *lowering, const view_change *change, bool
 
 static void apply(kprep_lowering *lowering, const view_change *change)
 {
+    /* What a pass ends in is contiguous and has no operands, so that every change is possible then. */
     if (!try_change(lowering, change, false)) flush(lowering);
-    if (try_change(lowering, change, true)) return;
-    /* Only a reshape of a strided view can still fail here: make it contiguous first. */
-    close_pass(lowering);
-    kprep_view view;
-    kprep_view_contiguous(&view, lowering->view.shape, lowering->view.rank, item_size(lowering));
-    begin_copy(lowering, &view);
     try_change(lowering, change, true);
 }
 

@@ -1,4 +1,5 @@
-/* Random chains of stages, lowered and run, against the same chains done one by one on dense arrays. */
+/* Random chains of stages, lowered and run, against the same chains done one by one on dense
+ * arrays. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,7 +93,8 @@ static int64_t ravel(const int64_t *shape, int32_t rank, const int64_t *at)
     return k;
 }
 
-/* A block of the test's own: each value minus the one before it, in C order. Emits in odd pieces. */
+/* A block of the test's own: each value minus the one before it, in C order. Emits in odd
+ * pieces. */
 static kprep_status difference(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
                                kprep_scratch *scratch, kprep_error *err)
 {
@@ -405,7 +407,8 @@ static void random_chains(void **state)
     }
 }
 
-/* Passes of a chain written as letters: p permute to the reverse, r rescale, f flatten, b block, s flip. */
+/* Passes of a chain written as letters: p permute to the reverse, r rescale, f flatten, b block,
+ * s flip. */
 static int32_t passes_of(fixture *f, const char *chain)
 {
     const int64_t shape[] = {4, 5, 3};
