@@ -25,25 +25,32 @@ typedef struct kprep_path_list {
     char **classes;       /* first-level folders of folder inputs, hidden ones left out, empty ones
                              included; sorted by bytes; each once */
     size_t class_count;
-    int64_t skipped;      /* files in folders that are not of a kind the registry takes */
+    int64_t skipped;      /* files in folders that are not taken: of a kind that the registry does not
+                             know or, by class, outside of all classes */
     int64_t hidden;       /* hidden files (or files in hidden folders) left out */
     uint32_t entries;     /* input paths added */
+    bool by_class;        /* set by the caller before anything is added. Only order keras looks at it: a
+                             folder with class folders gives their files, class by class, as with
+                             labels="inferred"; otherwise all that os.walk finds, as with labels=None */
 } kprep_path_list;
 
 /* Adds what one input path stands for: a file (taken whatever its name), a folder (recursive, files whose
- * names kprep_codec_takes_name() accepts; symbolic links to files are followed, loops end in an error),
- * a `.txt` list (one path per line, relative to the list's folder; blank lines and lines that begin with
- * # are passed over), or, if no such file exists, a glob (*, ?, [], ** is not special; sorted as order
- * says). base is prefixed to relative paths ("" or "dir/"). Nothing found: not-found, which names the
- * path, says what was skipped, and suggests what is near. An unreadable folder: unreadable.
+ * names kprep_codec_takes_name() accepts; symbolic links are followed, those to folders not under order
+ * keras, and a loop is an error), a `.txt` list (a file or folder per line, relative to the list's
+ * folder; empty lines and lines that begin with # are passed over), or, if no such file exists, a glob
+ * (*, ?, [], ** is not special; sorted as order says; folders as above). base is prefixed to relative
+ * paths ("" or "dir/"). Nothing found: not-found, which names the path, says what was skipped, and
+ * suggests what is near. An unreadable folder: unreadable.
  *
  * The items added stand in their order: natural, bytes and keras sort within the path, list does as above.
  * The root of a folder is the folder; of a glob the longest leading part without wildcards, up to its
- * last slash; of a file its folder; of a list the list's folder. */
+ * last slash; of a file its folder; of a list the list's folder, but for its absolute paths, whose root
+ * is their own folder. Only a folder given as the path itself has classes. */
 kprep_status kprep_path_list_add(kprep_path_list *list, const char *base, const char *path,
                                  kprep_order order, kprep_error *err);
 
-/* Adds the paths named in memory, separated by `separator` ('\n' or '\0'): a --files-from list. */
+/* Adds the paths named in memory, separated by `separator` ('\n' or '\0'): a --files-from list. As a
+ * `.txt` list in order list; with '\0' every byte of a path is one of its name. */
 kprep_status kprep_path_list_add_text(kprep_path_list *list, const char *base, const char *text,
                                       size_t size, char separator, kprep_error *err);
 
