@@ -55,7 +55,7 @@ KPREP_API const kprep_npy_header *kprep_npy_reader_header(const kprep_npy_reader
 /** Reads rows first ... first+count-1 of axis 0 in C order and native byte order, whatever the file
  * has. A 0-d array has one row.
  *
- * @param dst       receives count rows; borrowed for the call.
+ * @param dst       receives count rows; borrowed for the call, aligned for the dtype.
  * @param dst_size  bytes at dst; at least count * bytes of one row.
  * @return KPREP_OK; KPREP_E_ARGUMENT (range or dst_size); KPREP_E_TRUNCATED if the file has shrunk,
  *         KPREP_E_UNREADABLE: dst is then undefined.
@@ -80,7 +80,7 @@ KPREP_API void kprep_npy_close(kprep_npy_reader **reader);
 KPREP_API size_t kprep_npy_header_write(kprep_dtype dtype, const int64_t *shape, int32_t rank,
                                         void *dst, size_t size);
 
-/** Writes an array to a file, byte for byte as numpy.save(path, numpy.ascontiguousarray(a)) does.
+/** Writes an array to a file, byte for byte as numpy.save(path, numpy.asarray(a, order="C")) does.
  *
  * The file is written under a temporary name beside path, synced and renamed, so that path is never
  * half a file.

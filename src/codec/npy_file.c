@@ -247,8 +247,9 @@ kprep_status kprep_npy_read_rows(const kprep_npy_reader *reader, int64_t first, 
     const kprep_header *header = &reader->header;
     const int64_t rows = row_count(header);
     if (first < 0 || count < 0 || first > rows || count > rows - first)
-        return kprep_fail(err, KPREP_E_ARGUMENT, "kprep_npy_read_rows: rows %lld to %lld of %lld",
-                          (long long)first, (long long)first + (long long)count, (long long)rows);
+        return kprep_fail(err, KPREP_E_ARGUMENT,
+                          "kprep_npy_read_rows: %lld rows from row %lld on, of %lld",
+                          (long long)count, (long long)first, (long long)rows);
     const int64_t size = kprep_npy_block_size(header, count);
     if ((uint64_t)size > dst_size)
         return kprep_fail(err, KPREP_E_ARGUMENT, "kprep_npy_read_rows: %lld bytes do not fit",

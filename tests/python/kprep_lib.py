@@ -1,4 +1,8 @@
-"""The shared library for tests by ctypes: $KPREP_LIB, else the newest of build/*/lib/libkprep.so."""
+"""The shared library for tests by ctypes: $KPREP_LIB, else the newest of build/*/lib/libkprep.so.
+
+Libraries built with a sanitizer load only into a Python started with its runtime in LD_PRELOAD, so
+they are taken by $KPREP_LIB alone.
+"""
 
 import ctypes
 import os
@@ -55,10 +59,11 @@ def library_path():
     path = os.environ.get("KPREP_LIB")
     if path:
         return pathlib.Path(path)
-    built = sorted(ROOT.glob("build/*/lib/libkprep.so"), key=lambda p: p.stat().st_mtime)
+    built = [p for p in ROOT.glob("build/*/lib/libkprep.so")
+             if p.parents[1].name not in ("asan", "tsan")]
     if not built:
         raise FileNotFoundError("no build/*/lib/libkprep.so: build first, or set KPREP_LIB")
-    return built[-1]
+    return max(built, key=lambda p: p.stat().st_mtime)
 
 
 def load():

@@ -285,44 +285,38 @@ REFUSED = {
     "{'descr': '<f4', 'fortran_order': False}": "corrupt",
     "{'descr': '<f4', 'shape': (2, 3)}": "corrupt",
     "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), 'x': 1}": "corrupt",
-    "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)}": "corrupt",
+    "{'fortran_order': False, 'shape': (2, 3), 'descr': '<f4}": "corrupt",
     "{}": "corrupt", "": "corrupt", "[]": "corrupt", "{": "corrupt", "{'descr'": "corrupt",
-    dict_of(order="0"): "corrupt", dict_of(order="1"): "corrupt", dict_of(order="true"): "corrupt",
-    dict_of(order="'True'"): "corrupt", dict_of(order="None"): "corrupt",
-    dict_of(shape="[2, 3]"): "corrupt", dict_of(shape="6"): "corrupt", dict_of(shape="(6)"): "corrupt",
-    dict_of(shape="2, 3"): "corrupt", dict_of(shape="(True, 3)"): "corrupt",
-    dict_of(shape="(2.0, 3)"): "corrupt", dict_of(shape="(-1, 3)"): "corrupt",
-    dict_of(shape="(-2, -3)"): "corrupt", dict_of(shape="(+2, 3)"): "corrupt",
-    dict_of(shape="(1+1, 3)"): "corrupt", dict_of(shape="(02, 3)"): "corrupt",
-    dict_of(shape="(0x2, 3)"): "corrupt", dict_of(shape="(2l, 3l)"): "corrupt",
-    dict_of(shape="(,)"): "corrupt", dict_of(shape="(2,, 3)"): "corrupt",
-    dict_of(shape="(2 3)"): "corrupt", dict_of(shape="('2', 3)"): "corrupt",
-    dict_of(shape="(" + "1, " * 65 + ")"): "too-large",
-    dict_of(shape=f"({2**62}, 4)"): "too-large", dict_of(shape=f"({2**63},)"): "too-large",
-    dict_of(shape=f"({2**64 + 2}, 3)"): "too-large", dict_of(shape=f"({2**62},)"): "too-large",
-    dict_of(shape=f"({2**32}, {2**32})"): "too-large",
-    dict_of(shape=f"({2**32}, {2**32}, 0)"): "too-large",
-    dict_of(shape=f"(0, {2**62})"): "too-large",
-    dict_of(shape="(" + "9" * 9000 + ",)"): "too-large",
-    dict_of(shape=f"({2**40},)"): "truncated", dict_of(shape="(17,)"): "truncated",
-    dict_of(descr="'\\x3cf4'"): "corrupt", dict_of(descr="'<f' '4'"): "corrupt",
-    dict_of(descr="'<<f4'"): "corrupt", dict_of(descr="'<f4'.x"): "corrupt", "{'fortran_order': False, 'shape': (2, 3), 'descr': '<f4}": "corrupt",
     dict_of() + "x": "corrupt", dict_of() + "\0": "corrupt", dict_of() + "{}": "corrupt",
-    dict_of() + "# comment": "corrupt",
     dict_of().ljust(10001): "too-large",
+    dict_of(descr="'<<f4'"): "corrupt", dict_of(descr="'<f4'.x"): "corrupt",
+    **{dict_of(order=order): "corrupt" for order in ["0", "1", "true", "'True'", "None"]},
+    **{dict_of(shape=shape): "corrupt" for shape in [
+        "[2, 3]", "6", "(6)", "2, 3", "(True, 3)", "(2.0, 3)", "(-1, 3)", "(-2, -3)", "(1+1, 3)",
+        "(02, 3)", "(2l, 3l)", "(,)", "(2,, 3)", "(2 3)", "('2', 3)"]},
+    **{dict_of(shape=shape): "too-large" for shape in [
+        "(" + "1, " * 65 + ")", f"({2**62}, 4)", f"({2**63},)", f"({2**64 + 2}, 3)", f"({2**62},)",
+        f"({2**32}, {2**32})", f"({2**32}, {2**32}, 0)", f"(0, {2**62})", "(" + "9" * 9000 + ",)"]},
+    dict_of(shape="(17,)"): "truncated",
+}
+
+# Refused although NumPy takes it, or where asking NumPy would allocate terabytes.
+STRICTER = {
+    "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)}": "corrupt",
+    dict_of() + "# comment": "corrupt", "\n" + dict_of(): "corrupt",
+    dict_of(shape="(+2, 3)"): "corrupt", dict_of(shape="(0x2, 3)"): "corrupt",
+    dict_of(descr="'\\x3cf4'"): "corrupt", dict_of(descr="'<f' '4'"): "corrupt",
+    dict_of(shape=f"({2**40},)"): "truncated",
 }
 
 
-@pytest.mark.parametrize("text", REFUSED, ids=lambda text: text[:80])
+@pytest.mark.parametrize("text", [*REFUSED, *STRICTER], ids=lambda text: text[:80])
 def test_refused(libkprep, tmp_path, text):
     header, status, error = parse(libkprep, file_of(text))
-    assert status == REFUSED[text]
+    assert status == (REFUSED | STRICTER)[text]
     assert error.message
     assert bytes(header) == bytes(NpyHeader())
-    if text not in (dict_of() + "# comment", dict_of(shape="(+2, 3)"), dict_of(shape="(0x2, 3)"),
-                    dict_of(descr="'\\x3cf4'"), dict_of(descr="'<f' '4'")) and "'descr', " not in text:
-        if text.count("'descr'") == 1:
-            assert numpy_reads(file_of(text), tmp_path) is None
+    assert text in STRICTER or numpy_reads(file_of(text), tmp_path) is None
 
 
 @pytest.mark.parametrize("data, expected", [
