@@ -41,6 +41,7 @@ typedef struct kprep_summary {
     bool joined;                    /**< the files are channels of the same samples */
     bool axes_assumed;              /**< the input's axes go by rank */
     bool complete;                  /**< kprep_run(): the data set was there already, nothing was done */
+    char warning[256];              /**< what is seldom meant, "" if nothing */
     char channels[256];             /**< joined: which file gives the first and the last channel */
     char stored[256];               /**< shape, dtype of the first file, as stored */
     char data[256];                 /**< one sample as read: "(32, 32) uint8, axes h w" */

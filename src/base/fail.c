@@ -120,10 +120,8 @@ kprep_status kprep_fail_errno(kprep_error *err, kprep_side side, int sys_errno, 
                               const char *path)
 {
     kprep_status code = status_of_errno(sys_errno, side);
-    char reason[128];
-    if (strerror_r(sys_errno, reason, sizeof reason) != 0)
-        snprintf(reason, sizeof reason, "error %d", sys_errno);
-    kprep_fail(err, code, "can't %s: %s", what, reason);
+    char buffer[128]; /* GNU's strerror_r: it need not use it */
+    kprep_fail(err, code, "can't %s: %s", what, strerror_r(sys_errno, buffer, sizeof buffer));
     if (err != NULL) {
         err->side = side;
         err->sys_errno = sys_errno;

@@ -124,9 +124,10 @@ bool kprep_value_i64(const kprep_value *value, int64_t *out)
 
 bool kprep_value_real(const kprep_value *value, double *out)
 {
-    if (value->kind != KPREP_VALUE_SCALAR || value->quoted) return false;
+    if (value->kind != KPREP_VALUE_SCALAR) return false;
     const char *slash = strchr(value->text, '/');
-    if (slash == NULL) return parse_real(value->text, strlen(value->text), out);
+    if (slash == NULL) return !value->quoted && parse_real(value->text, strlen(value->text), out);
+    /* A fraction may be in quotes: JSON has no other way to write one. */
     double over = 0, under = 0;
     if (!parse_real(value->text, (size_t)(slash - value->text), &over)) return false;
     if (!parse_real(slash + 1, strlen(slash + 1), &under) || under == 0) return false;

@@ -72,6 +72,7 @@ static int run(cli *c)
         if (kprep_problems_count(c->problems) == 0) cli_fail(c, &err);
         return cli_problems(c, stderr);
     }
+    if (summary.warning[0] != '\0') cli_note(c, "kprep: warning: %s\n", summary.warning);
     if (c->json)
         json_object_set_new(c->document, "summary", cli_summary(&summary));
     else if (!c->quiet)

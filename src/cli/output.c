@@ -161,6 +161,7 @@ json_t *cli_summary(const kprep_summary *s)
     json_object_set_new(object, "reading", json_string(s->by_row ? "row" : "file"));
     json_object_set_new(object, "joined", json_boolean(s->joined));
     json_object_set_new(object, "axes_assumed", json_boolean(s->axes_assumed));
+    add_text(object, "warning", s->warning);
     add_text(object, "channels", s->channels);
     add_text(object, "stored", s->stored);
     add_text(object, "data", s->data);

@@ -147,7 +147,7 @@ static kprep_status read_shape(scan *s, int64_t *shape, int32_t *rank)
     *rank = 0;
     if (!take(s, '(')) return malformed(s, "a tuple of sizes for shape, such as (2, 3)");
     while (!is_next(s, ')')) {
-        int64_t size;
+        int64_t size = 0;
         if (*rank > 0 && !comma) return malformed(s, "',' or ')' in shape");
         KPREP_TRY(read_size(s, &size));
         if (*rank == KPREP_MAX_RANK) {

@@ -222,6 +222,7 @@ kprep_status kprep_plan_lower(const kprep_plan *plan, const kprep_desc *data, co
 typedef struct judgement {
     kprep_problems *problems;
     int32_t agreement;
+    bool described, fitted; /* a kind could be described; one fits */
 } judgement;
 
 /* Adds problem unless one of the same status and axis is there: that one then counts more. */
@@ -301,9 +302,9 @@ static kprep_status judge_depth(const kprep_plan *plan, kprep_problems *problems
     return add_problem(problems, &problem);
 }
 
-/* Judges one kind of file; the first that can be described stands for the plan's data and result. */
-static kprep_status judge_kind(kprep_plan *plan, size_t k, bool *described, judgement *out,
-                               kprep_error *err)
+/* Judges one kind of file. The first that fits stands for the plan's data and result; while none does,
+ * the first that can be described. */
+static kprep_status judge_kind(kprep_plan *plan, size_t k, judgement *out, kprep_error *err)
 {
     const kprep_input_kind *kind = &plan->input->kinds[k];
     kprep_desc data, result;
@@ -311,7 +312,7 @@ static kprep_status judge_kind(kprep_plan *plan, size_t k, bool *described, judg
     kprep_error_clear(&problem);
     kprep_status st = kprep_plan_data(plan, (uint32_t)k, &data, &problem);
     if (st == KPREP_OK) {
-        if (!*described) plan->data = data;
+        if (!out->described) plan->data = data;
         st = kprep_plan_result(plan, &data, &result, &problem);
     }
     if (st != KPREP_OK) {
@@ -319,21 +320,23 @@ static kprep_status judge_kind(kprep_plan *plan, size_t k, bool *described, judg
         place_problem(plan, kind, &problem);
         return add_problem(out->problems, &problem);
     }
-    bool first = !*described;
-    if (first) {
-        plan->result = result;
-        out->agreement = kprep_agreement(&result, plan->wanted);
-        *described = true;
-    }
     kprep_problems *found = kprep_problems_new();
     if (found == NULL) return kprep_fail_memory(err);
     st = kprep_compare(&result, plan->wanted, found);
+    bool fits = kprep_problems_count(found) == 0, first = fits && !out->fitted;
+    if (!out->described || first) {
+        plan->data = data;
+        plan->result = result;
+    }
+    if (!out->described) out->agreement = kprep_agreement(&result, plan->wanted);
+    out->described = true;
+    out->fitted |= fits;
     for (size_t i = 0; st == KPREP_OK && i < kprep_problems_count(found); i++) {
         problem = *kprep_problems_get(found, i);
         place_problem(plan, kind, &problem);
         st = add_problem(out->problems, &problem);
     }
-    if (st == KPREP_OK && kprep_problems_count(found) == 0 && !first)
+    if (st == KPREP_OK && fits && !first)
         st = judge_shape(plan, kind, &result, out->problems);
     kprep_problems_free(&found);
     return st == KPREP_OK ? st : kprep_fail_memory(err);
@@ -342,13 +345,12 @@ static kprep_status judge_kind(kprep_plan *plan, size_t k, bool *described, judg
 static kprep_status judge(kprep_plan *plan, const kprep_reading *reading, judgement *out,
                           kprep_error *err)
 {
-    bool described = false;
     plan->reading = *reading;
     plan->data = plan->result = (kprep_desc){0};
     *out = (judgement){.problems = kprep_problems_new(), .agreement = -1};
     if (out->problems == NULL) return kprep_fail_memory(err);
     size_t kinds = reading->joined ? 1 : plan->input->kind_count;
-    for (size_t k = 0; k < kinds; k++) KPREP_TRY(judge_kind(plan, k, &described, out, err));
+    for (size_t k = 0; k < kinds; k++) KPREP_TRY(judge_kind(plan, k, out, err));
     return judge_depth(plan, out->problems);
 }
 

@@ -79,7 +79,7 @@ kprep_status kprep_check(const kprep_job *job, const kprep_options *options,
                          kprep_problems *problems, kprep_summary *summary, kprep_error *err)
 {
     kprep_context context;
-    kprep_status st = kprep_context_open(&context, job, options, false, problems, err);
+    kprep_status st = kprep_context_open(&context, job, options, KPREP_TO_LOOK, problems, err);
     if (st == KPREP_OK && context.planned && kprep_problems_count(problems) == 0)
         st = sample_rows(&context, problems, err);
     if (summary != NULL) *summary = context.summary;
@@ -174,7 +174,7 @@ static bool fits_joined(kprep_job *job, const kprep_options *options, kprep_text
     kprep_problems *problems = kprep_problems_new();
     bool fits = false;
     if (problems == NULL) return false;
-    if (kprep_context_open(&context, job, options, false, problems, NULL) == KPREP_OK &&
+    if (kprep_context_open(&context, job, options, KPREP_TO_LOOK, problems, NULL) == KPREP_OK &&
         kprep_problems_count(problems) == 0 && context.planned) {
         fits = true;
         format_job(&context, "", "each file is one channel: stacked in this order", text);
@@ -190,7 +190,7 @@ kprep_status kprep_plan_job(const kprep_job *job, const kprep_options *options, 
     kprep_context context;
     kprep_text out = {0};
     *text = NULL;
-    kprep_status st = kprep_context_open(&context, job, options, false, problems, err);
+    kprep_status st = kprep_context_open(&context, job, options, KPREP_TO_LOOK, problems, err);
     if (st == KPREP_OK && context.input.unreadable > 0) {
         st = kprep_first_problem(problems, err);
     } else if (st == KPREP_OK && kprep_problems_count(problems) == 0) {

@@ -167,14 +167,36 @@ static kprep_status check_labels(const kprep_context *context, kprep_error *err)
     return KPREP_OK;
 }
 
+static kprep_status check_output(const kprep_context *context, const kprep_job *job,
+                                 kprep_error *err)
+{
+    if (context->settings.output != NULL) return KPREP_OK;
+    kprep_fail(err, KPREP_E_BAD_OPTION, "the job has no output folder");
+    kprep_error_help(err, "name one: output: {path: out/}, or --output out/");
+    if (err != NULL) err->side = KPREP_SIDE_JOB;
+    kprep_error_at_config(err, job->config, 0, 0);
+    return KPREP_E_BAD_OPTION;
+}
+
+/* What is not wrong but seldom meant. */
+static void warn(kprep_context *context)
+{
+    const kprep_settings *settings = &context->settings;
+    if (settings->split_count > 1 && !settings->shuffle && settings->labels == KPREP_LABELS_FOLDER)
+        snprintf(context->summary.warning, sizeof context->summary.warning,
+                 "split without shuffle: the samples are in class order, so the parts hold different "
+                 "classes; add output.shuffle: {seed: 0}");
+}
+
 kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
-                                const kprep_options *options, bool in_memory,
+                                const kprep_options *options, kprep_purpose purpose,
                                 kprep_problems *problems, kprep_error *err)
 {
     memset(context, 0, sizeof *context);
     if (options != NULL) context->options = *options;
     context->threads = context->options.threads > 0 ? context->options.threads : usable_cpus();
     KPREP_TRY(kprep_settings_read(job, &context->settings, err));
+    if (purpose == KPREP_TO_FILES) KPREP_TRY(check_output(context, job, err));
     KPREP_TRY(open_spec(context, job, err));
     KPREP_TRY(kprep_input_open(&context->settings, context->options.cancel, &context->input,
                                problems, err));
@@ -188,7 +210,8 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
     KPREP_TRY(kprep_sequence_make(&context->settings, context->plan.samples, &context->sequence,
                                   err));
     context->planned = true;
-    return size_run(context, in_memory, err);
+    warn(context);
+    return size_run(context, purpose == KPREP_TO_MEMORY, err);
 }
 
 void kprep_context_free(kprep_context *context)
@@ -263,6 +286,9 @@ kprep_status kprep_context_passes(const kprep_context *context, kprep_text *text
     }
     kprep_text_add(text, "# %zu stages became %d %s over memory\n", context->settings.stage_count,
                    program->pass_count, program->pass_count == 1 ? "pass" : "passes");
+    const kprep_codec *codec = context->input.kinds[0].header->codec;
+    kprep_text_add(text, "#   0. %s %s%s\n", codec->image ? "decode" : "read", codec->title,
+                   plan->decode.grey && codec->image ? ", the decoder's own grey" : "");
     for (int32_t i = 0; i < program->pass_count; i++) {
         const kprep_pass *pass = &program->passes[i];
         kprep_text_add(text, "#   %d. %s of %lld values, %s", i + 1, pass->name,

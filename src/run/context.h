@@ -8,6 +8,13 @@
 #include "run/engine.h"
 #include "run/order.h"
 
+/* What a job is opened for. */
+typedef enum kprep_purpose {
+    KPREP_TO_LOOK,  /* check, plan, dry run */
+    KPREP_TO_FILES, /* it must name an output folder */
+    KPREP_TO_MEMORY /* batches are held in memory, which bounds how many */
+} kprep_purpose;
+
 typedef struct kprep_context {
     kprep_settings settings;
     kprep_spec *spec;
@@ -24,10 +31,10 @@ typedef struct kprep_context {
 } kprep_context;
 
 /* Opens a job as far as it goes: settings, spec, input headers, plan. What does not fit is in problems,
- * and the call succeeds; kprep_context_ready() then says whether there is something to run. in_memory:
- * batches are held in memory, which bounds how many. Free with kprep_context_free() in any case. */
+ * and the call succeeds; `planned` then says whether there is something to run. Free with
+ * kprep_context_free() in any case. */
 kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
-                                const kprep_options *options, bool in_memory,
+                                const kprep_options *options, kprep_purpose purpose,
                                 kprep_problems *problems, kprep_error *err);
 void kprep_context_free(kprep_context *context);
 

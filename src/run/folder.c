@@ -416,9 +416,6 @@ static kprep_status claim(kprep_folder *folder, const char *manifest, const char
         return refuse(folder, "the output folder is not empty, and what is in it is not kprep's",
                       "write to a new or empty folder", err);
     }
-    if (!is_empty(folder->path) && begun[0] == '\0')
-        return refuse(folder, "the output folder still holds files that no job of kprep wrote",
-                      "write to a new or empty folder", err);
     if (begun[0] != '\0') KPREP_TRY(read_journal(journal, folder, replay_line, err));
     return start_journal(folder, journal, begun[0] == '\0', err);
 }

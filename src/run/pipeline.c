@@ -54,7 +54,7 @@ kprep_status kprep_pipeline_open(const kprep_job *job, const kprep_options *opti
         goto fail;
     }
     kprep_context *c = &(*pipeline)->context;
-    KPREP_TRY_GOTO(st, kprep_context_open(c, job, options, true, problems, err), fail);
+    KPREP_TRY_GOTO(st, kprep_context_open(c, job, options, KPREP_TO_MEMORY, problems, err), fail);
     KPREP_TRY_GOTO(st, kprep_first_problem(problems, err), fail);
     (*pipeline)->sink = (kprep_sink){.context = *pipeline,
                                      .in_place = true,

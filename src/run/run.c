@@ -85,17 +85,6 @@ static kprep_status fill_folder(kprep_context *context, kprep_folder *folder, kp
     return st;
 }
 
-static kprep_status check_output(const kprep_context *context, const kprep_job *job,
-                                 kprep_error *err)
-{
-    if (context->settings.output != NULL) return KPREP_OK;
-    kprep_fail(err, KPREP_E_BAD_OPTION, "the job has no output folder");
-    kprep_error_help(err, "name one: output: {path: out/}, or --output out/");
-    if (err != NULL) err->side = KPREP_SIDE_JOB;
-    kprep_error_at_config(err, job->config, 0, 0);
-    return KPREP_E_BAD_OPTION;
-}
-
 static kprep_status run(kprep_context *context, kprep_error *err)
 {
     char plan[33];
@@ -118,9 +107,8 @@ kprep_status kprep_run(const kprep_job *job, const kprep_options *options, kprep
                        kprep_summary *summary, kprep_error *err)
 {
     kprep_context context;
-    kprep_status st = kprep_context_open(&context, job, options, false, problems, err);
+    kprep_status st = kprep_context_open(&context, job, options, KPREP_TO_FILES, problems, err);
     if (st == KPREP_OK) st = kprep_first_problem(problems, err);
-    if (st == KPREP_OK) st = check_output(&context, job, err);
     if (st == KPREP_OK) st = run(&context, err);
     if (summary != NULL) *summary = context.summary;
     kprep_context_free(&context);
@@ -133,7 +121,7 @@ kprep_status kprep_dry_run(const kprep_job *job, const kprep_options *options, c
     kprep_context context;
     kprep_text out = {0};
     *text = NULL;
-    kprep_status st = kprep_context_open(&context, job, options, false, problems, err);
+    kprep_status st = kprep_context_open(&context, job, options, KPREP_TO_LOOK, problems, err);
     if (st == KPREP_OK) st = kprep_first_problem(problems, err);
     if (st == KPREP_OK) {
         kprep_settings_format(&context.settings, true, &out);

@@ -161,8 +161,8 @@ static void test_orders(void **state)
     make("d/.f5.npy");
     make("d/.git/f6.npy");
     make("d/.git/deep/f7");
-    expect("d", KPREP_ORDER_NATURAL, "f1.npy sub-x/f4.npy sub/f3.npy");
-    expect("d/", KPREP_ORDER_BYTES, "f1.npy sub-x/f4.npy sub/f3.npy");
+    expect("d", KPREP_ORDER_NATURAL, "f1.npy f2.PNG f10.png sub-x/f4.npy sub/f3.npy");
+    expect("d/", KPREP_ORDER_BYTES, "f1.npy f10.png f2.PNG sub-x/f4.npy sub/f3.npy");
     kprep_path_list list = {0};
     assert_int_equal(kprep_path_list_add(&list, base, "d", KPREP_ORDER_NATURAL, &err), KPREP_OK);
     assert_int_equal(list.hidden, 3);
