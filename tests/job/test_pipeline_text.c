@@ -167,7 +167,7 @@ static void stage_errors(void **state)
          "did you mean 'method'?"},
         {"rearrange h w -> w h", KPREP_E_BAD_OPTION, 13, 0,
          "stage rearrange takes at most 1 value, not 5", "put a pattern with blanks in quotes"},
-        {"normalize 0.4,0.5", KPREP_E_BAD_OPTION, 11, 0, "normalize: std is missing", ""},
+        {"normalize 0.4,0.5", KPREP_E_BAD_OPTION, 1, 0, "normalize: std is missing", ""},
         {"reshape -1 -1", KPREP_E_BAD_OPTION, 1, 0, "reshape: only one size may be -1, not 2", ""},
         {"flatten 1", KPREP_E_BAD_OPTION, 9, 0, "stage flatten takes no options", ""},
     };
