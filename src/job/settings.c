@@ -314,7 +314,7 @@ static kprep_status read_output_path(const kprep_job *job, const kprep_value *va
         return bad(job, value, "output.path", "a folder", err);
     char *path;
     KPREP_TRY(expand(job, value, &path, err));
-    bool joined = path[0] != '/' && !was_set(job, "output.path");
+    bool joined = path[0] != '/' && !was_set(job, "output.path") && !was_set(job, "output");
     char *full = joined ? kprep_asprintf("%s%s", job->base, path) : kprep_strdup(path);
     free(path);
     if (full == NULL) return kprep_fail_memory(err);
