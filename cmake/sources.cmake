@@ -8,6 +8,7 @@ set(KPREP_SOURCES
     src/base/value.c
     src/base/view.c
     src/io/bytes.c
+    src/io/csv.c
     src/io/path_list.c
     src/io/yaml.c
     src/codec/codec.c
@@ -35,6 +36,7 @@ set(KPREP_SOURCES
     src/run/engine.c
     src/run/folder.c
     src/run/inspect.c
+    src/run/labels.c
     src/run/manifest.c
     src/run/order.c
     src/run/pipeline.c

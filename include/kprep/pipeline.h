@@ -55,7 +55,7 @@ typedef struct kprep_pipeline kprep_pipeline;
 /** One batch in memory; views into the pipeline's buffer, valid until it is released. Plain data. */
 typedef struct kprep_batch {
     kprep_array x;      /**< (rows, ...), C order, 64-byte aligned */
-    kprep_array y;      /**< labels, (rows,); data is NULL if the job has none */
+    kprep_array y;      /**< labels, (rows, ...); data is NULL if the job has none */
     int64_t number;     /**< of the batch, from 0 */
     int64_t rows;
     void *slot;         /**< the pipeline's own */
@@ -112,7 +112,7 @@ KPREP_API kprep_status kprep_pipeline_open(const kprep_job *job, const kprep_opt
 /** What the job comes to; borrowed from the pipeline. */
 KPREP_API const kprep_summary *kprep_pipeline_summary(const kprep_pipeline *pipeline);
 
-/** The class names of folder labels, in label order; NULL if there are none. *count receives how many. */
+/** The class names of labels by folder or table, in label order; NULL if there are none. *count receives how many. */
 KPREP_API const char *const *kprep_pipeline_classes(const kprep_pipeline *pipeline, size_t *count);
 
 /** Takes the next batch, in order, waiting for it if it is not ready.

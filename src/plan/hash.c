@@ -29,7 +29,7 @@ static void add_wanted(XXH3_state_t *state, const kprep_spec_input *wanted)
     add_text(state, text);
 }
 
-void kprep_plan_hash(const kprep_plan *plan, char out[33])
+void kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33])
 {
     XXH3_state_t state;
     kprep_text job = {0};
@@ -43,6 +43,7 @@ void kprep_plan_hash(const kprep_plan *plan, char out[33])
     add_text(&state, job.data != NULL ? job.data : "");
     kprep_text_free(&job);
     add_wanted(&state, plan->wanted);
+    add_number(&state, (int64_t)labels);
     add_number(&state, plan->reading.by_row);
     add_number(&state, plan->reading.spatial);
     for (size_t i = 0; i < plan->input->paths.count; i++) {

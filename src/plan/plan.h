@@ -53,7 +53,8 @@ int64_t kprep_plan_rows(const kprep_reading *reading, const kprep_header *header
 /* Axes of one sample of a header under a reading: shape without the sample axis. */
 void kprep_plan_part(const kprep_plan *plan, const kprep_header *header, kprep_desc *part);
 
-/* Hash of everything that the output's bytes depend on, as 32 hexadecimal digits. */
-void kprep_plan_hash(const kprep_plan *plan, char out[33]);
+/* Hash of everything that the output's bytes depend on, as 32 hexadecimal digits; labels stands for labels
+ * that come from a file. */
+void kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33]);
 
 #endif

@@ -148,25 +148,6 @@ static kprep_status size_run(kprep_context *context, bool in_memory, kprep_error
     return KPREP_OK;
 }
 
-/* Labels need a class for each file. */
-static kprep_status check_labels(const kprep_context *context, kprep_error *err)
-{
-    const kprep_path_list *paths = &context->input.paths;
-    if (context->settings.labels != KPREP_LABELS_FOLDER) return KPREP_OK;
-    if (context->settings.join == KPREP_JOIN_CHANNELS)
-        return kprep_fail(err, KPREP_E_BAD_OPTION,
-                          "labels: folder needs files that are samples, not channels of them");
-    for (size_t i = 0; i < paths->count; i++) {
-        if (paths->items[i].class_id != UINT32_MAX) continue;
-        kprep_fail(err, KPREP_E_BAD_OPTION, "labels: folder, but %s lies in no class folder",
-                   kprep_input_name(&context->input, i));
-        kprep_error_expected(err, "one folder for each class below the input path");
-        kprep_error_at_file(err, paths->items[i].path);
-        return KPREP_E_BAD_OPTION;
-    }
-    return KPREP_OK;
-}
-
 static kprep_status check_output(const kprep_context *context, const kprep_job *job,
                                  kprep_error *err)
 {
@@ -182,7 +163,8 @@ static kprep_status check_output(const kprep_context *context, const kprep_job *
 static void warn(kprep_context *context)
 {
     const kprep_settings *settings = &context->settings;
-    if (settings->split_count > 1 && !settings->shuffle && settings->labels == KPREP_LABELS_FOLDER)
+    if (settings->split_count > 1 && !settings->shuffle && !settings->stratify &&
+        settings->labels == KPREP_LABELS_FOLDER)
         snprintf(context->summary.warning, sizeof context->summary.warning,
                  "split without shuffle: the samples are in class order, so the parts hold different "
                  "classes; add output.shuffle: {seed: 0}");
@@ -201,14 +183,14 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
     KPREP_TRY(kprep_input_open(&context->settings, context->options.cancel, &context->input,
                                problems, err));
     summarise_input(context);
-    KPREP_TRY(check_labels(context, err));
     context->open_files = files_for_worker(&context->settings, context->threads);
     KPREP_TRY(kprep_plan_make(&context->settings, &context->input, context->wanted, &context->plan,
                               problems, err));
     if (context->input.kind_count > 0) summarise_plan(context);
     if (kprep_problems_count(problems) > 0) return KPREP_OK;
-    KPREP_TRY(kprep_sequence_make(&context->settings, context->plan.samples, &context->sequence,
-                                  err));
+    KPREP_TRY(kprep_label_open(&context->settings, &context->plan, &context->labels, err));
+    KPREP_TRY(kprep_sequence_make(&context->settings, context->plan.samples, &context->labels,
+                                  &context->sequence, err));
     context->planned = true;
     warn(context);
     return size_run(context, purpose == KPREP_TO_MEMORY, err);
@@ -217,17 +199,11 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
 void kprep_context_free(kprep_context *context)
 {
     kprep_sequence_free(&context->sequence);
+    kprep_label_close(&context->labels);
     kprep_plan_free(&context->plan);
     kprep_input_free(&context->input);
     kprep_spec_free(&context->spec);
     kprep_settings_free(&context->settings);
-}
-
-int32_t kprep_context_label(const kprep_context *context, int64_t sample)
-{
-    int64_t row;
-    size_t file = kprep_reader_find(&context->input, sample, &row);
-    return (int32_t)context->input.paths.items[file].class_id;
 }
 
 kprep_status kprep_first_problem(const kprep_problems *problems, kprep_error *err)

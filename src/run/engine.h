@@ -35,7 +35,7 @@ typedef struct kprep_slot {
     kprep_row *row;             /* `rows` of them; room for a whole batch */
     /* Of the sink. */
     uint8_t *data;              /* memory: the batch itself */
-    int32_t *labels;            /* memory: its labels */
+    uint8_t *labels;            /* memory: its rows of labels */
     int fd;                     /* files: the temporary file */
     size_t header;              /* files: bytes before the first row */
     /* Shared by the workers of the batch. */

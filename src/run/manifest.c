@@ -45,8 +45,9 @@ static void add_sample(const kprep_context *context, int64_t batch, int64_t row,
     kprep_text_add(text, ",");
     if (rows) kprep_text_add(text, "%lld", (long long)index);
     kprep_text_add(text, ",");
-    if (context->settings.labels == KPREP_LABELS_FOLDER)
-        kprep_text_add(text, "%d", kprep_context_label(context, sample));
+    int64_t label;
+    if (kprep_label_number(&context->labels, sample, &label))
+        kprep_text_add(text, "%lld", (long long)label);
     kprep_text_add(text, "\n");
 }
 
@@ -214,10 +215,10 @@ static json_t *channels_json(const kprep_context *context)
 
 static json_t *classes_json(const kprep_context *context)
 {
-    if (context->settings.labels != KPREP_LABELS_FOLDER) return json_null();
+    if (context->labels.classes == NULL) return json_null();
     json_t *list = json_array();
-    for (size_t i = 0; i < context->input.paths.class_count; i++)
-        json_array_append_new(list, json_string(context->input.paths.classes[i]));
+    for (size_t i = 0; i < context->labels.class_count; i++)
+        json_array_append_new(list, json_string(context->labels.classes[i]));
     return list;
 }
 
@@ -227,7 +228,8 @@ static void add_files(const kprep_context *context, const kprep_folder *folder, 
     const kprep_plan *plan = &context->plan;
     json_t *files = json_array(), *arrays = json_object();
     const char *name = kprep_array_name(context);
-    bool labelled = context->settings.labels == KPREP_LABELS_FOLDER;
+    const kprep_label_set *labels = &context->labels;
+    bool labelled = labels->some;
     kprep_moments x, y;
     int64_t written = 0, shape[KPREP_MAX_RANK];
     kprep_moments_init(&x);
@@ -250,7 +252,13 @@ static void add_files(const kprep_context *context, const kprep_folder *folder, 
         array_json(shape, plan->result.rank + 1, context->wanted->dtype, context->wanted->axes, &x);
     if (plan->reading.joined) json_object_set_new(array, "channels", channels_json(context));
     json_object_set_new(arrays, name, array);
-    if (labelled) json_object_set_new(arrays, "y", array_json(shape, 1, KPREP_I32, "n", &y));
+    if (labelled) {
+        char axes[KPREP_MAX_RANK + 1] = "n";
+        kprep_axes_by_rank(labels->rank, axes + 1);
+        memcpy(shape + 1, labels->shape, (size_t)labels->rank * sizeof *shape);
+        json_object_set_new(arrays, "y",
+                            array_json(shape, labels->rank + 1, labels->dtype, axes, &y));
+    }
     json_object_set_new(root, "arrays", arrays);
     json_object_set_new(root, "files", files);
     json_object_set_new(root, "counts",

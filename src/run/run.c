@@ -89,7 +89,7 @@ static kprep_status run(kprep_context *context, kprep_error *err)
 {
     char plan[33];
     kprep_folder folder;
-    kprep_plan_hash(&context->plan, plan);
+    kprep_plan_hash(&context->plan, kprep_label_digest(&context->labels), plan);
     KPREP_TRY(kprep_folder_open(&folder, context->settings.output, plan,
                                 context->sequence.batches, context->options.force, err));
     kprep_status st = KPREP_OK;
