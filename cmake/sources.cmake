@@ -43,6 +43,7 @@ set(KPREP_SOURCES
     src/run/reader.c
     src/run/run.c
     src/run/sink_files.c
+    src/run/stats.c
     src/run/verify.c
     src/run/worker.c
     src/stage/lower.c
@@ -81,6 +82,7 @@ set(KPREP_CLI_SOURCES
     src/cli/cmd_run.c
     src/cli/cmd_spec.c
     src/cli/cmd_stages.c
+    src/cli/cmd_stats.c
     src/cli/cmd_verify.c
     src/cli/main.c
     src/cli/output.c)

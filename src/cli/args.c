@@ -8,7 +8,7 @@
 
 #include "cli.h"
 
-enum { JOB = RUN | CHECK | PLAN | INSPECT, ALL = ~0, MOST_LIST = 1 << 28 };
+enum { JOB = RUN | CHECK | PLAN | INSPECT | STATS, ALL = ~0, MOST_LIST = 1 << 28 };
 
 /* How an option's argument becomes what it sets. */
 typedef enum {

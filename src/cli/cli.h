@@ -35,9 +35,9 @@ typedef struct cli_command {
     int (*run)(cli *c);
 } cli_command;
 
-enum { RUN = 1, CHECK = 2, PLAN = 4, SPEC = 8, INSPECT = 16, VERIFY = 32, STAGES = 64 };
+enum { RUN = 1, CHECK = 2, PLAN = 4, SPEC = 8, INSPECT = 16, VERIFY = 32, STAGES = 64, STATS = 128 };
 
-extern const cli_command cmd_run, cmd_check, cmd_plan, cmd_spec, cmd_inspect, cmd_verify, cmd_stages;
+extern const cli_command cmd_run, cmd_check, cmd_plan, cmd_spec, cmd_inspect, cmd_verify, cmd_stages, cmd_stats;
 
 /* ---- arguments (args.c) ---- */
 

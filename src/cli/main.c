@@ -8,11 +8,11 @@
 #include "cli.h"
 
 static const cli_command *const commands[] = {&cmd_run,     &cmd_check,  &cmd_plan,  &cmd_spec,
-                                              &cmd_inspect, &cmd_verify, &cmd_stages};
+                                              &cmd_inspect, &cmd_stats,  &cmd_verify, &cmd_stages};
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
 /* Names that later versions answer to. */
-static const char *const reserved[] = {"stats", "merge", "explain", "report", "lint", "diff"};
+static const char *const reserved[] = {"merge", "explain", "report", "lint", "diff"};
 
 /* The one state a signal handler can reach. */
 static volatile int cancel;

@@ -196,6 +196,15 @@ static void lower_orientation(kprep_lowering *lowering, uint8_t orientation)
     if (mirror) kprep_lower_slice(lowering, 1, width - 1, width, -1);
 }
 
+static void channels_first(kprep_lowering *lowering, const kprep_desc *out)
+{
+    int32_t c = kprep_desc_axis(out, 'c'), perm[KPREP_MAX_RANK] = {c};
+    if (c < 0) return;
+    for (int32_t i = 0, to = 1; i < out->rank; i++)
+        if (i != c) perm[to++] = i;
+    kprep_lower_permute(lowering, perm);
+}
+
 kprep_status kprep_plan_lower(const kprep_plan *plan, const kprep_desc *data, const kprep_view *view,
                               uint8_t orientation, kprep_program *program, kprep_error *err)
 {
@@ -211,7 +220,10 @@ kprep_status kprep_plan_lower(const kprep_plan *plan, const kprep_desc *data, co
         in = out;
     }
     lowering.stage_index = -1;
-    kprep_lower_cast(&lowering, plan->wanted->dtype);
+    if (plan->wanted != NULL)
+        kprep_lower_cast(&lowering, plan->wanted->dtype);
+    else
+        channels_first(&lowering, &out);
     kprep_lower_end(&lowering);
     return KPREP_OK;
 }
@@ -466,14 +478,12 @@ static kprep_status count_samples(kprep_plan *plan, kprep_input *input, kprep_er
     return KPREP_OK;
 }
 
-kprep_status kprep_plan_make(const kprep_settings *settings, kprep_input *input,
-                             const kprep_spec_input *wanted, kprep_plan *plan,
-                             kprep_problems *problems, kprep_error *err)
+/* A plan with what settings say alone. */
+static void begin_plan(kprep_plan *plan, const kprep_settings *settings, const kprep_input *input)
 {
     *plan = (kprep_plan){
         .settings = settings,
         .input = input,
-        .wanted = wanted,
         .decode = {.like = (kprep_like)settings->like, .narrow = settings->depth == KPREP_DEPTH_8},
         .orient = settings->exif == KPREP_EXIF_APPLY ||
                   (settings->exif == KPREP_EXIF_AS_LIKE && settings->like == KPREP_LIKE_OPENCV),
@@ -481,6 +491,14 @@ kprep_status kprep_plan_make(const kprep_settings *settings, kprep_input *input,
     /* The first stage after a decode may ask the decoder for its own grey. */
     if (settings->stage_count > 0 && strcmp(settings->stages[0].stage->name, "grayscale") == 0)
         plan->decode.grey = true;
+}
+
+kprep_status kprep_plan_make(const kprep_settings *settings, kprep_input *input,
+                             const kprep_spec_input *wanted, kprep_plan *plan,
+                             kprep_problems *problems, kprep_error *err)
+{
+    begin_plan(plan, settings, input);
+    plan->wanted = wanted;
     if (input->kind_count == 0) return KPREP_OK; /* nothing readable: said already */
     KPREP_TRY(choose_reading(plan, problems, err));
     KPREP_TRY(count_samples(plan, input, err));
@@ -489,6 +507,52 @@ kprep_status kprep_plan_make(const kprep_settings *settings, kprep_input *input,
         !kprep_mul_i64(count, (int64_t)kprep_dtype_size(wanted->dtype), &plan->row_bytes))
         return kprep_fail(err, KPREP_E_TOO_LARGE, "the size of one output sample overflows");
     return KPREP_OK;
+}
+
+/* Size of axis c, 1 where there is none. */
+static int64_t channel_count(const kprep_desc *desc)
+{
+    int32_t c = kprep_desc_axis(desc, 'c');
+    return c >= 0 ? desc->shape[c] : 1;
+}
+
+kprep_status kprep_plan_measure(const kprep_settings *settings, kprep_input *input, kprep_plan *plan,
+                                kprep_problems *problems, kprep_error *err)
+{
+    begin_plan(plan, settings, input);
+    if (input->kind_count == 0) return KPREP_OK;
+    const kprep_header *first = input->kinds[0].header;
+    bool arrays = !first->codec->image;
+    plan->reading.by_row = arrays && (settings->samples == KPREP_SAMPLES_ROW ||
+                                      (settings->samples == KPREP_SAMPLES_AUTO && first->rank > 0));
+    plan->reading.joined = settings->join == KPREP_JOIN_CHANNELS;
+    plan->reading.spatial = arrays ? first->rank - plan->reading.by_row : 2;
+    bool described = false;
+    for (size_t k = 0; k < (plan->reading.joined ? 1 : input->kind_count); k++) {
+        kprep_desc data, result;
+        kprep_error problem;
+        kprep_error_clear(&problem);
+        kprep_status st = kprep_plan_data(plan, (uint32_t)k, &data, &problem);
+        if (st == KPREP_OK) st = kprep_plan_result(plan, &data, &result, &problem);
+        if (st == KPREP_OK && !described) {
+            plan->data = data;
+            plan->result = result;
+            described = true;
+        } else if (st == KPREP_OK && channel_count(&result) != channel_count(&plan->result)) {
+            st = kprep_fail(&problem, KPREP_E_CHANNEL_COUNT,
+                            "statistics by channel need files with the same channels");
+            problem.axis = 'c';
+            kprep_error_expected(&problem, "c = %lld, as in the first file",
+                                 (long long)channel_count(&plan->result));
+            kprep_error_found(&problem, "c = %lld", (long long)channel_count(&result));
+            kprep_error_help(&problem, "add rgb or grayscale to the pipeline, or sort the files apart");
+        }
+        if (st == KPREP_OK) continue;
+        if (st == KPREP_E_NO_MEMORY) return kprep_fail_memory(err);
+        place_problem(plan, &input->kinds[k], &problem);
+        if (add_problem(problems, &problem) != KPREP_OK) return kprep_fail_memory(err);
+    }
+    return count_samples(plan, input, err);
 }
 
 void kprep_plan_free(kprep_plan *plan)

@@ -17,7 +17,7 @@ typedef struct kprep_reading {
 typedef struct kprep_plan {
     const kprep_settings *settings;
     const kprep_input *input;
-    const kprep_spec_input *wanted;
+    const kprep_spec_input *wanted; /* NULL: only measured, there is nothing to fit (kprep stats) */
     kprep_reading reading;
     kprep_decode decode;   /* what is asked of decoders */
     bool orient;           /* EXIF orientation is applied */
@@ -34,6 +34,10 @@ typedef struct kprep_plan {
 kprep_status kprep_plan_make(const kprep_settings *settings, kprep_input *input,
                              const kprep_spec_input *wanted, kprep_plan *plan,
                              kprep_problems *problems, kprep_error *err);
+/* The same where no spec says how files are read: input.samples does, else images are samples and so are
+ * the rows of arrays. Files may differ in all but their number of channels. */
+kprep_status kprep_plan_measure(const kprep_settings *settings, kprep_input *input, kprep_plan *plan,
+                                kprep_problems *problems, kprep_error *err);
 void kprep_plan_free(kprep_plan *plan);
 
 /* One sample of a kind of file (or, joined, of all of them) as read, and after the stages. */
@@ -43,7 +47,8 @@ kprep_status kprep_plan_result(const kprep_plan *plan, const kprep_desc *data, k
                                kprep_error *err);
 
 /* Lowers the way from elements that lie as view says to the row of a batch. data is what
- * kprep_plan_data() gave. view: of one sample before EXIF orientation; orientation: 1 to 8. */
+ * kprep_plan_data() gave. view: of one sample before EXIF orientation; orientation: 1 to 8. Without a spec
+ * the dtype stays, and axis c, where there is one, comes first. */
 kprep_status kprep_plan_lower(const kprep_plan *plan, const kprep_desc *data, const kprep_view *view,
                               uint8_t orientation, kprep_program *program, kprep_error *err);
 

@@ -81,6 +81,7 @@ static void summarise_input(kprep_context *context)
     if (input->kind_count > 0)
         kprep_copy_text(s->stored, sizeof s->stored,
                         kprep_header_format(input->kinds[0].header, text, sizeof text));
+    if (context->wanted == NULL) return;
     kprep_desc wanted = {.dtype = context->wanted->dtype, .rank = context->wanted->rank};
     memcpy(wanted.shape, context->wanted->shape, (size_t)wanted.rank * sizeof(int64_t));
     memcpy(wanted.axes, context->wanted->axes, (size_t)wanted.rank);
@@ -179,15 +180,20 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
     context->threads = context->options.threads > 0 ? context->options.threads : usable_cpus();
     KPREP_TRY(kprep_settings_read(job, &context->settings, err));
     if (purpose == KPREP_TO_FILES) KPREP_TRY(check_output(context, job, err));
-    KPREP_TRY(open_spec(context, job, err));
+    bool measure = purpose == KPREP_TO_MEASURE;
+    if (!measure) KPREP_TRY(open_spec(context, job, err));
     KPREP_TRY(kprep_input_open(&context->settings, context->options.cancel, &context->input,
                                problems, err));
     summarise_input(context);
     context->open_files = files_for_worker(&context->settings, context->threads);
-    KPREP_TRY(kprep_plan_make(&context->settings, &context->input, context->wanted, &context->plan,
-                              problems, err));
+    if (measure)
+        KPREP_TRY(kprep_plan_measure(&context->settings, &context->input, &context->plan, problems,
+                                     err));
+    else
+        KPREP_TRY(kprep_plan_make(&context->settings, &context->input, context->wanted,
+                                  &context->plan, problems, err));
     if (context->input.kind_count > 0) summarise_plan(context);
-    if (kprep_problems_count(problems) > 0) return KPREP_OK;
+    if (kprep_problems_count(problems) > 0 || measure) return KPREP_OK;
     KPREP_TRY(kprep_label_open(&context->settings, &context->plan, &context->labels, err));
     KPREP_TRY(kprep_sequence_make(&context->settings, context->plan.samples, &context->labels,
                                   &context->sequence, err));
