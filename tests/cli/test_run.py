@@ -428,3 +428,13 @@ def test_files_larger_than_the_memory_limit(kprep, tmp_path):
     np.lib.format.open_memmap(path, "w+", np.float32, (2 * 1024 * 1024, 32, 32)).flush()
     assert kprep("check", path, "--spec", MODELS / "conv-32-32-1.yaml", "--pipeline", "expand_dims -1",
                  "--json", rc=0).json["ok"]
+
+
+def test_output_set_on_the_command_line_is_relative_to_where_it_runs(kprep, arrays, tmp_path):
+    """--set output=DIR as --output DIR, though the job file's own paths go from its folder."""
+    sub = tmp_path / "sub"
+    sub.mkdir()
+    np.save(sub / "a.npy", np.zeros((2, 4), np.float32))
+    (sub / "job.yaml").write_text("input: a.npy\nspec: {shape: [null, 4]}\noutput: out\n")
+    kprep("run", "sub/job.yaml", "--set", "output=here", rc=0, cwd=tmp_path)
+    assert (tmp_path / "here/manifest.json").exists()
