@@ -104,6 +104,7 @@ static void summarise_plan(kprep_context *context)
                  (long long)plan->channel[last + 1], kprep_input_name(&context->input, 0),
                  kprep_input_name(&context->input, last));
     }
+    if (!plan->described) return;
     kprep_copy_text(s->data, sizeof s->data, kprep_desc_format(&plan->data, text, sizeof text));
     kprep_copy_text(s->result, sizeof s->result,
                     kprep_desc_format(&plan->result, text, sizeof text));
