@@ -63,7 +63,8 @@ typedef struct kprep_batch {
 
 /** Looks whether a job fits: reads headers only (and some rows of float arrays), writes nothing.
  *
- * @param problems  every misfit and unreadable file is added: the first of each kind, with the count.
+ * @param problems  an empty list, not NULL; every misfit and unreadable file is added: the first of each
+ *                  kind, with the count.
  * @param summary   filled as far as things are known; may be NULL.
  * @return KPREP_OK also if the data does not fit: ask kprep_problems_count(). A failure means that the
  *         question could not be asked: a wrong job or spec, no input, no memory.
@@ -85,6 +86,7 @@ KPREP_API kprep_status kprep_plan_job(const kprep_job *job, const kprep_options 
 /** Runs a job to its output folder: batch files, samples.csv, and last manifest.json.
  *
  * An interrupted run goes on where it was. The bytes written do not depend on threads.
+ * @param problems an empty list, not NULL; receives every misfit, as in kprep_check().
  * @param summary  filled as far as things are known; may be NULL.
  * @return KPREP_OK; a fit status (side data); KPREP_E_NOT_FOUND ... (side input); KPREP_E_UNWRITABLE,
  *         KPREP_E_NO_SPACE, KPREP_E_LOCKED (side output); KPREP_E_PLAN_CHANGED; KPREP_E_INTERRUPTED.

@@ -17,7 +17,7 @@ typedef struct cli {
     const char *command;
     char **paths; /* positional arguments; borrowed from argv */
     int path_count;
-    bool json, quiet, help, dry_run;
+    bool json, quiet, help, version, dry_run;
     cli_when color, progress;
     kprep_options options;
     kprep_job *job;       /* made by cli_job(), else NULL; owned */
@@ -60,6 +60,9 @@ int cli_worst(const cli *c);
 
 /* Prints the JSON document: {"ok", "exit", "problems", and what the command added}. */
 void cli_print_json(cli *c, int exit_code);
+
+/* The version, as a line or in the JSON document. */
+void cli_version(cli *c);
 
 /* A message to stderr, unless --quiet. */
 void cli_note(const cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -607,6 +607,28 @@ static kprep_status set_defaults(const kprep_option *options, kprep_settings *se
     return KPREP_OK;
 }
 
+/* A command line's paths replace the file's. They stand in the job's order here already, as a job file
+ * orders within each path of its list only. */
+static kprep_status take_paths(const kprep_job *job, kprep_settings *settings, kprep_error *err)
+{
+    kprep_path_list sorted = {.count = job->path_count};
+    for (size_t i = 0; i < settings->path_count; i++) free(settings->paths[i]);
+    settings->path_count = 0;
+    settings->base = "";
+    settings->paths_together = true;
+    sorted.items = kprep_calloc(job->path_count, sizeof *sorted.items);
+    if (sorted.items == NULL) return kprep_fail_memory(err);
+    for (size_t i = 0; i < job->path_count; i++) sorted.items[i].path = job->paths[i];
+    kprep_path_list_sort(&sorted, (kprep_order)settings->order);
+    kprep_status st = KPREP_OK;
+    for (size_t i = 0; st == KPREP_OK && i < job->path_count; i++) {
+        char *copy = kprep_strdup(sorted.items[i].path);
+        st = copy != NULL ? add_path(settings, copy, err) : kprep_fail_memory(err);
+    }
+    free(sorted.items);
+    return st;
+}
+
 kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings, kprep_error *err)
 {
     kprep_status st;
@@ -631,17 +653,7 @@ kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings,
         goto fail;
     }
     if (was_set(job, "input.path") || was_set(job, "input")) settings->base = "";
-    if (job->path_count > 0) { /* a command line's paths replace the file's */
-        for (size_t i = 0; i < settings->path_count; i++) free(settings->paths[i]);
-        settings->path_count = 0;
-        for (size_t i = 0; i < job->path_count; i++) {
-            char *copy = kprep_strdup(job->paths[i]);
-            st = copy != NULL ? add_path(settings, copy, err) : kprep_fail_memory(err);
-            if (st != KPREP_OK) goto fail;
-        }
-        settings->base = "";
-        settings->paths_together = true;
-    }
+    if (job->path_count > 0) KPREP_TRY_GOTO(st, take_paths(job, settings, err), fail);
     return KPREP_OK;
 fail:
     kprep_settings_free(settings);
@@ -743,6 +755,17 @@ static void format_labels(const kprep_settings *settings, bool all, kprep_text *
     kprep_text_add(text, "}\n");
 }
 
+/* A path with the folder that it is relative to, so that the text holds where the program runs. */
+static void format_path(const char *base, const char *path, kprep_text *text)
+{
+    char *whole = kprep_asprintf("%s%s", path[0] == '/' ? "" : base, path);
+    if (whole != NULL)
+        kprep_yaml_quote(text, whole);
+    else
+        text->failed = true;
+    free(whole);
+}
+
 static void format_settings(const kprep_settings *settings, bool all, const char *more,
                             kprep_text *text)
 {
@@ -750,7 +773,7 @@ static void format_settings(const kprep_settings *settings, bool all, const char
     kprep_text_add(text, "  path: [");
     for (size_t i = 0; i < settings->path_count; i++) {
         if (i > 0) kprep_text_add(text, ", ");
-        kprep_yaml_quote(text, settings->paths[i]);
+        format_path(all ? settings->base : "", settings->paths[i], text);
     }
     kprep_text_add(text, "]\n");
     format_options(input_options, "  ", settings, text);
@@ -767,7 +790,7 @@ static void format_settings(const kprep_settings *settings, bool all, const char
     if (all && settings->spec.kind != KPREP_VALUE_NULL) {
         kprep_text_add(text, "spec: ");
         if (settings->spec.kind == KPREP_VALUE_SCALAR)
-            kprep_yaml_quote(text, settings->spec.text);
+            format_path(settings->spec_base, settings->spec.text, text);
         else
             format_value(&settings->spec, text);
         kprep_text_add(text, "\n");

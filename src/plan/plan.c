@@ -85,9 +85,13 @@ static kprep_status join_misfit(const kprep_plan *plan, size_t file, const kprep
     char a[320], b[320];
     kprep_fail(err, code, "%s can't be joined with %s as channels: %s",
                kprep_input_name(plan->input, file), kprep_input_name(plan->input, 0), what);
+    const kprep_input_kind *kind = &plan->input->kinds[plan->input->files[file].kind];
+    char stored[320];
     kprep_error_expected(err, "%s", kprep_desc_format(first, a, sizeof a));
-    kprep_error_found(err, "%s", kprep_desc_format(part, b, sizeof b));
+    kprep_error_found(err, "%s; stored as %s", kprep_desc_format(part, b, sizeof b),
+                      kprep_header_format(kind->header, stored, sizeof stored));
     kprep_error_at_file(err, plan->input->paths.items[file].path);
+    if (err != NULL) err->count = kind->files;
     return code;
 }
 
@@ -254,10 +258,11 @@ static kprep_status add_problem(kprep_problems *problems, const kprep_error *pro
 /* Names the file that a misfit was found in: its first one, its stored shape, and how many there are. */
 static void place_problem(const kprep_plan *plan, const kprep_input_kind *kind, kprep_error *problem)
 {
-    kprep_error_at_file(problem, plan->input->paths.items[kind->example].path);
-    problem->count = plan->reading.joined ? (int64_t)plan->input->paths.count : kind->files;
     if (problem->side == KPREP_SIDE_DEFAULT && problem->code < KPREP_E_NOT_FOUND)
         problem->side = KPREP_SIDE_DATA;
+    if (problem->count > 0) return; /* by join_misfit(), which knows the file */
+    kprep_error_at_file(problem, plan->input->paths.items[kind->example].path);
+    problem->count = plan->reading.joined ? (int64_t)plan->input->paths.count : kind->files;
     char stored[320], found[256];
     kprep_header_format(kind->header, stored, sizeof stored);
     kprep_copy_text(found, sizeof found, problem->found);
@@ -432,7 +437,7 @@ static kprep_status choose_reading(kprep_plan *plan, kprep_problems *problems, k
     judged[best].problems = NULL;
     kprep_problems_free(&chosen);
     KPREP_TRY_GOTO(st, judge(plan, &readings[best], &judged[best], err), done);
-    plan->chosen = n > 1;
+    plan->described = judged[best].described;
     for (size_t i = 0; i < kprep_problems_count(judged[best].problems); i++) {
         st = kprep_problems_add(problems, kprep_problems_get(judged[best].problems, i));
         if (st != KPREP_OK) {

@@ -21,7 +21,7 @@ typedef struct kprep_plan {
     kprep_reading reading;
     kprep_decode decode;   /* what is asked of decoders */
     bool orient;           /* EXIF orientation is applied */
-    bool chosen;           /* the reading was found by planning both, not given */
+    bool described;        /* data and result are known: some kind of file goes through all stages */
     int64_t samples;
     kprep_desc data;       /* one sample of the first file, as read */
     kprep_desc result;     /* after the stages, before the cast to the spec's dtype */

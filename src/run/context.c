@@ -105,9 +105,28 @@ static void summarise_plan(kprep_context *context)
                  (long long)plan->channel[last + 1], kprep_input_name(&context->input, 0),
                  kprep_input_name(&context->input, last));
     }
+    if (!plan->described) return;
     kprep_copy_text(s->data, sizeof s->data, kprep_desc_format(&plan->data, text, sizeof text));
     kprep_copy_text(s->result, sizeof s->result,
                     kprep_desc_format(&plan->result, text, sizeof text));
+}
+
+/* Batch files open at once: enough that all threads have work while the last rows of one are made. */
+static int64_t slots_for(int32_t threads, int64_t in_flight, const kprep_sequence *sequence)
+{
+    int64_t slots = 2 + threads / (in_flight > 0 ? in_flight : 1);
+    if (slots > sequence->batches) slots = sequence->batches;
+    return slots > 0 ? slots : 1;
+}
+
+/* What the threads' buffers and the notes of rows take, with tasks of some rows. */
+static int64_t buffer_bytes(const kprep_context *context, int64_t task)
+{
+    const kprep_desc *data = &context->plan.data;
+    int64_t stored = (int64_t)kprep_dtype_size(data->dtype), row = context->summary.row_bytes;
+    for (int32_t i = 0; i < data->rank; i++) stored *= data->shape[i];
+    return context->threads * (2 * stored * task + row * task + 2 * row) +
+           context->slots * context->sequence.batch_rows * (int64_t)sizeof(kprep_row);
 }
 
 /* Slots and memory: as many batches at once as keep all workers busy within the limit. */
@@ -120,8 +139,7 @@ static kprep_status size_run(kprep_context *context, bool in_memory, kprep_error
     if (!kprep_mul_i64(sequence->batch_rows, row, &batch_bytes))
         return kprep_fail(err, KPREP_E_TOO_LARGE, "the size of one batch overflows");
     int64_t in_flight = batch_bytes / (task * row > 0 ? task * row : 1);
-    context->slots = in_memory ? 2 : 1 + context->threads / (in_flight > 0 ? in_flight : 1);
-    context->slots += 1;
+    context->slots = in_memory ? 3 : slots_for(context->threads, in_flight, sequence);
     if (in_memory) {
         int64_t most = (limit > 0 ? limit : MEMORY_DEFAULT) / (batch_bytes > 0 ? batch_bytes : 1);
         if (limit > 0 && most < 2) {
@@ -135,17 +153,23 @@ static kprep_status size_run(kprep_context *context, bool in_memory, kprep_error
     }
     if (context->slots > sequence->batches) context->slots = sequence->batches;
     if (context->slots < 1) context->slots = 1;
+    s->memory_bytes = buffer_bytes(context, task) + (in_memory ? context->slots * batch_bytes : 0);
+    while (!in_memory && limit > 0 && s->memory_bytes > limit && context->threads > 1) {
+        context->threads--;
+        context->slots = slots_for(context->threads, in_flight, sequence);
+        s->memory_bytes = buffer_bytes(context, task);
+    }
+    if (!in_memory && limit > 0 && s->memory_bytes > limit) {
+        kprep_fail(err, KPREP_E_TOO_LARGE, "limits.memory does not hold what one thread needs");
+        kprep_error_expected(err, "at least %lld bytes", (long long)s->memory_bytes);
+        kprep_error_found(err, "%lld bytes", (long long)limit);
+        return KPREP_E_TOO_LARGE;
+    }
     s->threads = context->threads;
     s->batches = sequence->batches;
     s->output_bytes = 0;
     for (size_t i = 0; i < sequence->section_count; i++)
         s->output_bytes += sequence->sections[i].count * row;
-    int64_t stored = 1;
-    for (int32_t i = 0; i < context->plan.data.rank; i++) stored *= context->plan.data.shape[i];
-    stored *= (int64_t)kprep_dtype_size(context->plan.data.dtype);
-    s->memory_bytes = context->threads * (2 * stored * task + row * task + 2 * row) +
-                      context->slots * (in_memory ? batch_bytes : 0) +
-                      context->slots * sequence->batch_rows * (int64_t)sizeof(kprep_row);
     return KPREP_OK;
 }
 
@@ -176,6 +200,7 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
                                 kprep_problems *problems, kprep_error *err)
 {
     memset(context, 0, sizeof *context);
+    if (problems == NULL) return kprep_fail(err, KPREP_E_ARGUMENT, "the list of problems is missing");
     if (options != NULL) context->options = *options;
     context->threads = context->options.threads > 0 ? context->options.threads : usable_cpus();
     KPREP_TRY(kprep_settings_read(job, &context->settings, err));

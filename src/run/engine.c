@@ -61,14 +61,29 @@ static bool is_over(const kprep_engine *engine, int64_t place)
     return engine->closing || engine->interrupted || place > engine->failed_place;
 }
 
+/* The batch that a slot is for, from a given one on; resumed ones need none. */
+static int64_t next_turn(const kprep_engine *engine, int64_t batch)
+{
+    while (engine->done != NULL && batch < engine->sequence->batches && engine->done[batch])
+        batch += engine->slot_count;
+    return batch;
+}
+
+/* Two workers may wait for the same slot with different batches. The lower one goes first: the reader
+ * waits for it, and so would never give back a slot that the higher one took. */
+static bool may_enter(const kprep_slot *slot, int64_t batch)
+{
+    if (slot->state == KPREP_SLOT_FREE) return slot->turn == batch;
+    return slot->state == KPREP_SLOT_FILLING && slot->batch == batch;
+}
+
 /* The slot of a task's batch, opened by whoever comes first. NULL: stopped or failed. */
 static kprep_slot *enter_slot(kprep_engine *engine, const task *t)
 {
     kprep_slot *slot = &engine->slots[t->batch % engine->slot_count];
     kprep_error err;
     pthread_mutex_lock(&engine->lock);
-    while (slot->state == KPREP_SLOT_READY ||
-           (slot->state == KPREP_SLOT_FILLING && slot->batch != t->batch)) {
+    while (!may_enter(slot, t->batch)) {
         if (is_over(engine, t->first + t->row)) {
             pthread_mutex_unlock(&engine->lock);
             return NULL;
@@ -88,6 +103,7 @@ static kprep_slot *enter_slot(kprep_engine *engine, const task *t)
             return NULL;
         }
         slot->state = KPREP_SLOT_FILLING;
+        slot->turn = next_turn(engine, t->batch + engine->slot_count);
     }
     pthread_mutex_unlock(&engine->lock);
     return slot;
@@ -114,34 +130,32 @@ static kprep_status fill(kprep_engine *engine, kprep_worker *worker, const task 
     const kprep_plan *plan = engine->plan;
     int64_t bytes = plan->row_bytes;
     uint8_t *dst = engine->sink->in_place ? slot->data + t->row * bytes : worker->rows.data;
-    int64_t i = 0;
-    while (i < t->count) {
-        *place = t->first + t->row + i;
-        int64_t sample = kprep_sequence_sample(engine->sequence, *place), n = 1;
-        while (i + n < t->count &&
-               kprep_sequence_sample(engine->sequence, *place + n) == sample + n)
+    int64_t begin = t->first + t->row, made = 0; /* rows that are there */
+    kprep_status st = KPREP_OK;
+    while (made < t->count && st == KPREP_OK) {
+        int64_t sample = kprep_sequence_sample(engine->sequence, begin + made), n = 1;
+        while (made + n < t->count &&
+               kprep_sequence_sample(engine->sequence, begin + made + n) == sample + n)
             n++;
-        kprep_status st = kprep_worker_make(worker, sample, n, dst + i * bytes, err);
-        if (st != KPREP_OK) {
-            if (err->sample >= 0) *place += err->sample - sample;
-            return st;
-        }
-        i += n;
+        st = kprep_worker_make(worker, sample, n, dst + made * bytes, err);
+        made += st == KPREP_OK ? n : err->sample >= 0 ? err->sample - sample : 0;
     }
-    for (i = 0; i < t->count; i++) {
-        *place = t->first + t->row + i;
-        kprep_status st = kprep_row_check(plan, dst + i * bytes, !engine->sink->in_place,
-                                          &slot->row[t->row + i], err);
-        if (st == KPREP_OK) continue;
+    /* A value that is wrong in a row before the one that could not be made is the first failure. */
+    for (int64_t i = 0; i < made; i++) {
+        *place = begin + i;
+        kprep_status found = kprep_row_check(plan, dst + i * bytes, !engine->sink->in_place,
+                                             &slot->row[t->row + i], err);
+        if (found == KPREP_OK) continue;
         err->sample = kprep_sequence_sample(engine->sequence, *place);
         if (!plan->reading.joined) {
             int64_t row;
             size_t file = kprep_reader_find(plan->input, err->sample, &row);
             kprep_error_at_file(err, plan->input->paths.items[file].path);
         }
-        return st;
+        return found;
     }
-    if (engine->sink->in_place) return KPREP_OK;
+    *place = st == KPREP_OK ? begin : begin + made;
+    if (st != KPREP_OK || engine->sink->in_place) return st;
     return engine->sink->rows(engine->sink->context, slot, t->row, t->count, dst, err);
 }
 
@@ -212,6 +226,7 @@ static kprep_status make_slots(kprep_engine *engine, kprep_error *err)
     if (engine->slots == NULL) return kprep_fail_memory(err);
     for (int64_t i = 0; i < engine->slot_count; i++) {
         engine->slots[i].fd = -1;
+        engine->slots[i].turn = next_turn(engine, i);
         engine->slots[i].row =
             kprep_calloc((size_t)engine->sequence->batch_rows, sizeof(kprep_row));
         if (engine->slots[i].row == NULL) return kprep_fail_memory(err);

@@ -32,6 +32,7 @@ typedef struct kprep_slot {
     kprep_slot_state state;
     const kprep_section *section;
     int64_t batch, first, rows; /* number among all batches; first place in the order; rows */
+    int64_t turn;               /* the batch that is the next to open it: batches pass in order */
     kprep_row *row;             /* `rows` of them; room for a whole batch */
     /* Of the sink. */
     uint8_t *data;              /* memory: the batch itself */

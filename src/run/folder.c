@@ -376,7 +376,9 @@ static kprep_status take_lock(kprep_folder *folder, kprep_error *err)
 static kprep_status start_journal(kprep_folder *folder, const char *path, bool fresh,
                                   kprep_error *err)
 {
-    folder->journal = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    /* A first line that was torn is no journal, and must not run into the new first line. */
+    folder->journal =
+        open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (fresh ? O_TRUNC : 0), 0666);
     if (folder->journal < 0)
         return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
     if (!fresh) { /* ends a line that was torn, so that the next begins on its own */

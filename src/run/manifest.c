@@ -98,6 +98,19 @@ static kprep_status write_samples(const kprep_context *context, const kprep_fold
 
 /* ---- manifest.json ---- */
 
+/* JSON is UTF-8, names of files may hold any bytes: those are replaced. */
+static json_t *text_json(const char *text)
+{
+    json_t *out = json_string(text);
+    if (out != NULL) return out;
+    char *copy = kprep_strdup(text);
+    for (char *p = copy; p != NULL && *p != '\0'; p++)
+        if ((unsigned char)*p >= 0x80) *p = '?';
+    out = copy != NULL ? json_string(copy) : NULL;
+    free(copy);
+    return out;
+}
+
 static json_t *shape_json(const int64_t *shape, int32_t rank)
 {
     json_t *list = json_array();
@@ -126,7 +139,7 @@ static json_t *array_json(const int64_t *shape, int32_t rank, kprep_dtype dtype,
 static json_t *spec_json(const kprep_spec_input *wanted)
 {
     static const char *const known[] = {"assumed", "inferred", "declared"};
-    json_t *spec = json_pack("{s:s, s:o, s:s, s:s, s:s, s:b}", "name", wanted->name, "shape",
+    json_t *spec = json_pack("{s:o, s:o, s:s, s:s, s:s, s:b}", "name", text_json(wanted->name), "shape",
                              shape_json(wanted->shape, wanted->rank), "axes", wanted->axes,
                              "axes_known", known[wanted->axes_known], "dtype",
                              kprep_dtype_name(wanted->dtype), "finite", wanted->finite);
@@ -150,7 +163,7 @@ static json_t *value_json(const kprep_value *value)
         if (kprep_value_bool(value, &truth)) return json_boolean(truth);
         if (strchr(value->text, '/') == NULL && kprep_value_real(value, &real) && isfinite(real))
             return json_real(real);
-        return json_string(value->text);
+        return text_json(value->text);
     case KPREP_VALUE_LIST:
         out = json_array();
         for (size_t i = 0; i < value->count; i++)
@@ -205,11 +218,13 @@ static json_t *file_json(const kprep_written *written, const char *array, int64_
 static json_t *channels_json(const kprep_context *context)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < context->input.paths.count; i++)
+    for (size_t i = 0; i < context->input.paths.count; i++) {
+        const int64_t *first = &context->plan.channel[i];
         json_array_append_new(
-            list, json_pack("{s:s, s:I, s:I}", "source", kprep_input_name(&context->input, i),
-                            "first", (json_int_t)context->plan.channel[i], "count",
-                            (json_int_t)(context->plan.channel[i + 1] - context->plan.channel[i])));
+            list, json_pack("{s:o, s:I, s:I}", "source",
+                            text_json(kprep_input_name(&context->input, i)), "first",
+                            (json_int_t)first[0], "count", (json_int_t)(first[1] - first[0])));
+    }
     return list;
 }
 
@@ -218,7 +233,7 @@ static json_t *classes_json(const kprep_context *context)
     if (context->labels.classes == NULL) return json_null();
     json_t *list = json_array();
     for (size_t i = 0; i < context->labels.class_count; i++)
-        json_array_append_new(list, json_string(context->labels.classes[i]));
+        json_array_append_new(list, text_json(context->labels.classes[i]));
     return list;
 }
 

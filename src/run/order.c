@@ -173,7 +173,9 @@ kprep_status kprep_sequence_make(const kprep_settings *settings, int64_t samples
                                  kprep_error *err)
 {
     *sequence = (kprep_sequence){.samples = samples, .batch_rows = settings->batch};
-    if (sequence->batch_rows == 0) sequence->batch_rows = samples > 0 ? samples : 1;
+    /* No batch holds more than there are; what is kept by row of a batch is sized by this. */
+    if (sequence->batch_rows == 0 || sequence->batch_rows > samples)
+        sequence->batch_rows = samples > 0 ? samples : 1;
     if (settings->shuffle) {
         sequence->permutation = kprep_realloc_array(NULL, (size_t)samples, sizeof(int64_t));
         if (sequence->permutation == NULL) return kprep_fail_memory(err);

@@ -1,6 +1,7 @@
 """kprep run and verify: what is written, where, and that nothing but the job decides it."""
 
 import json
+import os
 import resource
 import shutil
 
@@ -428,3 +429,37 @@ def test_files_larger_than_the_memory_limit(kprep, tmp_path):
     np.lib.format.open_memmap(path, "w+", np.float32, (2 * 1024 * 1024, 32, 32)).flush()
     assert kprep("check", path, "--spec", MODELS / "conv-32-32-1.yaml", "--pipeline", "expand_dims -1",
                  "--json", rc=0).json["ok"]
+
+
+def test_output_set_on_the_command_line_is_relative_to_where_it_runs(kprep, arrays, tmp_path):
+    """--set output=DIR as --output DIR, though the job file's own paths go from its folder."""
+    sub = tmp_path / "sub"
+    sub.mkdir()
+    np.save(sub / "a.npy", np.zeros((2, 4), np.float32))
+    (sub / "job.yaml").write_text("input: a.npy\nspec: {shape: [null, 4]}\noutput: out\n")
+    kprep("run", "sub/job.yaml", "--set", "output=here", rc=0, cwd=tmp_path)
+    assert (tmp_path / "here/manifest.json").exists()
+
+
+def test_a_batch_larger_than_the_data_takes_no_memory(kprep, image_job, tmp_path):
+    kprep("run", image_job(batch=4 * 10**18), rc=0)
+    equal(rows(tmp_path / "out"), expected())
+
+
+class TestMemoryLimit:
+    def test_lowers_the_number_of_threads(self, kprep, image_job):
+        dry = kprep("run", image_job(limits={"memory": "300kB"}), "--threads", 8, "--dry-run", "--json", rc=0)
+        assert dry.json["summary"]["memory_bytes"] <= 300_000
+
+    def test_is_an_error_where_one_thread_does_not_fit(self, kprep, image_job):
+        assert kprep("run", image_job(limits={"memory": 1000}), "--json", rc=3).ids == ["too-large"]
+
+
+def test_class_names_that_are_not_utf_8_keep_their_numbers(kprep, job, tmp_path):
+    for name in [b"a", b"\xff\xfe", b"b"]:
+        folder = os.path.join(os.fsencode(tmp_path), b"data", name)
+        os.makedirs(folder)
+        with open(os.path.join(folder, b"0.npy"), "wb") as file:
+            np.save(file, np.zeros(4, np.float32))
+    kprep("run", job(input="data", labels="folder", spec={"shape": [None, 4]}, output="out"), rc=0)
+    assert manifest(tmp_path / "out")["classes"] == ["a", "b", "??"]
