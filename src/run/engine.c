@@ -107,38 +107,62 @@ static kprep_status leave_slot(kprep_engine *engine, kprep_slot *slot, int64_t r
     return KPREP_OK;
 }
 
-/* Fills a task's rows: samples that follow one another are loaded together. *place is where it failed. */
+/* Makes rows of a task: samples that follow one another are loaded together. *made counts those that are
+ * good before a failure. */
+static kprep_status make_rows(const kprep_engine *engine, kprep_worker *worker, const task *t,
+                              uint8_t *dst, int64_t *made, kprep_error *err)
+{
+    *made = 0;
+    while (*made < t->count) {
+        int64_t place = t->first + t->row + *made;
+        int64_t sample = kprep_sequence_sample(engine->sequence, place), n = 1;
+        while (*made + n < t->count &&
+               kprep_sequence_sample(engine->sequence, place + n) == sample + n)
+            n++;
+        kprep_status st = kprep_worker_make(worker, sample, n,
+                                            dst + *made * engine->plan->row_bytes, err);
+        if (st != KPREP_OK) {
+            if (err->sample >= 0) *made += err->sample - sample;
+            return st;
+        }
+        *made += n;
+    }
+    return KPREP_OK;
+}
+
+/* Looks at a finished row; says which sample and file it came from if it is not allowed. */
+static kprep_status check_row(const kprep_engine *engine, int64_t place, const uint8_t *data,
+                              kprep_row *row, kprep_error *err)
+{
+    const kprep_plan *plan = engine->plan;
+    kprep_status st = kprep_row_check(plan, data, !engine->sink->in_place, row, err);
+    if (st == KPREP_OK) return st;
+    err->sample = kprep_sequence_sample(engine->sequence, place);
+    if (!plan->reading.joined) {
+        int64_t ignored;
+        size_t file = kprep_reader_find(plan->input, err->sample, &ignored);
+        kprep_error_at_file(err, plan->input->paths.items[file].path);
+    }
+    return st;
+}
+
+/* Fills a task's rows. *place is where it failed: the first place of the task that did. */
 static kprep_status fill(kprep_engine *engine, kprep_worker *worker, const task *t,
                          kprep_slot *slot, int64_t *place, kprep_error *err)
 {
-    const kprep_plan *plan = engine->plan;
-    int64_t bytes = plan->row_bytes;
+    int64_t bytes = engine->plan->row_bytes, made, start = t->first + t->row;
     uint8_t *dst = engine->sink->in_place ? slot->data + t->row * bytes : worker->rows.data;
-    int64_t i = 0;
-    while (i < t->count) {
-        *place = t->first + t->row + i;
-        int64_t sample = kprep_sequence_sample(engine->sequence, *place), n = 1;
-        while (i + n < t->count &&
-               kprep_sequence_sample(engine->sequence, *place + n) == sample + n)
-            n++;
-        kprep_status st = kprep_worker_make(worker, sample, n, dst + i * bytes, err);
-        if (st != KPREP_OK) {
-            if (err->sample >= 0) *place += err->sample - sample;
-            return st;
-        }
-        i += n;
+    kprep_error later;
+    kprep_error_clear(&later);
+    kprep_status st = make_rows(engine, worker, t, dst, &made, &later);
+    /* A row made before the failure may be one that the spec does not allow: then that is the first. */
+    for (int64_t i = 0; i < made; i++) {
+        *place = start + i;
+        KPREP_TRY(check_row(engine, *place, dst + i * bytes, &slot->row[t->row + i], err));
     }
-    for (i = 0; i < t->count; i++) {
-        *place = t->first + t->row + i;
-        kprep_status st = kprep_row_check(plan, dst + i * bytes, !engine->sink->in_place,
-                                          &slot->row[t->row + i], err);
-        if (st == KPREP_OK) continue;
-        err->sample = kprep_sequence_sample(engine->sequence, *place);
-        if (!plan->reading.joined) {
-            int64_t row;
-            size_t file = kprep_reader_find(plan->input, err->sample, &row);
-            kprep_error_at_file(err, plan->input->paths.items[file].path);
-        }
+    if (st != KPREP_OK) {
+        *place = start + made;
+        *err = later;
         return st;
     }
     if (engine->sink->in_place) return KPREP_OK;
