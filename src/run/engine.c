@@ -45,7 +45,7 @@ static void fail(kprep_engine *engine, int64_t place, const kprep_error *err)
 
 static bool is_cancelled(kprep_engine *engine)
 {
-    if (engine->cancel == NULL || !*engine->cancel) return false;
+    if (!kprep_is_cancelled(engine->cancel)) return false;
     pthread_mutex_lock(&engine->lock);
     engine->interrupted = true;
     atomic_store(&engine->stop, true);
@@ -298,7 +298,7 @@ bool kprep_engine_wait(kprep_engine *engine, int64_t milliseconds)
     pthread_mutex_lock(&engine->lock);
     while (engine->running > 0 && failed != ETIMEDOUT) {
         failed = pthread_cond_timedwait(&engine->changed, &engine->lock, &until);
-        if (engine->cancel != NULL && *engine->cancel && !atomic_load(&engine->stop)) {
+        if (kprep_is_cancelled(engine->cancel) && !atomic_load(&engine->stop)) {
             engine->interrupted = true; /* wakes workers that wait for a slot */
             atomic_store(&engine->stop, true);
             pthread_cond_broadcast(&engine->changed);
@@ -344,7 +344,7 @@ kprep_status kprep_engine_take(kprep_engine *engine, int64_t batch, kprep_slot *
     pthread_mutex_lock(&engine->lock);
     for (;;) {
         if (wanted->state == KPREP_SLOT_READY && wanted->batch == batch) break;
-        if (engine->cancel != NULL && *engine->cancel) {
+        if (kprep_is_cancelled(engine->cancel)) {
             st = kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
             break;
         }
