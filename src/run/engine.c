@@ -61,14 +61,29 @@ static bool is_over(const kprep_engine *engine, int64_t place)
     return engine->closing || engine->interrupted || place > engine->failed_place;
 }
 
+/* Batches take turns in a slot, in order: whoever waits for one, the earliest comes first. Otherwise a
+ * later batch could take the slot that a reader waits for an earlier one in. Under the lock. */
+static void pass_turn(const kprep_engine *engine, kprep_slot *slot)
+{
+    int64_t batches = engine->sequence->batches;
+    while (engine->done != NULL && slot->due < batches && engine->done[slot->due])
+        slot->due += engine->slot_count;
+}
+
+static void free_slot(kprep_engine *engine, kprep_slot *slot)
+{
+    slot->state = KPREP_SLOT_FREE;
+    slot->due += engine->slot_count;
+    pass_turn(engine, slot);
+}
+
 /* The slot of a task's batch, opened by whoever comes first. NULL: stopped or failed. */
 static kprep_slot *enter_slot(kprep_engine *engine, const task *t)
 {
     kprep_slot *slot = &engine->slots[t->batch % engine->slot_count];
     kprep_error err;
     pthread_mutex_lock(&engine->lock);
-    while (slot->state == KPREP_SLOT_READY ||
-           (slot->state == KPREP_SLOT_FILLING && slot->batch != t->batch)) {
+    while (slot->state == KPREP_SLOT_READY || slot->due != t->batch) {
         if (is_over(engine, t->first + t->row)) {
             pthread_mutex_unlock(&engine->lock);
             return NULL;
@@ -101,7 +116,10 @@ static kprep_status leave_slot(kprep_engine *engine, kprep_slot *slot, int64_t r
     if (atomic_fetch_sub(&slot->left, rows) != rows) return KPREP_OK;
     KPREP_TRY(engine->sink->seal(engine->sink->context, slot, err));
     pthread_mutex_lock(&engine->lock);
-    slot->state = engine->sink->keep ? KPREP_SLOT_READY : KPREP_SLOT_FREE;
+    if (engine->sink->keep)
+        slot->state = KPREP_SLOT_READY;
+    else
+        free_slot(engine, slot);
     pthread_cond_broadcast(&engine->changed);
     pthread_mutex_unlock(&engine->lock);
     return KPREP_OK;
@@ -236,6 +254,8 @@ static kprep_status make_slots(kprep_engine *engine, kprep_error *err)
     if (engine->slots == NULL) return kprep_fail_memory(err);
     for (int64_t i = 0; i < engine->slot_count; i++) {
         engine->slots[i].fd = -1;
+        engine->slots[i].due = i;
+        pass_turn(engine, &engine->slots[i]);
         engine->slots[i].row =
             kprep_calloc((size_t)engine->sequence->batch_rows, sizeof(kprep_row));
         if (engine->slots[i].row == NULL) return kprep_fail_memory(err);
@@ -370,7 +390,7 @@ kprep_status kprep_engine_take(kprep_engine *engine, int64_t batch, kprep_slot *
 void kprep_engine_give_back(kprep_engine *engine, kprep_slot *slot)
 {
     pthread_mutex_lock(&engine->lock);
-    slot->state = KPREP_SLOT_FREE;
+    free_slot(engine, slot);
     pthread_cond_broadcast(&engine->changed);
     pthread_mutex_unlock(&engine->lock);
 }
