@@ -22,7 +22,8 @@ typedef struct kprep_options {
     int32_t threads;     /**< workers; 0: the CPUs this process may use */
     int32_t sample_rows; /**< kprep_check(): rows of float arrays to read; 0: 16; below 0: none */
     bool force;          /**< kprep_run(): remove what an earlier, different job wrote */
-    const volatile int *cancel; /**< set to non-zero, by a signal handler say, to stop; may be NULL */
+    const volatile int *cancel; /**< set to non-zero, by a signal handler or another thread (there as an
+                              atomic store), to stop; may be NULL */
     void (*progress)(void *context, const kprep_progress *progress); /**< called about 10 times a second
                               from the thread that called kprep_run(); may be NULL */
     void *context;       /**< for progress */

@@ -31,8 +31,8 @@ typedef struct kprep_slot {
     /* Set when the slot is opened, under the engine's lock; read by the workers of the batch. */
     kprep_slot_state state;
     const kprep_section *section;
+    int64_t due;                /* the batch whose turn it is, or the one that has it */
     int64_t batch, first, rows; /* number among all batches; first place in the order; rows */
-    int64_t turn;               /* the batch that is the next to open it: batches pass in order */
     kprep_row *row;             /* `rows` of them; room for a whole batch */
     /* Of the sink. */
     uint8_t *data;              /* memory: the batch itself */
