@@ -223,6 +223,9 @@ static bool has_file(const kprep_folder *folder, const kprep_written *written)
 
 static void replay_line(kprep_folder *folder, const json_t *line)
 {
+    const char *times = json_string_value(json_object_get(line, "times"));
+    if (times != NULL && strlen(times) < sizeof folder->times)
+        memcpy(folder->times, times, strlen(times) + 1);
     int64_t batch = json_integer_value(json_object_get(line, "batch"));
     kprep_record record = {.sealed = true};
     if (!json_is_integer(json_object_get(line, "batch")) || batch < 0 || batch >= folder->batches)
@@ -453,6 +456,41 @@ done:
     free(manifest);
     free(journal);
     if (st != KPREP_OK) kprep_folder_close(folder);
+    return st;
+}
+
+/* Forgets what was begun, its files with it, and begins the journal anew. */
+static kprep_status begin_anew(kprep_folder *folder, kprep_error *err)
+{
+    char *manifest = kprep_folder_final(folder, "", "manifest.json");
+    char *journal = kprep_folder_final(folder, "", ".kprep/journal");
+    kprep_status st = KPREP_E_NO_MEMORY;
+    if (manifest == NULL || journal == NULL) {
+        kprep_fail_memory(err);
+    } else {
+        remove_job(folder, manifest, journal);
+        close(folder->journal);
+        memset(folder->records, 0, (size_t)folder->batches * sizeof *folder->records);
+        folder->times[0] = '\0';
+        st = start_journal(folder, journal, true, err);
+    }
+    free(manifest);
+    free(journal);
+    return st;
+}
+
+kprep_status kprep_folder_same_times(kprep_folder *folder, const char *times, bool force,
+                                     kprep_error *err)
+{
+    if (strcmp(folder->times, times) == 0) return KPREP_OK;
+    if (folder->times[0] != '\0' && !force)
+        return refuse(folder, "an input file was changed since this job's first batches were written",
+                      "write to another folder, or add --force to begin anew", err);
+    if (folder->times[0] != '\0') KPREP_TRY(begin_anew(folder, err));
+    json_t *line = json_pack("{s:s}", "times", times);
+    if (line == NULL) return kprep_fail_memory(err);
+    kprep_status st = append_line(folder, line, err);
+    json_decref(line);
     return st;
 }
 

@@ -463,3 +463,27 @@ def test_class_names_that_are_not_utf_8_keep_their_numbers(kprep, job, tmp_path)
             np.save(file, np.zeros(4, np.float32))
     kprep("run", job(input="data", labels="folder", spec={"shape": [None, 4]}, output="out"), rc=0)
     assert manifest(tmp_path / "out")["classes"] == ["a", "b", "??"]
+
+
+class TestInputThatChangesBetweenRuns:
+    """A run that stopped half-way has batches of the old input: they are not mixed with the new."""
+
+    @pytest.fixture
+    def begun(self, kprep, job, arrays, tmp_path):
+        arrays("data/0.npy", np.zeros(4, np.float32))
+        arrays("data/1.npy", np.full(4, np.nan, np.float32))
+        path = job(input={"path": "data", "samples": "file"}, spec={"shape": [None, 4]},
+                   output={"path": "out", "batch": 1})
+        kprep("run", path, "--threads", 1, rc=1)
+        assert (tmp_path / "out/x-00000.npy").exists()
+        arrays("data/1.npy", np.ones(4, np.float32))
+        return path
+
+    def test_is_refused(self, kprep, begun):
+        assert kprep("run", begun, "--json", rc=2).ids == ["plan-changed"]
+
+    def test_is_done_anew_with_force(self, kprep, begun, arrays, tmp_path):
+        arrays("data/0.npy", np.full(4, 2, np.float32))
+        kprep("run", begun, "--force", rc=0)
+        equal(rows(tmp_path / "out"), np.repeat(np.float32([[2], [1]]), 4, axis=1))
+        assert not (tmp_path / "out/.kprep").exists()
