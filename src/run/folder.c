@@ -503,13 +503,20 @@ void kprep_folder_close(kprep_folder *folder)
     *folder = (kprep_folder){.lock = -1, .journal = -1};
 }
 
-kprep_status kprep_folder_finish(kprep_folder *folder, kprep_error *err)
+void kprep_folder_sync(const kprep_folder *folder, const char *section)
 {
-    int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char *path = kprep_folder_final(folder, "", section);
+    int fd = path != NULL ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (fd >= 0) {
-        fsync(fd); /* makes the renames last; a file system that can't is no reason to fail */
+        fsync(fd); /* a file system that can't is no reason to fail */
         close(fd);
     }
+    free(path);
+}
+
+kprep_status kprep_folder_finish(kprep_folder *folder, kprep_error *err)
+{
+    kprep_folder_sync(folder, "");
     remove_work(folder);
     (void)err;
     return KPREP_OK;

@@ -47,6 +47,9 @@ kprep_status kprep_folder_same_times(kprep_folder *folder, const char *times, bo
 /* Lets it go; what is finished stays for the next run. Any state. */
 void kprep_folder_close(kprep_folder *folder);
 
+/* Makes the renames in a section's folder ("": the top) last. */
+void kprep_folder_sync(const kprep_folder *folder, const char *section);
+
 /* Removes .kprep/: the data set is complete. */
 kprep_status kprep_folder_finish(kprep_folder *folder, kprep_error *err);
 
