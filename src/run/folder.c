@@ -396,6 +396,28 @@ static kprep_status start_journal(kprep_folder *folder, const char *path, bool f
     return st;
 }
 
+/* Are the files of a complete data set there, at their length? */
+static bool is_whole(const kprep_folder *folder, const char *manifest)
+{
+    char *data;
+    size_t size, i;
+    const json_t *entry;
+    if (kprep_read_file(manifest, MANIFEST_LIMIT, &data, &size, NULL) != KPREP_OK) return false;
+    json_t *root = json_loadb(data, size, 0, NULL);
+    bool whole = root != NULL;
+    json_array_foreach(json_object_get(root, "files"), i, entry)
+    {
+        const char *name = json_string_value(json_object_get(entry, "path"));
+        kprep_written file = {.bytes = json_integer_value(json_object_get(entry, "bytes")),
+                              .hash = "known"};
+        if (name != NULL) kprep_copy_text(file.path, sizeof file.path, name);
+        whole = whole && name != NULL && has_file(folder, &file);
+    }
+    json_decref(root);
+    free(data);
+    return whole;
+}
+
 /* Decides between a new job, one to go on with, one that is complete, and somebody else's folder. */
 static kprep_status claim(kprep_folder *folder, const char *manifest, const char *journal,
                           bool force, kprep_error *err)
@@ -404,8 +426,9 @@ static kprep_status claim(kprep_folder *folder, const char *manifest, const char
     read_plan(manifest, false, old);
     read_plan(journal, true, begun);
     if (strcmp(old, folder->plan) == 0 && !force) {
-        folder->complete = true;
-        return KPREP_OK;
+        folder->complete = is_whole(folder, manifest);
+        if (folder->complete) return KPREP_OK;
+        force = true; /* our own data with a hole: written again */
     }
     bool exists = access(manifest, F_OK) == 0;
     if (old[0] != '\0' || begun[0] != '\0') {

@@ -487,3 +487,38 @@ class TestInputThatChangesBetweenRuns:
         kprep("run", begun, "--force", rc=0)
         equal(rows(tmp_path / "out"), np.repeat(np.float32([[2], [1]]), 4, axis=1))
         assert not (tmp_path / "out/.kprep").exists()
+
+
+def test_a_finished_job_with_a_file_missing_is_done_again(kprep, image_job, tmp_path):
+    path = image_job()
+    kprep("run", path, rc=0)
+    before = tree(tmp_path / "out")
+    (tmp_path / "out/x-00001.npy").unlink()
+    kprep("run", path, rc=0)
+    assert tree(tmp_path / "out") == before
+
+
+def test_a_split_can_not_take_the_manifest_s_name(kprep, image_job):
+    answer = kprep("run", image_job(output={"split": {"manifest.json": 1}}), "--json", rc=2)
+    assert answer.ids == ["bad-option"]
+
+
+class TestJoinThatRanksDoNotDecide:
+    @pytest.fixture
+    def joined(self, job, arrays):
+        def write(**keys):
+            for i in range(3):
+                arrays(f"data/{i}.npy", np.arange(32, dtype=np.float32).reshape(2, 4, 4) + 100 * i)
+            return job(input={"path": "data", "join": "channels", **keys}, pipeline=["flatten"],
+                       spec={"shape": [None, 48], "dtype": "float32"}, output="out")
+
+        return write
+
+    def test_is_not_guessed(self, kprep, joined):
+        assert kprep("check", joined(), "--json", rc=1).ids == ["ambiguous-samples"]
+
+    @pytest.mark.parametrize("axes, join", [("hwc", np.stack), ("hc", np.concatenate)])
+    def test_is_settled_by_axes(self, kprep, joined, tmp_path, axes, join):
+        kprep("run", joined(axes=axes), rc=0)
+        parts = [np.load(tmp_path / f"data/{i}.npy") for i in range(3)]
+        equal(rows(tmp_path / "out"), join(parts, axis=-1).reshape(2, 48))
