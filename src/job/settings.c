@@ -449,7 +449,8 @@ static kprep_status read_shuffle(const kprep_job *job, const kprep_value *value,
 
 static bool is_plain_name(const char *name)
 {
-    return name[0] != '\0' && name[0] != '.' && strlen(name) < sizeof((kprep_split *)0)->name &&
+    return name[0] != '\0' && name[0] != '.' && strcmp(name, "manifest.json") != 0 &&
+           strlen(name) < sizeof((kprep_split *)0)->name &&
            name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")] ==
                '\0';
 }

@@ -417,6 +417,20 @@ static kprep_status add_ambiguous(const kprep_plan *plan, kprep_problems *proble
     return kprep_problems_add(problems, &problem) == KPREP_OK ? KPREP_OK : kprep_fail_memory(err);
 }
 
+/* The ranks of sample and spec say whether files are stacked or concatenated; where the sample has more
+ * axes than the spec, they do not. */
+static kprep_status add_ambiguous_join(const kprep_plan *plan, kprep_problems *problems,
+                                       kprep_error *err)
+{
+    kprep_error problem;
+    kprep_fail(&problem, KPREP_E_AMBIGUOUS_SAMPLES,
+               "the files can be joined on their last axis and stacked on a new one, and both fit");
+    kprep_error_expected(&problem, "input.axes with c for the axis that they are joined on");
+    kprep_error_help(&problem, "for arrays of (h, w): axes: hwc stacks them, axes: hc joins them on w");
+    place_problem(plan, &plan->input->kinds[0], &problem);
+    return kprep_problems_add(problems, &problem) == KPREP_OK ? KPREP_OK : kprep_fail_memory(err);
+}
+
 /* Judges all readings; keeps the one that fits, or else the one that is nearest. */
 static kprep_status choose_reading(kprep_plan *plan, kprep_problems *problems, kprep_error *err)
 {
@@ -424,12 +438,13 @@ static kprep_status choose_reading(kprep_plan *plan, kprep_problems *problems, k
     judgement judged[MAX_READINGS] = {{0}};
     kprep_status st = KPREP_OK;
     size_t n = list_readings(plan, readings), best = 0;
-    bool fits[2] = {false, false}; /* by file, by row */
+    bool fits[2] = {false, false}, twice = false; /* by file, by row; joined in both ways */
     for (size_t i = 0; i < n; i++) {
         KPREP_TRY_GOTO(st, judge(plan, &readings[i], &judged[i], err), done);
         bool fit = kprep_problems_count(judged[i].problems) == 0;
         bool best_fits = kprep_problems_count(judged[best].problems) == 0;
         if (i > 0 && !best_fits && (fit || judged[i].agreement > judged[best].agreement)) best = i;
+        twice |= fit && fits[readings[i].by_row];
         fits[readings[i].by_row] |= fit;
     }
     /* Judging leaves the plan as of the last reading. */
@@ -445,7 +460,10 @@ static kprep_status choose_reading(kprep_plan *plan, kprep_problems *problems, k
             goto done;
         }
     }
-    if (fits[0] && fits[1]) st = add_ambiguous(plan, problems, err);
+    if (fits[0] && fits[1])
+        st = add_ambiguous(plan, problems, err);
+    else if (twice && plan->reading.spatial + 1 > plan->wanted->rank - 1)
+        st = add_ambiguous_join(plan, problems, err);
 done:
     for (size_t i = 0; i < n; i++) kprep_problems_free(&judged[i].problems);
     return st;

@@ -62,4 +62,8 @@ void kprep_plan_part(const kprep_plan *plan, const kprep_header *header, kprep_d
  * that come from a file. */
 void kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33]);
 
+/* Hash of when the input files were changed, in the same form. It is no part of the plan: a copy of the
+ * data is the same data. */
+void kprep_plan_times(const kprep_plan *plan, char out[33]);
+
 #endif

@@ -295,6 +295,7 @@ kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *fo
     for (size_t i = 0; st == KPREP_OK && i < context->sequence.section_count; i++) {
         kprep_written csv;
         st = write_samples(context, folder, &context->sequence.sections[i], &csv, err);
+        kprep_folder_sync(folder, context->sequence.sections[i].name);
         if (st == KPREP_OK)
             json_array_append_new(tables, json_pack("{s:s, s:I, s:s}", "path", csv.path, "bytes",
                                                     (json_int_t)csv.bytes, "xxh128", csv.hash));
@@ -303,6 +304,7 @@ kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *fo
     char *text = st == KPREP_OK ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
     char *whole = text != NULL ? kprep_asprintf("%s\n", text) : NULL;
     if (st == KPREP_OK && whole == NULL) st = kprep_fail_memory(err);
+    kprep_folder_sync(folder, ""); /* all else is there for good before the manifest says so */
     if (st == KPREP_OK)
         st = kprep_write_file(folder, "", "manifest.json", whole, strlen(whole), NULL, err);
     free(whole);
