@@ -87,7 +87,8 @@ void support_npy(const char *path, const char *descr, const int64_t *shape, int 
                  const void *data, size_t n)
 {
     char head[256];
-    int used = snprintf(head, sizeof head, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
+    int used =
+        snprintf(head, sizeof head, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
     for (int i = 0; i < rank; i++)
         used += snprintf(head + used, sizeof head - (size_t)used, "%lld,", (long long)shape[i]);
     used += snprintf(head + used, sizeof head - (size_t)used, "), }");

@@ -1,5 +1,5 @@
-/* support.h: what tests of whole jobs share: a temporary folder, and files in it that the library had
- * no hand in. Everything fails the test that calls it if it does not work. */
+/* support.h: what tests of whole jobs share: a temporary folder, and files in it that the library
+ * had no hand in. Everything fails the test that calls it if it does not work. */
 #ifndef TESTS_SUPPORT_H
 #define TESTS_SUPPORT_H
 
@@ -33,7 +33,7 @@ void support_npy(const char *path, const char *descr, const int64_t *shape, int 
 /* A float32 array whose elements are 0, 1, 2 ... in C order, plus base. */
 void support_ramp(const char *path, const int64_t *shape, int rank, float base);
 
-/* A PNG by libpng; channels 1 to 4, bits 8 or 16; sample k is (k * 7 + seed) modulo 256 in each byte. */
+/* A PNG by libpng; channels 1 to 4, bits 8 or 16; byte k of it is (k * 7 + seed) modulo 256. */
 void support_png(const char *path, int width, int height, int channels, int bits, int seed);
 
 /* Writes FOLDER/NAME with a job and loads it. */

@@ -20,7 +20,8 @@ static volatile int cancel;
 static void on_signal(int number)
 {
     if (cancel) _exit(128 + number); /* the second time: at once */
-    __atomic_store_n(&cancel, 1, __ATOMIC_RELAXED); /* workers read it meanwhile */
+    /* Workers read it meanwhile. */
+    __atomic_store_n(&cancel, 1, __ATOMIC_RELAXED);
 }
 
 static void catch_signals(void)

@@ -137,8 +137,8 @@ static kprep_status make_rows(const kprep_engine *engine, kprep_worker *worker, 
         while (*made + n < t->count &&
                kprep_sequence_sample(engine->sequence, place + n) == sample + n)
             n++;
-        kprep_status st = kprep_worker_make(worker, sample, n,
-                                            dst + *made * engine->plan->row_bytes, err);
+        kprep_status st =
+            kprep_worker_make(worker, sample, n, dst + *made * engine->plan->row_bytes, err);
         if (st != KPREP_OK) {
             if (err->sample >= 0) *made += err->sample - sample;
             return st;

@@ -68,26 +68,27 @@ static void every_key(void **state)
 {
     (void)state;
     kprep_settings s;
-    kprep_job *job = read_job("input:\n"
-                              "  path: [a/, /b/*.npy]\n"
-                              "  samples: row\n"
-                              "  join: channels\n"
-                              "  by: file\n"
-                              "  order: bytes\n"
-                              "  axes: hwc\n"
-                              "  depth: 8\n"
-                              "  exif: apply\n"
-                              "  match: position\n"
-                              "  broadcast: false\n"
-                              "like: pillow\n"
-                              "labels: folder\n"
-                              "pipeline: [{resize: [224, 200]}, flatten]\n"
-                              "spec: m.keras\n"
-                              "output: {path: out, batch: 7, shuffle: {seed: 9},\n"
-                              "         split: {train: 3/4, rest: 0.25}}\n"
-                              "on_error: fail\n"
-                              "limits: {pixels: 10, sample_bytes: 2MiB, memory: 1.5GB, files: 12}\n",
-                              &s);
+    kprep_job *job =
+        read_job("input:\n"
+                 "  path: [a/, /b/*.npy]\n"
+                 "  samples: row\n"
+                 "  join: channels\n"
+                 "  by: file\n"
+                 "  order: bytes\n"
+                 "  axes: hwc\n"
+                 "  depth: 8\n"
+                 "  exif: apply\n"
+                 "  match: position\n"
+                 "  broadcast: false\n"
+                 "like: pillow\n"
+                 "labels: folder\n"
+                 "pipeline: [{resize: [224, 200]}, flatten]\n"
+                 "spec: m.keras\n"
+                 "output: {path: out, batch: 7, shuffle: {seed: 9},\n"
+                 "         split: {train: 3/4, rest: 0.25}}\n"
+                 "on_error: fail\n"
+                 "limits: {pixels: 10, sample_bytes: 2MiB, memory: 1.5GB, files: 12}\n",
+                 &s);
     assert_int_equal(s.path_count, 2);
     assert_string_equal(s.paths[0], "a/");
     assert_string_equal(s.paths[1], "/b/*.npy");
@@ -288,14 +289,10 @@ static void set_and_fail(void **state)
         const char *key, *yaml;
         kprep_status status;
     } cases[] = {
-        {"output.batch", "0", KPREP_E_BAD_OPTION},
-        {"output.bacth", "3", KPREP_E_UNKNOWN_KEY},
-        {"nothing", "3", KPREP_E_UNKNOWN_KEY},
-        {"nothing.below", "3", KPREP_E_UNKNOWN_KEY},
-        {"pipeline.resize", "3", KPREP_E_BAD_OPTION},
-        {"pipeline", "[resize]", KPREP_E_BAD_OPTION},
-        {"input", "[", KPREP_E_BAD_OPTION},
-        {"limits.files", "[1]", KPREP_E_BAD_OPTION},
+        {"output.batch", "0", KPREP_E_BAD_OPTION},    {"output.bacth", "3", KPREP_E_UNKNOWN_KEY},
+        {"nothing", "3", KPREP_E_UNKNOWN_KEY},        {"nothing.below", "3", KPREP_E_UNKNOWN_KEY},
+        {"pipeline.resize", "3", KPREP_E_BAD_OPTION}, {"pipeline", "[resize]", KPREP_E_BAD_OPTION},
+        {"input", "[", KPREP_E_BAD_OPTION},           {"limits.files", "[1]", KPREP_E_BAD_OPTION},
     };
     kprep_job *job;
     kprep_error err;
@@ -392,7 +389,8 @@ static void load_fails(void **state)
 {
     kprep_job *job = NULL;
     kprep_error err;
-    assert_int_equal(kprep_job_load(support_path(*state, "none.yaml"), &job, &err), KPREP_E_NOT_FOUND);
+    assert_int_equal(kprep_job_load(support_path(*state, "none.yaml"), &job, &err),
+                     KPREP_E_NOT_FOUND);
     assert_null(job);
     assert_int_equal(kprep_exit_code(&err), 2);
     const char *path = support_path(*state, "bad.yaml");

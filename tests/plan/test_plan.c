@@ -16,7 +16,7 @@ typedef struct planned {
     kprep_problems *problems;
 } planned;
 
-/* Plans a job from text. What does not fit is in problems; a job that can't be planned fails the test. */
+/* Plans a job from text. What does not fit is in problems; what can't be planned fails the test. */
 static planned *plan_job(const char *folder, const char *text)
 {
     planned *p = calloc(1, sizeof *p); /* a plan points to its settings and input */
@@ -93,7 +93,8 @@ static void readings(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[256];
-        snprintf(text, sizeof text, "input: {path: [a.npy, b.npy], samples: %s}\nspec: {shape: %s}\n",
+        snprintf(text, sizeof text,
+                 "input: {path: [a.npy, b.npy], samples: %s}\nspec: {shape: %s}\n",
                  cases[i].samples, cases[i].shape);
         planned *p = plan_job(*state, text);
         expect_fit(p);
@@ -104,7 +105,8 @@ static void readings(void **state)
         assert_int_equal(p->input.files[1].first, 10);
         drop(p);
     }
-    planned *p = plan_job(*state, "input: {path: a.npy, samples: file}\nspec: {shape: [null, 10, 4, 6]}\n");
+    planned *p =
+        plan_job(*state, "input: {path: a.npy, samples: file}\nspec: {shape: [null, 10, 4, 6]}\n");
     expect_fit(p);
     assert_int_equal(p->plan.samples, 1);
     expect_shape(&p->plan.data, "(10, 4, 6)");
@@ -125,7 +127,7 @@ static void ambiguous(void **state)
     assert_int_equal(kprep_exit_code(&problem), 1);
     assert_non_null(strstr(problem.help, "samples: row"));
     planned *p = plan_job(*state, "input: {path: a.npy, samples: file}\npipeline: [flatten]\n"
-                                 "spec: {shape: [null, null]}\n");
+                                  "spec: {shape: [null, null]}\n");
     expect_fit(p);
     expect_shape(&p->plan.result, "(240,)");
     drop(p);
@@ -150,7 +152,8 @@ static void joined(void **state)
         snprintf(text, sizeof text, "f/f%d.npy", i);
         ramp(*state, text, 3, 10, 4, 6);
     }
-    planned *p = plan_job(*state, "input: {path: f, join: channels}\nspec: {shape: [null, 4, 6, 12]}\n");
+    planned *p =
+        plan_job(*state, "input: {path: f, join: channels}\nspec: {shape: [null, 4, 6, 12]}\n");
     expect_fit(p);
     assert_true(p->plan.reading.joined && p->plan.reading.by_row);
     assert_int_equal(p->plan.reading.spatial, 2);
@@ -164,7 +167,8 @@ static void joined(void **state)
     /* Equal rank: concatenated on the last axis. (10, 4, 6) and (10, 4, 5): (4, 11). */
     ramp(*state, "g/a.npy", 3, 10, 4, 6);
     ramp(*state, "g/b.npy", 3, 10, 4, 5);
-    p = plan_job(*state, "input: {path: g, join: channels, samples: row}\nspec: {shape: [null, 4, 11]}\n");
+    p = plan_job(*state,
+                 "input: {path: g, join: channels, samples: row}\nspec: {shape: [null, 4, 11]}\n");
     expect_fit(p);
     assert_int_equal(p->plan.reading.spatial, 1);
     assert_int_equal(p->plan.channel[1], 6);
@@ -188,7 +192,8 @@ static void joined_misfits(void **state)
     ramp(*state, "rows/a.npy", 3, 10, 4, 6);
     ramp(*state, "rows/b.npy", 3, 9, 4, 6);
     kprep_error problem = expect_problem(
-        *state, "input: {path: rows, join: channels, samples: row}\nspec: {shape: [null, 4, 6, 2]}\n",
+        *state,
+        "input: {path: rows, join: channels, samples: row}\nspec: {shape: [null, 4, 6, 2]}\n",
         KPREP_E_AXIS_SIZE);
     assert_int_equal(problem.axis, 'n');
     assert_non_null(strstr(problem.message, "b.npy"));
@@ -196,13 +201,15 @@ static void joined_misfits(void **state)
     ramp(*state, "sizes/a.npy", 3, 10, 4, 6);
     ramp(*state, "sizes/b.npy", 3, 10, 5, 6);
     problem = expect_problem(
-        *state, "input: {path: sizes, join: channels, samples: row}\nspec: {shape: [null, 4, 6, 2]}\n",
+        *state,
+        "input: {path: sizes, join: channels, samples: row}\nspec: {shape: [null, 4, 6, 2]}\n",
         KPREP_E_AXIS_SIZE);
     assert_non_null(strstr(problem.message, "b.npy"));
     ramp(*state, "types/a.npy", 3, 2, 1, 1);
     support_npy(support_path(*state, "types/b.npy"), "|u1", (const int64_t[]){2, 1, 1}, 3, "ab", 2);
     expect_problem(
-        *state, "input: {path: types, join: channels, samples: row}\nspec: {shape: [null, 1, 1, 2]}\n",
+        *state,
+        "input: {path: types, join: channels, samples: row}\nspec: {shape: [null, 1, 1, 2]}\n",
         KPREP_E_DTYPE);
 }
 
@@ -223,7 +230,8 @@ static void mixed_depth(void **state)
     }
     assert_true(found);
     drop(p);
-    p = plan_job(*state, "input: {path: p, depth: 8}\nspec: {shape: [null, 2, 3, 1], dtype: uint8}\n");
+    p = plan_job(*state,
+                 "input: {path: p, depth: 8}\nspec: {shape: [null, 2, 3, 1], dtype: uint8}\n");
     expect_fit(p);
     drop(p);
 }
@@ -246,8 +254,9 @@ static void sizes_that_differ(void **state)
     expect_shape(&p->plan.result, "(5, 5, 3)");
     assert_int_equal(p->plan.row_bytes, 75);
     drop(p);
-    problem = expect_problem(*state, "input: p\nlimits: {sample_bytes: 20}\n"
-                                     "spec: {shape: [null, null, null, 3], dtype: uint8}\n",
+    problem = expect_problem(*state,
+                             "input: p\nlimits: {sample_bytes: 20}\n"
+                             "spec: {shape: [null, null, null, 3], dtype: uint8}\n",
                              KPREP_E_TOO_LARGE);
     assert_int_equal(problem.count, 2); /* 24 bytes; the first one has 18 */
 }
@@ -258,19 +267,22 @@ static void exif(void **state)
     kprep_file_info info;
     kprep_error err;
     char path[512], text[768];
-    assert_int_equal(kprep_inspect("../fixtures/images/exif_orient6.png", false, &info, &err), KPREP_OK);
+    assert_int_equal(kprep_inspect("../fixtures/images/exif_orient6.png", false, &info, &err),
+                     KPREP_OK);
     assert_int_equal(info.orientation, 6);
     assert_int_not_equal(info.shape[0], info.shape[1]);
     assert_non_null(realpath("../fixtures/images/exif_orient6.png", path));
     static const struct {
         const char *more;
         bool turned;
-    } cases[] = {{"", false},          {", exif: ignore", false}, {", exif: apply", true},
+    } cases[] = {{"", false},
+                 {", exif: ignore", false},
+                 {", exif: apply", true},
                  {"}\nlike: opencv\nlimits: {files: 9", true}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         snprintf(text, sizeof text,
-                 "input: {path: '%s'%s}\nspec: {shape: [null, null, null, 3], dtype: uint8}\n", path,
-                 cases[i].more);
+                 "input: {path: '%s'%s}\nspec: {shape: [null, null, null, 3], dtype: uint8}\n",
+                 path, cases[i].more);
         planned *p = plan_job(*state, text);
         expect_fit(p);
         assert_int_equal(p->plan.data.shape[0], info.shape[cases[i].turned ? 1 : 0]);
@@ -319,7 +331,7 @@ static void wrong_axes(void **state)
         KPREP_E_BAD_OPTION);
     assert_non_null(strstr(problem.message, "input.axes"));
     planned *p = plan_job(*state, "input: {path: a.npy, samples: row, axes: wh}\n"
-                                 "pipeline: [transpose: [h, w]]\nspec: {shape: [null, 6, 4]}\n");
+                                  "pipeline: [transpose: [h, w]]\nspec: {shape: [null, 6, 4]}\n");
     expect_fit(p);
     assert_string_equal(p->plan.data.axes, "wh");
     assert_string_equal(p->plan.result.axes, "hw");
@@ -335,8 +347,10 @@ static void hash_of(const char *folder, const char *text, char out[33])
     drop(p);
 }
 
-#define HASHED                                                                                     \
-    "input: {path: in, samples: row}\nspec: {shape: [null, 4, 6]}\noutput: {path: out, batch: 8}\n"
+#define INPUT  "input: {path: in, samples: row}\n"
+#define SPEC   "spec: {shape: [null, 4, 6]}\n"
+#define OUTPUT "output: {batch: 8}\n"
+#define HASHED INPUT SPEC OUTPUT
 
 static void hash_stays(void **state)
 {
@@ -344,9 +358,9 @@ static void hash_stays(void **state)
         HASHED,
         HASHED "limits: {memory: 1GiB, files: 5, pixels: 100, sample_bytes: 1MiB}\n",
         HASHED "on_error: fail\nlike: keras\nlabels: none\npipeline: []\n",
-        "input: {path: in, samples: row}\nspec: {shape: [null, 4, 6]}\noutput: {path: b, batch: 8}\n",
-        "input: {path: ./in/, samples: row}\nspec: {shape: [null, 4, 6]}\noutput: {batch: 8}\n",
-        "input: {path: moved/in, samples: row}\nspec: {shape: [null, 4, 6]}\noutput: {batch: 8}\n",
+        INPUT SPEC "output: {path: elsewhere, batch: 8}\n",
+        "input: {path: ./in/, samples: row}\n" SPEC OUTPUT,
+        "input: {path: moved/in, samples: row}\n" SPEC OUTPUT,
     };
     char first[33], other[33];
     ramp(*state, "in/a.npy", 3, 10, 4, 6);
@@ -362,9 +376,6 @@ static void hash_stays(void **state)
 
 static void hash_changes(void **state)
 {
-#define INPUT "input: {path: in, samples: row}\n"
-#define SPEC "spec: {shape: [null, 4, 6]}\n"
-#define OUTPUT "output: {batch: 8}\n"
     static const char *const different[] = {
         HASHED,
         HASHED "like: pillow\n",
@@ -414,10 +425,10 @@ static void hash_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(readings),    IN_FOLDER(ambiguous),         IN_FOLDER(nearest_reading),
-        IN_FOLDER(joined),      IN_FOLDER(joined_misfits),    IN_FOLDER(mixed_depth),
-        IN_FOLDER(exif),        IN_FOLDER(sizes_that_differ), IN_FOLDER(kinds),
-        IN_FOLDER(wrong_axes),  IN_FOLDER(hash_stays),        IN_FOLDER(hash_changes),
+        IN_FOLDER(readings),   IN_FOLDER(ambiguous),         IN_FOLDER(nearest_reading),
+        IN_FOLDER(joined),     IN_FOLDER(joined_misfits),    IN_FOLDER(mixed_depth),
+        IN_FOLDER(exif),       IN_FOLDER(sizes_that_differ), IN_FOLDER(kinds),
+        IN_FOLDER(wrong_axes), IN_FOLDER(hash_stays),        IN_FOLDER(hash_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

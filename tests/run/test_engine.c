@@ -15,7 +15,7 @@ typedef struct recorder {
     pthread_mutex_t lock;
     float values[BATCHES][BATCH][WIDTH];
     int opened[BATCHES], rows[BATCHES], sealed[BATCHES], dropped[BATCHES];
-    int64_t last_open[8];          /* by slot: the batch before */
+    int64_t last_open[8]; /* by slot: the batch before */
     kprep_slot *slots[8];
     bool in_order;
     int64_t fail_open, fail_rows, fail_seal; /* a batch, or -1 */
@@ -86,7 +86,8 @@ static int setup(void **state)
                          "input: {path: x.npy, samples: row}\nspec: {shape: [null, 3]}\n"
                          "output: {batch: 9}\n");
     f->problems = kprep_problems_new();
-    if (kprep_context_open(&f->context, f->job, NULL, KPREP_TO_LOOK, f->problems, &err) != KPREP_OK ||
+    if (kprep_context_open(&f->context, f->job, NULL, KPREP_TO_LOOK, f->problems, &err) !=
+            KPREP_OK ||
         !f->context.planned)
         return -1;
     assert_int_equal(f->context.sequence.batches, BATCHES);
@@ -245,10 +246,14 @@ static void cancelled_before(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_JOB(one_thread_one_slot),       WITH_JOB(eight_threads_one_slot),
-        WITH_JOB(eight_threads_three_slots), WITH_JOB(two_threads_eight_slots),
-        WITH_JOB(finished_batches),          WITH_JOB(open_fails),
-        WITH_JOB(rows_fail),                 WITH_JOB(seal_fails),
+        WITH_JOB(one_thread_one_slot),
+        WITH_JOB(eight_threads_one_slot),
+        WITH_JOB(eight_threads_three_slots),
+        WITH_JOB(two_threads_eight_slots),
+        WITH_JOB(finished_batches),
+        WITH_JOB(open_fails),
+        WITH_JOB(rows_fail),
+        WITH_JOB(seal_fails),
         WITH_JOB(cancelled_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

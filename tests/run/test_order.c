@@ -27,8 +27,9 @@ static void permutations(void **state)
     expect_order(0, (const int64_t[]){0, 7, 8, 6, 9, 5, 1, 3, 2, 4}, 10);
     expect_order(42, (const int64_t[]){2, 4, 5, 0, 9, 8, 1, 7, 3, 6}, 10);
     expect_order(123, (const int64_t[]){1, 0, 8, 9, 5, 7, 6, 4, 2, 3}, 10);
-    expect_order(7, (const int64_t[]){17, 11, 0, 9, 16, 10, 15, 19, 8, 1,
-                                      14, 2,  3, 12, 18, 6, 5, 13, 7, 4}, 20);
+    expect_order(
+        7, (const int64_t[]){17, 11, 0, 9, 16, 10, 15, 19, 8, 1, 14, 2, 3, 12, 18, 6, 5, 13, 7, 4},
+        20);
     expect_order(5, (const int64_t[]){0}, 1);
 }
 
@@ -123,8 +124,8 @@ static void splits(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(permutations), cmocka_unit_test(every_sample_once),
-        cmocka_unit_test(plain_batches), cmocka_unit_test(splits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(permutations),
+                                       cmocka_unit_test(every_sample_once),
+                                       cmocka_unit_test(plain_batches), cmocka_unit_test(splits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,7 +76,8 @@ static void batches_of(void **state, int threads)
         assert_int_equal(batch.x.strides[2], 4);
         assert_int_equal((uintptr_t)batch.x.data % 64, 0);
         assert_null(batch.y.data);
-        for (int64_t i = 0; i < rows; i++) expect_row((const float *)batch.x.data + 12 * i, 5 * b + i);
+        for (int64_t i = 0; i < rows; i++)
+            expect_row((const float *)batch.x.data + 12 * i, 5 * b + i);
         kprep_pipeline_release(pipeline, &batch);
         assert_null(batch.x.data);
         kprep_pipeline_release(pipeline, &batch); /* a second time does nothing */
@@ -110,10 +111,11 @@ static void shuffled(void **state)
 {
     static const int64_t order[] = {7, 0, 4, 2, 1, 3, 5, 6};
     support_ramp(support_path(*state, "x.npy"), (const int64_t[]){8, 2}, 2, 0);
-    kprep_job *job = support_job(*state, "job.yaml",
-                                 "input: {path: x.npy, samples: row}\n"
-                                 "spec: {shape: [null, 2]}\n"
-                                 "output: {batch: 3, shuffle: {seed: 42}, split: {a: 0.5, b: 0.5}}\n");
+    kprep_job *job =
+        support_job(*state, "job.yaml",
+                    "input: {path: x.npy, samples: row}\n"
+                    "spec: {shape: [null, 2]}\n"
+                    "output: {batch: 3, shuffle: {seed: 42}, split: {a: 0.5, b: 0.5}}\n");
     kprep_pipeline *pipeline = open_job(job, 2, NULL);
     int64_t place = 0;
     static const int64_t rows[] = {3, 1, 3, 1};
@@ -137,7 +139,8 @@ static void holding(void **state)
     kprep_error err;
     size_t count = 0;
     kprep_status st;
-    while (count < 8 && (st = kprep_pipeline_next(pipeline, &held[count], &err)) == KPREP_OK) count++;
+    while (count < 8 && (st = kprep_pipeline_next(pipeline, &held[count], &err)) == KPREP_OK)
+        count++;
     assert_int_equal(st, KPREP_E_ARGUMENT);
     assert_in_range(count, 2, 7);
     for (size_t i = 0; i < count; i++) {
@@ -194,7 +197,8 @@ static void cancelled(void **state)
     assert_in_range(more, 0, 6);
     kprep_pipeline_close(&pipeline);
     const kprep_options options = {.cancel = &cancel};
-    assert_int_equal(kprep_pipeline_open(job, &options, &pipeline, NULL, &err), KPREP_E_INTERRUPTED);
+    assert_int_equal(kprep_pipeline_open(job, &options, &pipeline, NULL, &err),
+                     KPREP_E_INTERRUPTED);
     assert_null(pipeline);
     kprep_job_free(&job);
 }
@@ -250,7 +254,8 @@ static kprep_job *bad_rows(const char *folder, const char *spec, const char *pip
     char text[512];
     for (int i = 0; i < 300; i++) data[i][0] = data[i][1] = 1.0f;
     for (size_t i = 0; i < count; i++) data[bad[i]][1] = with[i];
-    support_npy(support_path(folder, "bad.npy"), "<f4", (const int64_t[]){300, 2}, 2, data, sizeof data);
+    support_npy(support_path(folder, "bad.npy"), "<f4", (const int64_t[]){300, 2}, 2, data,
+                sizeof data);
     snprintf(text, sizeof text,
              "input: {path: bad.npy, samples: row}\npipeline: %s\nspec: %s\noutput: {batch: 8}\n",
              pipeline, spec);
@@ -347,10 +352,12 @@ static void labels(void **state)
     support_png(support_path(*state, "photos/cat/1.png"), 3, 2, 3, 8, 0);
     support_png(support_path(*state, "photos/owl/1.png"), 3, 2, 3, 8, 50);
     support_png(support_path(*state, "photos/owl/2.png"), 3, 2, 3, 8, 90);
-    support_write(support_path(*state, "photos/dog/notes.txt"), "none", 4); /* a class without images */
-    kprep_job *job = support_job(*state, "job.yaml",
-                                 "input: photos\nlabels: folder\n"
-                                 "spec: {shape: [null, 2, 3, 3], dtype: uint8}\noutput: {batch: 2}\n");
+    support_write(support_path(*state, "photos/dog/notes.txt"), "none",
+                  4); /* a class without images */
+    kprep_job *job =
+        support_job(*state, "job.yaml",
+                    "input: photos\nlabels: folder\n"
+                    "spec: {shape: [null, 2, 3, 3], dtype: uint8}\noutput: {batch: 2}\n");
     static const int32_t expected[] = {0, 2, 2};
     static const int seeds[] = {0, 50, 90};
     kprep_pipeline *pipeline = open_job(job, 2, NULL);
@@ -383,9 +390,10 @@ static void refused(void **state)
     kprep_error err;
     kprep_problems *problems = kprep_problems_new();
     support_ramp(support_path(*state, "x.npy"), (const int64_t[]){8, 2}, 2, 0);
-    kprep_job *job = support_job(*state, "job.yaml",
-                                 "input: {path: x.npy, samples: row}\nspec: {shape: [null, 2, 3]}\n");
-    assert_int_equal(kprep_pipeline_open(job, NULL, &pipeline, problems, &err), KPREP_E_MISSING_AXIS);
+    kprep_job *job = support_job(
+        *state, "job.yaml", "input: {path: x.npy, samples: row}\nspec: {shape: [null, 2, 3]}\n");
+    assert_int_equal(kprep_pipeline_open(job, NULL, &pipeline, problems, &err),
+                     KPREP_E_MISSING_AXIS);
     assert_null(pipeline);
     assert_int_equal(kprep_problems_count(problems), 1);
     assert_int_equal(kprep_exit_code(&err), 1);
@@ -420,11 +428,11 @@ static void no_samples(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(one_thread),    IN_FOLDER(two_threads),   IN_FOLDER(eight_threads),
-        IN_FOLDER(shuffled),      IN_FOLDER(holding),       IN_FOLDER(early_close),
-        IN_FOLDER(cancelled),     IN_FOLDER(other_threads), IN_FOLDER(first_failure),
-        IN_FOLDER(changed_file),  IN_FOLDER(labels),        IN_FOLDER(first_failure_of_two_kinds),
-        IN_FOLDER(refused),       IN_FOLDER(no_samples),
+        IN_FOLDER(one_thread),   IN_FOLDER(two_threads),   IN_FOLDER(eight_threads),
+        IN_FOLDER(shuffled),     IN_FOLDER(holding),       IN_FOLDER(early_close),
+        IN_FOLDER(cancelled),    IN_FOLDER(other_threads), IN_FOLDER(first_failure),
+        IN_FOLDER(changed_file), IN_FOLDER(labels),        IN_FOLDER(first_failure_of_two_kinds),
+        IN_FOLDER(refused),      IN_FOLDER(no_samples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,12 +20,13 @@ static void add_file(char *list, size_t size, const char *path, const char *name
     char *data = support_read(path, &n), hash[33];
     XXH128_hash_t h = XXH3_128bits(data, n);
     kprep_hash_text(h.high64, h.low64, hash);
-    snprintf(list + used, size - used, "%s{\"path\": \"%s\", %s \"bytes\": %zu, \"xxh128\": \"%s\"}",
-             used > 0 ? ", " : "", name, extra, n, hash);
+    snprintf(list + used, size - used,
+             "%s{\"path\": \"%s\", %s \"bytes\": %zu, \"xxh128\": \"%s\"}", used > 0 ? ", " : "",
+             name, extra, n, hash);
     free(data);
 }
 
-/* Two batches of (None, 2) float32 with values 0 ... 5, labels and a table. values may be other ones. */
+/* Two batches of (None, 2) float32 with the six values, labels and a table. */
 static void write_set(void **state, const float *values, const char *spec)
 {
     static const int32_t labels[] = {0, 1, 1};
@@ -40,11 +41,12 @@ static void write_set(void **state, const float *values, const char *spec)
     add_file(files, sizeof files, at(state, "y-00000.npy"), "y-00000.npy",
              "\"array\": \"y\", \"rows\": 3,");
     add_file(tables, sizeof tables, at(state, "samples.csv"), "samples.csv", "");
-    int n = snprintf(text, sizeof text,
-                     "{\"spec\": %s, \"arrays\": {\"x\": {\"shape\": [3, 2], \"dtype\": \"float32\"}, "
-                     "\"y\": {\"shape\": [3], \"dtype\": \"int32\"}}, "
-                     "\"files\": [%s], \"tables\": [%s]}",
-                     spec, files, tables);
+    int n =
+        snprintf(text, sizeof text,
+                 "{\"spec\": %s, \"arrays\": {\"x\": {\"shape\": [3, 2], \"dtype\": \"float32\"}, "
+                 "\"y\": {\"shape\": [3], \"dtype\": \"int32\"}}, "
+                 "\"files\": [%s], \"tables\": [%s]}",
+                 spec, files, tables);
     assert_in_range(n, 1, (int)sizeof text - 1);
     support_write(at(state, "manifest.json"), text, (size_t)n);
 }
@@ -94,9 +96,9 @@ static void missing_short_long_changed(void **state)
     free(data);
     support_append(at(state, "y-00000.npy"), "!");
     support_write(at(state, "samples.csv"), "batch,rov\n", 10);
-    static const char *const wanted[] = {"not-found",     "x-00000.npy", "truncated",
+    static const char *const wanted[] = {"not-found",     "x-00000.npy",   "truncated",
                                          "x-00001.npy",   "hash-mismatch", "y-00000.npy",
-                                         "hash-mismatch", "samples.csv", NULL};
+                                         "hash-mismatch", "samples.csv",   NULL};
     expect(state, wanted);
 }
 
@@ -131,7 +133,8 @@ static void wrong_values(void **state)
 static void edit(void **state, const char *from, const char *to)
 {
     char text[8192];
-    char *manifest = support_read(at(state, "manifest.json"), NULL), *place = strstr(manifest, from);
+    char *manifest = support_read(at(state, "manifest.json"), NULL),
+         *place = strstr(manifest, from);
     assert_non_null(place);
     int n = snprintf(text, sizeof text, "%.*s%s%s", (int)(place - manifest), manifest, to,
                      place + strlen(from));
@@ -143,7 +146,8 @@ static void wrong_manifest(void **state)
 {
     write_set(state, plain, any);
     edit(state, "[3, 2]", "[3, 1, 2]");
-    expect(state, (const char *const[]){"axis-size", "x-00000.npy", "axis-size", "x-00001.npy", NULL});
+    expect(state,
+           (const char *const[]){"axis-size", "x-00000.npy", "axis-size", "x-00001.npy", NULL});
     write_set(state, plain, any);
     edit(state, "\"rows\": 1", "\"rows\": 4");
     expect(state, (const char *const[]){"axis-size", "x-00001.npy", NULL});
@@ -166,7 +170,8 @@ static void no_manifest(void **state)
     expect(state, (const char *const[]){"not-found", "manifest.json", NULL});
     support_write(at(state, "manifest.json"), "{\"files\": 3}", 12);
     expect(state, (const char *const[]){"corrupt", "manifest.json", NULL});
-    assert_int_equal(kprep_verify(at(state, "none"), NULL, problems, NULL, &err), KPREP_E_NOT_FOUND);
+    assert_int_equal(kprep_verify(at(state, "none"), NULL, problems, NULL, &err),
+                     KPREP_E_NOT_FOUND);
     assert_int_equal(kprep_exit_code(&err), 3);
     kprep_problems_free(&problems);
 }

@@ -1,4 +1,4 @@
-/* The tables of stages, codecs and spec readers: an entry that lacks help, an example or a test fails. */
+/* The tables of stages, codecs and spec readers: an entry without help, example or test fails. */
 #include "support.h"
 
 #include <stdio.h>
@@ -31,7 +31,8 @@ static void stage_texts(void **state)
         const size_t n = strlen(stage->name);
         if (strncmp(stage->example, stage->name, n) != 0 ||
             (stage->example[n] != '\0' && stage->example[n] != ' '))
-            fail_msg("%s: the example does not begin with its name: %s", stage->name, stage->example);
+            fail_msg("%s: the example does not begin with its name: %s", stage->name,
+                     stage->example);
     }
     assert_null(kprep_stage_find("no_such_stage"));
 }
@@ -60,11 +61,16 @@ static const struct {
     int64_t shape[4];
     kprep_dtype dtype;
 } samples[] = {
-    {"hwc", {300, 300, 3}, KPREP_U8},   {"hwc", {300, 300, 1}, KPREP_U8},
-    {"hwc", {300, 300, 912}, KPREP_F32}, {"hw", {300, 300}, KPREP_F32},
-    {"chw", {3, 300, 300}, KPREP_F32},  {"chw", {1, 300, 300}, KPREP_F32},
-    {"f", {12}, KPREP_F32},             {"f", {90000}, KPREP_F32},
-    {"f", {784}, KPREP_F32},            {"thwc", {2, 300, 300, 3}, KPREP_F32},
+    {"hwc", {300, 300, 3}, KPREP_U8},
+    {"hwc", {300, 300, 1}, KPREP_U8},
+    {"hwc", {300, 300, 912}, KPREP_F32},
+    {"hw", {300, 300}, KPREP_F32},
+    {"chw", {3, 300, 300}, KPREP_F32},
+    {"chw", {1, 300, 300}, KPREP_F32},
+    {"f", {12}, KPREP_F32},
+    {"f", {90000}, KPREP_F32},
+    {"f", {784}, KPREP_F32},
+    {"thwc", {2, 300, 300, 3}, KPREP_F32},
     {"hwc", {1, 300, 300}, KPREP_F32},
 };
 
@@ -86,9 +92,9 @@ static void stage_examples(void **state)
     (void)state;
     for (size_t i = 0; kprep_stages[i] != NULL; i++) {
         kprep_value list;
-        kprep_stage_use *uses;
+        kprep_stage_use *uses = NULL;
         kprep_error err;
-        size_t count;
+        size_t count = 0;
         const char *example = kprep_stages[i]->example;
         if (kprep_pipeline_parse(example, "example", &list, &err) != KPREP_OK ||
             kprep_pipeline_make(&list, "example", &uses, &count, &err) != KPREP_OK)
@@ -99,7 +105,8 @@ static void stage_examples(void **state)
         for (size_t s = 0; s < sizeof samples / sizeof *samples && !taken; s++) {
             kprep_desc in, out;
             make_sample(s, &in);
-            taken = kprep_stage_describe(&uses[0], 0, KPREP_LIKE_KERAS, &in, &out, &err) == KPREP_OK;
+            taken =
+                kprep_stage_describe(&uses[0], 0, KPREP_LIKE_KERAS, &in, &out, &err) == KPREP_OK;
         }
         if (!taken) fail_msg("%s: no sample fits: %s", example, err.message);
         kprep_text text = {0};
@@ -178,7 +185,8 @@ static void codecs(void **state)
             assert_true(kprep_codec_takes_name(name));
         }
         /* No two formats claim the same file: each sniffer knows its own magic alone. */
-        static const char *const magic[] = {"\x93NUMPY\1\0xxxxxxxx", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+        static const char *const magic[] = {"\x93NUMPY\1\0xxxxxxxx",
+                                            "\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
                                             "\xff\xd8\xff\xe0\0\x10JFIFxxxxxx"};
         size_t claimed = 0;
         for (size_t m = 0; m < 3; m++) claimed += codec->sniff((const uint8_t *)magic[m], 16);
@@ -203,8 +211,8 @@ static void spec_readers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stage_texts),    cmocka_unit_test(stage_options),
-        cmocka_unit_test(stage_examples), cmocka_unit_test(public_view),
+        cmocka_unit_test(stage_texts),       cmocka_unit_test(stage_options),
+        cmocka_unit_test(stage_examples),    cmocka_unit_test(public_view),
         cmocka_unit_test(stages_are_tested), cmocka_unit_test(codecs),
         cmocka_unit_test(spec_readers),
     };
