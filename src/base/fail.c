@@ -284,3 +284,16 @@ kprep_status kprep_problems_add(kprep_problems *list, const kprep_error *problem
     list->items[list->count++] = *problem;
     return KPREP_OK;
 }
+
+kprep_status kprep_problems_count_on(kprep_problems *list, const kprep_error *problem, size_t from)
+{
+    for (size_t i = from; list != NULL && i < list->count; i++) {
+        kprep_error *other = &list->items[i];
+        if (other->code != problem->code || other->axis != problem->axis ||
+            other->stage_index != problem->stage_index)
+            continue;
+        other->count += problem->count;
+        return KPREP_OK;
+    }
+    return kprep_problems_add(list, problem);
+}

@@ -29,6 +29,10 @@ void kprep_error_at_file(kprep_error *err, const char *path);
 void kprep_error_at_config(kprep_error *err, const char *config, int32_t line, int32_t column);
 void kprep_error_at_stage(kprep_error *err, const char *stage, int32_t index);
 
+/* Adds a problem to a list, unless one like it (status, axis and stage) is there from index `from` on:
+ * then that one counts the more. KPREP_OK or KPREP_E_NO_MEMORY. */
+kprep_status kprep_problems_count_on(kprep_problems *list, const kprep_error *problem, size_t from);
+
 /* Copies text into a fixed buffer; what does not fit is cut at a character's start, on the right
  * (text) or, so that a file's name stays, on the left (path). */
 void kprep_copy_text(char *dst, size_t size, const char *text);

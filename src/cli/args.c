@@ -326,7 +326,8 @@ static kprep_status set_split(cli *c, const struct cli_set *set, const char *ori
     }
     yaml[n++] = '}';
     yaml[n] = '\0';
-    if (strchr(set->argument, '=') == NULL) return bad_argument(err, set->option, set->argument);
+    if (strchr(set->argument, '=') == NULL || n + 8 >= sizeof yaml)
+        return bad_argument(err, set->option, set->argument);
     return kprep_job_set(c->job, "output.split", yaml, origin, err);
 }
 
@@ -336,6 +337,8 @@ static kprep_status set_key(cli *c, const struct cli_set *set, const char *origi
     if (equals == NULL || equals == set->argument)
         return bad_argument(err, set->option, set->argument);
     char key[128];
+    if ((size_t)(equals - set->argument) >= sizeof key)
+        return bad_argument(err, set->option, set->argument);
     snprintf(key, sizeof key, "%.*s", (int)(equals - set->argument), set->argument);
     return kprep_job_set(c->job, key, equals + 1, origin, err);
 }
@@ -360,6 +363,14 @@ static kprep_status apply(cli *c, const struct cli_set *set, kprep_error *err)
 
 kprep_status cli_job(cli *c, kprep_error *err)
 {
+    for (int i = 0; c->path_count > 1 && i < c->path_count; i++) {
+        if (!is_job_file(c->paths[i])) continue;
+        usage(err, KPREP_E_BAD_OPTION, "command line", "%.200s looks like a job file among other paths",
+              c->paths[i]);
+        snprintf(err->help, sizeof err->help,
+                 "a job file stands alone: it names its input; or give paths and --spec");
+        return KPREP_E_BAD_OPTION;
+    }
     bool file = c->path_count == 1 && is_job_file(c->paths[0]);
     kprep_status st = file ? kprep_job_load(c->paths[0], &c->job, err) : kprep_job_new(&c->job, err);
     for (int i = 0; st == KPREP_OK && !file && i < c->path_count; i++)

@@ -653,11 +653,3 @@ kprep_status kprep_path_list_add(kprep_path_list *list, const char *base, const 
     free(full);
     return st;
 }
-
-kprep_status kprep_path_list_add_text(kprep_path_list *list, const char *base, const char *text,
-                                      size_t size, char separator, kprep_error *err)
-{
-    kprep_status st = add_text(list, base, text, size, separator, NULL, err);
-    list->entries++;
-    return st;
-}

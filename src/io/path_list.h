@@ -49,11 +49,6 @@ typedef struct kprep_path_list {
 kprep_status kprep_path_list_add(kprep_path_list *list, const char *base, const char *path,
                                  kprep_order order, kprep_error *err);
 
-/* Adds the paths named in memory, separated by `separator` ('\n' or '\0'): a --files-from list. As a
- * `.txt` list in order list; with '\0' every byte of a path is one of its name. */
-kprep_status kprep_path_list_add_text(kprep_path_list *list, const char *base, const char *text,
-                                      size_t size, char separator, kprep_error *err);
-
 /* Sorts all items together, for paths on a command line. KPREP_ORDER_LIST leaves them. */
 void kprep_path_list_sort(kprep_path_list *list, kprep_order order);
 

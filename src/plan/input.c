@@ -8,6 +8,22 @@
 #include "base/fail.h"
 #include "base/hash.h"
 
+/* Several input paths may hold files of one name: they are named from the folder that all roots share. */
+static void share_root(kprep_path_list *paths)
+{
+    if (paths->entries < 2 || paths->count == 0) return;
+    const char *first = paths->items[0].path;
+    uint32_t common = paths->items[0].root;
+    for (size_t i = 1; i < paths->count; i++) {
+        const kprep_path *item = &paths->items[i];
+        uint32_t same = 0;
+        while (same < common && same < item->root && item->path[same] == first[same]) same++;
+        common = same;
+    }
+    while (common > 0 && first[common - 1] != '/') common--;
+    for (size_t i = 0; i < paths->count; i++) paths->items[i].root = common;
+}
+
 kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *paths,
                               kprep_error *err)
 {
@@ -26,6 +42,7 @@ kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *p
             return st;
         }
     }
+    share_root(paths);
     if (settings->paths_together && settings->path_count > 1) kprep_path_list_sort(paths, order);
     return KPREP_OK;
 }
@@ -84,21 +101,6 @@ static kprep_status add_kind(kprep_input *input, const kprep_header *header, siz
     return KPREP_OK;
 }
 
-/* Adds an unreadable file to the problems: the first of each status stands for all. */
-static kprep_status add_unreadable(kprep_problems *problems, kprep_error *problem, size_t before)
-{
-    for (size_t i = before; i < kprep_problems_count(problems); i++) {
-        /* The list hands out const: what it holds is ours to count. */
-        kprep_error *other = (kprep_error *)(uintptr_t)kprep_problems_get(problems, i);
-        if (other->code == problem->code) {
-            other->count++;
-            return KPREP_OK;
-        }
-    }
-    problem->count = 1;
-    return kprep_problems_add(problems, problem);
-}
-
 static kprep_status read_one(const kprep_settings *settings, kprep_input *input, size_t i,
                              kprep_error *err)
 {
@@ -144,7 +146,8 @@ kprep_status kprep_input_open(const kprep_settings *settings, const volatile int
         }
         input->unreadable++;
         problem.side = KPREP_SIDE_INPUT;
-        st = add_unreadable(problems, &problem, before);
+        problem.count = 1;
+        st = kprep_problems_count_on(problems, &problem, before);
         if (st != KPREP_OK) {
             kprep_fail_memory(err);
             goto fail;

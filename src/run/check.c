@@ -31,13 +31,6 @@ static kprep_status sample_row(const kprep_context *context, kprep_worker *worke
         st = kprep_row_check(&context->plan, worker->rows.data, false, &row, &problem);
     if (st == KPREP_OK) return st;
     if (st == KPREP_E_NO_MEMORY) return kprep_fail_memory(err);
-    for (size_t i = before; i < kprep_problems_count(problems); i++) {
-        kprep_error *other = (kprep_error *)(uintptr_t)kprep_problems_get(problems, i);
-        if (other->code == problem.code) {
-            other->count++;
-            return KPREP_OK;
-        }
-    }
     int64_t index;
     size_t file = context->plan.reading.joined
                       ? 0
@@ -46,7 +39,8 @@ static kprep_status sample_row(const kprep_context *context, kprep_worker *worke
     problem.sample = sample;
     problem.sampled = true;
     problem.count = 1;
-    return kprep_problems_add(problems, &problem) == KPREP_OK ? KPREP_OK : kprep_fail_memory(err);
+    return kprep_problems_count_on(problems, &problem, before) == KPREP_OK ? KPREP_OK
+                                                                           : kprep_fail_memory(err);
 }
 
 /* Reads rows spread evenly over the samples, float arrays only. */

@@ -100,7 +100,7 @@ static void split_sizes(const kprep_settings *settings, int64_t n, int64_t sizes
     double sum = 0;
     for (size_t i = 0; i < settings->split_count; i++) {
         /* A share such as 0.29 of 100 is 29, though 0.29 * 100 is a little less in binary. */
-        sizes[i] = (int64_t)((double)n * settings->splits[i].share + 1e-9);
+        sizes[i] = (int64_t)((double)n * settings->splits[i].share * (1 + 1e-15));
         left -= sizes[i];
         sum += settings->splits[i].share;
     }

@@ -75,11 +75,6 @@ static kprep_status measure_task(const measurement *m, kprep_worker *worker, int
     return KPREP_OK;
 }
 
-static bool is_cancelled(const measurement *m)
-{
-    return m->context->options.cancel != NULL && *m->context->options.cancel;
-}
-
 /* Merges a task when its turn comes; false if there is no point any more. */
 static bool merge(measurement *m, int64_t task, const kprep_moments *own)
 {
@@ -128,7 +123,7 @@ static void *work(void *argument)
     if (st == KPREP_OK && own == NULL) st = kprep_fail_memory(&err);
     if (st != KPREP_OK) fail(m, 0, &err);
     while (st == KPREP_OK && (task = take_task(m)) >= 0) {
-        st = is_cancelled(m) ? kprep_fail(&err, KPREP_E_INTERRUPTED, "interrupted")
+        st = kprep_is_cancelled(m->context->options.cancel) ? kprep_fail(&err, KPREP_E_INTERRUPTED, "interrupted")
                              : measure_task(m, &worker, task, own, &err);
         if (st != KPREP_OK)
             fail(m, task, &err);

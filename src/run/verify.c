@@ -65,34 +65,32 @@ static kprep_status read_through(const verifier *v, const char *path, bool array
     XXH3_INITSTATE(&state);
     XXH3_128bits_reset(&state);
     kprep_moments_init(&out->moments);
+    kprep_bytes bytes = {.fd = fd, .size = size};
     int64_t offset = 0, data = 0;
     kprep_status st = KPREP_OK;
-    while (offset < size) {
-        ssize_t got = pread(fd, v->block, BLOCK_BYTES, offset);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) {
-            st = kprep_fail_errno(err, KPREP_SIDE_INPUT, got < 0 ? errno : EIO, "read", path);
-            break;
-        }
-        XXH3_128bits_update(&state, v->block, (size_t)got);
+    while (offset < size && st == KPREP_OK) {
+        size_t got = 0;
+        st = kprep_bytes_read(&bytes, offset, v->block, BLOCK_BYTES, &got, err);
+        if (st == KPREP_OK && got == 0)
+            st = kprep_fail(err, KPREP_E_TRUNCATED, "the file became shorter while it was read");
+        if (st != KPREP_OK) break;
+        XXH3_128bits_update(&state, v->block, got);
         if (array && offset == 0) {
             kprep_error ignored;
-            out->array = kprep_npy_parse(v->block, (size_t)got, size, &out->header, &ignored) ==
-                             KPREP_OK &&
-                         !out->header.swapped && !out->header.fortran_order;
+            out->array =
+                kprep_npy_parse(v->block, got, size, &out->header, &ignored) == KPREP_OK &&
+                !out->header.swapped && !out->header.fortran_order;
             data = out->array ? out->header.data_offset : 0;
         }
         if (out->array) { /* blocks and headers are multiples of 64 bytes: no value is cut */
             int64_t from = offset < data ? data - offset : 0;
             int64_t item = (int64_t)kprep_dtype_size(out->header.dtype);
-            int64_t n = (got - from) / item;
+            int64_t n = ((int64_t)got - from) / item;
             if (n > 0) kprep_moments_add(&out->moments, v->block + from, n, out->header.dtype);
         }
-        offset += got;
-        if (kprep_is_cancelled(v->cancel)) {
+        offset += (int64_t)got;
+        if (kprep_is_cancelled(v->cancel))
             st = kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
-            break;
-        }
     }
     close(fd);
     XXH128_hash_t hash = XXH3_128bits_digest(&state);

@@ -345,3 +345,10 @@ class TestImages:
         equal(take("deep.png", spec(20, 10, 1, dtype="uint16"), out="keep")[0, ..., 0], pixels)
         equal(take({"path": "deep.png", "depth": 8}, spec(20, 10, 1, dtype="uint8"), out="narrow")[0, ..., 0],
               (pixels >> 8).astype(np.uint8))
+
+
+def test_files_of_one_name_in_several_folders_stay_apart(kprep, job, arrays, tmp_path):
+    for folder in ("a", "b"):
+        arrays(f"two/{folder}/x.npy", np.zeros((2, 3, 3), np.float32))
+    kprep("run", "two/a", "two/b", "--spec", job("s.json", shape=[None, 3, 3]), "--output", "out", rc=0)
+    assert [s["source"] for s in samples(tmp_path / "out")] == ["a/x.npy"] * 2 + ["b/x.npy"] * 2

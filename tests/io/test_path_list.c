@@ -328,16 +328,6 @@ static void test_lists(void **state)
     assert_non_null(strstr(err.help, "f2.npy"));
     write_text("l/empty.txt", "# nothing\n");
     expect_failure("l/empty.txt", KPREP_ORDER_LIST, KPREP_E_NOT_FOUND);
-
-    static const char zeros[] = "l/#1.npy\0l/f2.npy";
-    kprep_path_list list = {0};
-    assert_int_equal(kprep_path_list_add_text(&list, base, zeros, sizeof zeros - 1, '\0', &err),
-                     KPREP_OK);
-    expect_items(&list, "l/#1.npy l/f2.npy");
-    assert_int_equal(kprep_path_list_add_text(&list, base, zeros, sizeof zeros - 1, '\n', &err),
-                     KPREP_E_BAD_OPTION);
-    assert_int_equal(kprep_path_list_add_text(&list, base, "", 0, '\n', &err), KPREP_E_NOT_FOUND);
-    kprep_path_list_free(&list);
 }
 
 static void test_sort_together(void **state)
