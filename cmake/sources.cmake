@@ -34,6 +34,7 @@ set(KPREP_SOURCES
     src/run/context.c
     src/run/engine.c
     src/run/folder.c
+    src/run/info.c
     src/run/inspect.c
     src/run/manifest.c
     src/run/order.c
@@ -74,6 +75,7 @@ set(KPREP_SOURCES
 set(KPREP_CLI_SOURCES
     src/cli/args.c
     src/cli/cmd_check.c
+    src/cli/cmd_help.c
     src/cli/cmd_inspect.c
     src/cli/cmd_plan.c
     src/cli/cmd_run.c
