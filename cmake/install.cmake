@@ -26,3 +26,10 @@ file(RELATIVE_PATH KPREP_PC_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /pr
 string(REGEX REPLACE "/$" "" KPREP_PC_PREFIX ${KPREP_PC_PREFIX})
 configure_file(cmake/kprep.pc.in ${CMAKE_BINARY_DIR}/kprep.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/kprep.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES man/kprep.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES man/kprep-job.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
+install(FILES completions/kprep.bash RENAME kprep
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES completions/_kprep DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+install(FILES completions/kprep.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+install(FILES docs/job.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/kprep)

@@ -35,6 +35,7 @@ set(KPREP_SOURCES
     src/run/context.c
     src/run/engine.c
     src/run/folder.c
+    src/run/info.c
     src/run/inspect.c
     src/run/labels.c
     src/run/manifest.c
@@ -77,6 +78,7 @@ set(KPREP_SOURCES
 set(KPREP_CLI_SOURCES
     src/cli/args.c
     src/cli/cmd_check.c
+    src/cli/cmd_help.c
     src/cli/cmd_inspect.c
     src/cli/cmd_plan.c
     src/cli/cmd_run.c

@@ -75,12 +75,27 @@ KPREP_API kprep_status kprep_list_inputs(const kprep_job *job,
                                          kprep_status (*each)(void *context, const char *path),
                                          void *context, kprep_error *err);
 
-/** One option of a stage. Static texts. */
+/** One option of a stage, or one key of the job file. Static texts. */
 typedef struct kprep_option_info {
     const char *name, *help;
-    char values[192];     /**< what it takes: "int, at least 1" */
+    char values[192];     /**< what it takes: "an integer of at least 1" */
     const char *fallback; /**< its default; NULL: required; "": none */
+    /** "integer", "number", "boolean", "text", "choice", "dtype", "axis", "integers", "numbers",
+     * "axes" (lists), "lengths" (integers by name: it takes the names that no other option has),
+     * and for a key of a job "other", which its schema describes. */
+    const char *type;
+    const char *const *choices; /**< of a choice: the words, NULL at the end; else NULL */
+    double min, max;            /**< of numbers, in lists too; both 0: any; may be infinite */
 } kprep_option_info;
+
+/** One key of the job file, or of a spec inside it. Static texts. */
+typedef struct kprep_key_info {
+    kprep_option_info option; /**< its name is that in its section: "batch" */
+    const char *section;      /**< "output"; "" at the top of the file */
+    bool is_section;          /**< it may hold a map of the keys of the section of its name */
+    const char *schema;       /**< JSON Schema of the values it takes beside such a map; NULL: the
+                                   option's type says it all, or it takes the map alone */
+} kprep_key_info;
 
 /** One stage. Static texts. */
 typedef struct kprep_stage_info {
@@ -93,6 +108,11 @@ KPREP_API bool kprep_stage_info_get(size_t i, kprep_stage_info *info);
 
 /** Option j of stage i. @return false if either is out of range. Thread-safe. */
 KPREP_API bool kprep_option_info_get(size_t i, size_t j, kprep_option_info *info);
+
+/** Key i of the job file, those at the top first, then section by section.
+ * @return false if i is out of range. Thread-safe.
+ */
+KPREP_API bool kprep_key_info_get(size_t i, kprep_key_info *info);
 
 /** Nearest of names (NULL at the end) to a mistyped word; NULL if none is near. Thread-safe. */
 KPREP_API const char *kprep_suggest(const char *word, const char *const *names);

@@ -109,6 +109,17 @@ typedef struct kprep_problems kprep_problems;
  */
 KPREP_API const char *kprep_status_id(kprep_status status);
 
+/** One status, for documentation. Static texts. */
+typedef struct kprep_status_info {
+    kprep_status status;
+    int exit_code;       /**< of the command, unless the problem's side says otherwise */
+    const char *id;      /**< "missing-axis" */
+    const char *meaning; /**< one line */
+} kprep_status_info;
+
+/** Status i of all, in the order of the enum. @return false if i is out of range. Thread-safe. */
+KPREP_API bool kprep_status_info_get(size_t i, kprep_status_info *info);
+
 /** Exit code of the `kprep` command for a problem: 1 does not fit, 2 usage or job, 3 input,
  * 4 output, 130 interrupted; 0 for KPREP_OK or NULL. Thread-safe.
  */

@@ -8,42 +8,49 @@
 
 #include "base/mem.h"
 
-/* Every status with its ID and the exit code it gives when the side is KPREP_SIDE_DEFAULT. */
+/* Every status with its ID, the exit code it gives when the side is KPREP_SIDE_DEFAULT, and what
+ * it means, for the documentation. */
 static const struct {
     kprep_status status;
     int exit_code;
-    const char *id;
+    const char *id, *meaning;
 } statuses[] = {
-    {KPREP_OK, 0, "ok"},
-    {KPREP_E_ARGUMENT, 2, "bad-argument"},
-    {KPREP_E_NO_MEMORY, 3, "no-memory"},
-    {KPREP_E_END, 0, "end"},
-    {KPREP_E_INTERRUPTED, 130, "interrupted"},
-    {KPREP_E_MISSING_AXIS, 1, "missing-axis"},
-    {KPREP_E_EXTRA_AXIS, 1, "extra-axis"},
-    {KPREP_E_AXIS_ORDER, 1, "axis-order"},
-    {KPREP_E_CHANNEL_COUNT, 1, "channel-count"},
-    {KPREP_E_AXIS_SIZE, 1, "axis-size"},
-    {KPREP_E_DTYPE, 1, "dtype"},
-    {KPREP_E_VALUE_RANGE, 1, "value-range"},
-    {KPREP_E_NON_FINITE, 1, "non-finite"},
-    {KPREP_E_AMBIGUOUS_SAMPLES, 1, "ambiguous-samples"},
-    {KPREP_E_AMBIGUOUS_REPAIR, 1, "ambiguous-repair"},
-    {KPREP_E_NOT_FOUND, 3, "not-found"},
-    {KPREP_E_UNSUPPORTED_FORMAT, 3, "unsupported-format"},
-    {KPREP_E_TRUNCATED, 3, "truncated"},
-    {KPREP_E_CORRUPT, 3, "corrupt"},
-    {KPREP_E_TOO_LARGE, 3, "too-large"},
-    {KPREP_E_UNSUPPORTED_DTYPE, 3, "unsupported-dtype"},
-    {KPREP_E_PICKLED_OBJECT, 3, "pickled-object"},
-    {KPREP_E_UNREADABLE, 3, "unreadable"},
-    {KPREP_E_UNKNOWN_KEY, 2, "unknown-key"},
-    {KPREP_E_BAD_OPTION, 2, "bad-option"},
-    {KPREP_E_NO_SPACE, 4, "no-space"},
-    {KPREP_E_HASH_MISMATCH, 1, "hash-mismatch"},
-    {KPREP_E_PLAN_CHANGED, 2, "plan-changed"},
-    {KPREP_E_LOCKED, 4, "locked"},
-    {KPREP_E_UNWRITABLE, 4, "unwritable"},
+    {KPREP_OK, 0, "ok", "done"},
+    {KPREP_E_ARGUMENT, 2, "bad-argument", "a program broke the contract of a library function"},
+    {KPREP_E_NO_MEMORY, 3, "no-memory", "an allocation failed"},
+    {KPREP_E_END, 0, "end", "no further batch, row or entry"},
+    {KPREP_E_INTERRUPTED, 130, "interrupted",
+     "stopped on request; what is finished is kept, and the same command goes on"},
+    {KPREP_E_MISSING_AXIS, 1, "missing-axis", "the sample has fewer axes than the spec"},
+    {KPREP_E_EXTRA_AXIS, 1, "extra-axis", "the sample has more axes than the spec"},
+    {KPREP_E_AXIS_ORDER, 1, "axis-order", "the sizes fit the spec when permuted"},
+    {KPREP_E_CHANNEL_COUNT, 1, "channel-count", "axis c has another size than the spec's"},
+    {KPREP_E_AXIS_SIZE, 1, "axis-size", "an axis other than c has another size than the spec's"},
+    {KPREP_E_DTYPE, 1, "dtype", "the dtype does not go into the spec's without a cast"},
+    {KPREP_E_VALUE_RANGE, 1, "value-range",
+     "a value lies outside the range, or the new dtype can't hold it"},
+    {KPREP_E_NON_FINITE, 1, "non-finite", "NaN or infinity where the spec wants finite values"},
+    {KPREP_E_AMBIGUOUS_SAMPLES, 1, "ambiguous-samples",
+     "a file reads as one sample and as many, and both fit"},
+    {KPREP_E_AMBIGUOUS_REPAIR, 1, "ambiguous-repair", "two repairs fit and give different values"},
+    {KPREP_E_NOT_FOUND, 3, "not-found", "no such file or folder, or nothing in it"},
+    {KPREP_E_UNSUPPORTED_FORMAT, 3, "unsupported-format",
+     "the file begins with the magic bytes of no known format"},
+    {KPREP_E_TRUNCATED, 3, "truncated", "shorter than its own header says, or empty"},
+    {KPREP_E_CORRUPT, 3, "corrupt", "malformed"},
+    {KPREP_E_TOO_LARGE, 3, "too-large", "over a limit of the job; the data itself may be fine"},
+    {KPREP_E_UNSUPPORTED_DTYPE, 3, "unsupported-dtype",
+     "structured, string, date, long double and other dtypes without a number per element"},
+    {KPREP_E_PICKLED_OBJECT, 3, "pickled-object",
+     "an array of Python objects: reading it would run a pickle"},
+    {KPREP_E_UNREADABLE, 3, "unreadable", "it is there, but the system refuses to read it"},
+    {KPREP_E_UNKNOWN_KEY, 2, "unknown-key", "no such key, option, stage or command"},
+    {KPREP_E_BAD_OPTION, 2, "bad-option", "the key or option exists, its value is wrong"},
+    {KPREP_E_NO_SPACE, 4, "no-space", "the output's file system is full"},
+    {KPREP_E_HASH_MISMATCH, 1, "hash-mismatch", "a written file is not what was written"},
+    {KPREP_E_PLAN_CHANGED, 2, "plan-changed", "the folder holds another job's output"},
+    {KPREP_E_LOCKED, 4, "locked", "another process writes to the folder"},
+    {KPREP_E_UNWRITABLE, 4, "unwritable", "the output can't be created or written"},
 };
 
 struct kprep_problems {
@@ -56,6 +63,16 @@ const char *kprep_status_id(kprep_status status)
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
         if (statuses[i].status == status) return statuses[i].id;
     return "unknown";
+}
+
+bool kprep_status_info_get(size_t i, kprep_status_info *info)
+{
+    if (i >= sizeof statuses / sizeof *statuses) return false;
+    *info = (kprep_status_info){.status = statuses[i].status,
+                                .exit_code = statuses[i].exit_code,
+                                .id = statuses[i].id,
+                                .meaning = statuses[i].meaning};
+    return true;
 }
 
 int kprep_exit_code(const kprep_error *err)

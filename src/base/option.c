@@ -475,7 +475,8 @@ static void describe_range(const kprep_option *option, char *dst, size_t size)
 {
     size_t n = strlen(dst);
     if (option->min == 0 && option->max == 0) return;
-    if (isinf(option->max))
+    if (option->type == KPREP_OPT_LENGTHS) n += (size_t)snprintf(dst + n, size - n, ", each");
+    if (option->max >= 0x1p53) /* what a double counts exactly: no bound that a user meets */
         snprintf(dst + n, size - n, " of at least %.15g", option->min);
     else if (isinf(option->min))
         snprintf(dst + n, size - n, " of at most %.15g", option->max);
@@ -512,6 +513,26 @@ char *kprep_option_describe(const kprep_option *option, char *dst, size_t size)
     if (option->type == KPREP_OPT_DTYPE) snprintf(dst, size, "a dtype: %s", kprep_dtype_list());
     describe_range(option, dst, size);
     return dst;
+}
+
+void kprep_option_info_fill(const kprep_option *option, kprep_option_info *info)
+{
+    static const char *const types[] = {
+        [KPREP_OPT_INT] = "integer", [KPREP_OPT_REAL] = "number",     [KPREP_OPT_BOOL] = "boolean",
+        [KPREP_OPT_TEXT] = "text",   [KPREP_OPT_CHOICE] = "choice",   [KPREP_OPT_DTYPE] = "dtype",
+        [KPREP_OPT_AXIS] = "axis",   [KPREP_OPT_INTS] = "integers",   [KPREP_OPT_REALS] = "numbers",
+        [KPREP_OPT_AXES] = "axes",   [KPREP_OPT_LENGTHS] = "lengths",
+    };
+    *info = (kprep_option_info){
+        .name = option->name,
+        .help = option->help,
+        .fallback = option->fallback,
+        .type = types[option->type],
+        .choices = option->type == KPREP_OPT_CHOICE ? option->choices : NULL,
+        .min = option->min,
+        .max = option->max,
+    };
+    kprep_option_describe(option, info->values, sizeof info->values);
 }
 
 /* The shortest digits that read back as the same number. */

@@ -4,6 +4,8 @@
 #ifndef KPREP_BASE_OPTION_H
 #define KPREP_BASE_OPTION_H
 
+#include <kprep/dataset.h>
+
 #include "base/value.h"
 
 /* Kind of value, and the C type of the field it is stored in. */
@@ -69,6 +71,12 @@ void kprep_options_free(const kprep_option *options, void *state);
 
 /* "int, at least 1", "keras, pillow or opencv": what a value may be. Returns dst. */
 char *kprep_option_describe(const kprep_option *option, char *dst, size_t size);
+
+/* What programs are told of an option: name, help, values, default, type and range. */
+void kprep_option_info_fill(const kprep_option *option, kprep_option_info *info);
+
+/* A JSON text as C has it: KPREP_JSON({"type": "string"}). */
+#define KPREP_JSON(...) #__VA_ARGS__
 
 /* A field's value as a user would write it, in YAML flow style, for the resolved job. */
 struct kprep_text;

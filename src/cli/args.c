@@ -225,7 +225,8 @@ kprep_status cli_parse(cli *c, const cli_command *command, int argc, char **argv
     for (int i = 0; i < c->set_count; i++)
         listed |= c->sets[i].option->kind == LIST_LINES || c->sets[i].option->kind == LIST_NULS;
     int least = listed ? 0 : command->least;
-    if (c->help || c->version || (c->path_count >= least && c->path_count <= command->most)) return KPREP_OK;
+    if (c->help || c->version || (c->path_count >= least && c->path_count <= command->most))
+        return KPREP_OK;
     usage(err, KPREP_E_BAD_OPTION, "command line", "kprep %s needs %s", command->name,
           command->arguments);
     snprintf(err->help, sizeof err->help, "for instance: %s", command->example);
@@ -243,6 +244,29 @@ void cli_print_options(unsigned flag)
         printf(strlen(left) > 30 ? "  %s\n%-34s%s\n" : "  %-31s%s%s\n", left,
                strlen(left) > 30 ? "" : " ", o->help);
     }
+}
+
+json_t *cli_option_names(unsigned flag)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (options[i].commands & flag) json_array_append_new(list, json_string(options[i].name));
+    return list;
+}
+
+/* The options that any of these commands takes: name, argument, help, the key of the job it sets. */
+json_t *cli_options_json(unsigned flag)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        const option *o = &options[i];
+        if (!(o->commands & flag)) continue;
+        json_t *object = json_pack("{s:s, s:s}", "name", o->name, "help", o->help);
+        if (o->argument != NULL) json_object_set_new(object, "argument", json_string(o->argument));
+        if (o->key != NULL) json_object_set_new(object, "key", json_string(o->key));
+        json_array_append_new(list, object);
+    }
+    return list;
 }
 
 static bool is_job_file(const char *path)

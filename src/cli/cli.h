@@ -35,15 +35,32 @@ typedef struct cli_command {
     int (*run)(cli *c);
 } cli_command;
 
-enum { RUN = 1, CHECK = 2, PLAN = 4, SPEC = 8, INSPECT = 16, VERIFY = 32, STAGES = 64, STATS = 128 };
+enum { RUN = 1, CHECK = 2, PLAN = 4, SPEC = 8, INSPECT = 16, VERIFY = 32, STAGES = 64, STATS = 128, HELP = 256 };
 
-extern const cli_command cmd_run, cmd_check, cmd_plan, cmd_spec, cmd_inspect, cmd_verify, cmd_stages, cmd_stats;
+extern const cli_command cmd_run, cmd_check, cmd_plan, cmd_spec, cmd_inspect, cmd_verify,
+    cmd_stages, cmd_stats, cmd_help;
+
+/* The commands, in the order of the documentation; NULL at the end (main.c). */
+extern const cli_command *const cli_commands[];
+const cli_command *cli_find_command(const char *name);
+/* Fails with the nearest command. @return the exit code. */
+int cli_unknown_command(cli *c, const char *name);
+
+/* ---- help (cmd_help.c) ---- */
+
+/* About one command; NULL: about all. Text, or entries of the JSON document. @return 0. */
+int cli_help(cli *c, const cli_command *about);
+void cli_print_help(void);
+json_t *cli_option_json(const kprep_option_info *option);
+json_t *cli_stage_json(size_t i, const kprep_stage_info *stage);
 
 /* ---- arguments (args.c) ---- */
 
 /* Parses everything behind the command. KPREP_OK or unknown-key, bad-option. */
 kprep_status cli_parse(cli *c, const cli_command *command, int argc, char **argv, kprep_error *err);
 void cli_print_options(unsigned flag);
+json_t *cli_option_names(unsigned flag);
+json_t *cli_options_json(unsigned flag);
 
 /* Makes c->job: the job file, if that is what the sole path is, else the paths; then the options. */
 kprep_status cli_job(cli *c, kprep_error *err);

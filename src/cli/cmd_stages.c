@@ -3,26 +3,14 @@
 
 #include "cli.h"
 
-static json_t *stage_json(size_t i, const kprep_stage_info *stage)
+json_t *cli_stage_json(size_t i, const kprep_stage_info *stage)
 {
-    json_t *object = json_object(), *options = json_array();
+    json_t *options = json_array();
     kprep_option_info option;
-    json_object_set_new(object, "name", json_string(stage->name));
-    json_object_set_new(object, "summary", json_string(stage->summary));
-    json_object_set_new(object, "follows", json_string(stage->follows));
-    json_object_set_new(object, "example", json_string(stage->example));
-    for (size_t j = 0; kprep_option_info_get(i, j, &option); j++) {
-        json_t *entry = json_object();
-        json_object_set_new(entry, "name", json_string(option.name));
-        json_object_set_new(entry, "help", json_string(option.help));
-        json_object_set_new(entry, "values", json_string(option.values));
-        json_object_set_new(entry, "required", json_boolean(option.fallback == NULL));
-        if (option.fallback != NULL && option.fallback[0] != '\0')
-            json_object_set_new(entry, "default", json_string(option.fallback));
-        json_array_append_new(options, entry);
-    }
-    json_object_set_new(object, "options", options);
-    return object;
+    for (size_t j = 0; kprep_option_info_get(i, j, &option); j++)
+        json_array_append_new(options, cli_option_json(&option));
+    return json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", stage->name, "summary", stage->summary,
+                     "follows", stage->follows, "example", stage->example, "options", options);
 }
 
 static void print_stage(size_t i, const kprep_stage_info *stage)
@@ -68,7 +56,7 @@ static int run(cli *c)
         if (wanted != NULL && strcmp(stage.name, wanted) != 0) continue;
         shown++;
         if (c->json)
-            json_array_append_new(list, stage_json(i, &stage));
+            json_array_append_new(list, cli_stage_json(i, &stage));
         else if (wanted != NULL)
             print_stage(i, &stage);
         else

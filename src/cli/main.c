@@ -7,9 +7,10 @@
 
 #include "cli.h"
 
-static const cli_command *const commands[] = {&cmd_run,     &cmd_check,  &cmd_plan,  &cmd_spec,
-                                              &cmd_inspect, &cmd_stats,  &cmd_verify, &cmd_stages};
-enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
+const cli_command *const cli_commands[] = {&cmd_run,    &cmd_check,   &cmd_plan,
+                                           &cmd_spec,   &cmd_inspect, &cmd_stats,
+                                           &cmd_verify, &cmd_stages,  &cmd_help, NULL};
+enum { COMMAND_COUNT = sizeof cli_commands / sizeof *cli_commands - 1 };
 
 /* Names that later versions answer to. */
 static const char *const reserved[] = {"merge", "explain", "report", "lint", "diff"};
@@ -33,37 +34,17 @@ static void catch_signals(void)
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, and is told as one */
 }
 
-static void print_help(void)
-{
-    printf("kprep: checks, normalises and batches training data against a model's declared input\n\n"
-           "  kprep check photos/ --spec model.keras      would it fit?\n"
-           "  kprep plan photos/ --spec model.keras       what would make it fit?\n"
-           "  kprep run job.yaml                          write verified NPY batches\n\n"
-           "commands\n");
-    for (int i = 0; i < COMMAND_COUNT; i++)
-        printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
-    printf("\nkprep COMMAND --help tells a command's options.\n"
-           "exit codes: 0 done, 1 does not fit, 2 usage or job, 3 input, 4 output, 130 interrupted\n");
-}
-
-static void print_command_help(const cli_command *command)
-{
-    printf("kprep %s %s\n%s\n\n  %s\n\noptions\n", command->name, command->arguments,
-           command->summary, command->example);
-    cli_print_options(command->flag);
-}
-
-static const cli_command *find_command(const char *name)
+const cli_command *cli_find_command(const char *name)
 {
     for (int i = 0; i < COMMAND_COUNT; i++)
-        if (strcmp(commands[i]->name, name) == 0) return commands[i];
+        if (strcmp(cli_commands[i]->name, name) == 0) return cli_commands[i];
     return NULL;
 }
 
 static void unknown_command(const char *name, kprep_error *err)
 {
     const char *names[COMMAND_COUNT + 1];
-    for (int i = 0; i < COMMAND_COUNT; i++) names[i] = commands[i]->name;
+    for (int i = 0; i < COMMAND_COUNT; i++) names[i] = cli_commands[i]->name;
     names[COMMAND_COUNT] = NULL;
     *err = (kprep_error){
         .code = KPREP_E_UNKNOWN_KEY, .side = KPREP_SIDE_JOB, .sample = -1, .stage_index = -1};
@@ -79,6 +60,14 @@ static void unknown_command(const char *name, kprep_error *err)
         snprintf(err->help, sizeof err->help, "did you mean kprep %s?", near);
     else
         snprintf(err->help, sizeof err->help, "kprep --help lists the commands");
+}
+
+int cli_unknown_command(cli *c, const char *name)
+{
+    kprep_error err;
+    unknown_command(name, &err);
+    cli_fail(c, &err);
+    return cli_problems(c, stderr);
 }
 
 /* Flushes the answer: one that could not be written is no answer. */
@@ -103,12 +92,35 @@ static int run_command(cli *c, const cli_command *command, int argc, char **argv
         cli_version(c);
         return 0;
     }
-    if (c->help) {
-        c->json = false;
-        print_command_help(command);
+    if (c->help && command != &cmd_help) return cli_help(c, command);
+    return command->run(c);
+}
+
+static int no_command(cli *c)
+{
+    kprep_error err;
+    if (!c->json) {
+        cli_print_help();
+        return 2;
+    }
+    unknown_command("", &err);
+    snprintf(err.message, sizeof err.message, "kprep needs a command");
+    return cli_fail(c, &err);
+}
+
+/* argv begins with the command. */
+static int answer(cli *c, int argc, char **argv)
+{
+    if (argc == 0) return no_command(c);
+    const char *name = argv[0];
+    if (strcmp(name, "--version") == 0) {
+        cli_version(c);
         return 0;
     }
-    return command->run(c);
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = cmd_help.name;
+    const cli_command *command = cli_find_command(name);
+    return command != NULL ? run_command(c, command, argc - 1, argv + 1)
+                           : cli_unknown_command(c, name);
 }
 
 int main(int argc, char **argv)
@@ -119,40 +131,14 @@ int main(int argc, char **argv)
     catch_signals();
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--json") == 0) c.json = true; /* errors before it are told in it too */
-    int code = 0, first = 1;
+    int first = 1;
     for (; first < argc; first++) {
         if (strcmp(argv[first], "--quiet") == 0)
             c.quiet = true;
         else if (strcmp(argv[first], "--json") != 0)
             break;
     }
-    const char *name = first < argc ? argv[first] : NULL;
-    if (name == NULL || strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 ||
-        strcmp(name, "-h") == 0) {
-        code = name == NULL ? 2 : 0;
-        const cli_command *about = name != NULL && first + 1 < argc ? find_command(argv[first + 1]) : NULL;
-        if (c.json && name == NULL) {
-            kprep_error err;
-            unknown_command("", &err);
-            snprintf(err.message, sizeof err.message, "kprep needs a command");
-            cli_fail(&c, &err);
-        } else if (about != NULL) {
-            c.json = false;
-            print_command_help(about);
-        } else {
-            c.json = false;
-            print_help();
-        }
-    } else if (strcmp(name, "--version") == 0) {
-        cli_version(&c);
-    } else if (find_command(name) != NULL) {
-        code = run_command(&c, find_command(name), argc - first - 1, argv + first + 1);
-    } else {
-        kprep_error err;
-        unknown_command(name, &err);
-        code = cli_fail(&c, &err);
-        cli_problems(&c, stderr);
-    }
+    int code = answer(&c, argc - first, argv + first);
     code = finish(&c, code);
     kprep_job_free(&c.job);
     kprep_problems_free(&c.problems);

@@ -74,6 +74,10 @@ typedef kprep_status read_fn(const kprep_job *job, const kprep_value *value,
 typedef struct special {
     const char *name, *help;
     read_fn *read;
+    const char *values;   /* what it takes: "a folder" */
+    const char *fallback; /* its default, as a user would write it; "": none */
+    const char *schema;   /* JSON Schema of what it takes; of a section: beside its map */
+    const struct section *section; /* the keys of the map that it takes; NULL: none */
 } special;
 
 typedef struct section {
@@ -81,6 +85,8 @@ typedef struct section {
     const kprep_option *options;
     const special *specials;
 } section;
+
+static const kprep_option no_options[] = {{0}};
 
 /* Adds the place of a value that the message is about. */
 static kprep_status at(const kprep_job *job, const kprep_value *value, kprep_status status,
@@ -115,7 +121,7 @@ static kprep_status unknown_key(const kprep_job *job, const kprep_value *key, co
     enum { MOST = 32 };
     const char *names[MOST];
     size_t n = 0;
-    for (const kprep_option *o = where->options; o != NULL && o->name != NULL && n + 1 < MOST; o++)
+    for (const kprep_option *o = where->options; o->name != NULL && n + 1 < MOST; o++)
         names[n++] = o->name;
     for (const special *s = where->specials; s->name != NULL && n + 1 < MOST; s++)
         names[n++] = s->name;
@@ -140,9 +146,8 @@ static kprep_status read_section(const kprep_job *job, const section *where,
     for (size_t i = 0; i < map->count; i++) {
         const kprep_value *key = &map->keys[i], *value = &map->items[i];
         const kprep_option *option = where->options;
-        while (option != NULL && option->name != NULL && strcmp(option->name, key->text) != 0)
-            option++;
-        if (option != NULL && option->name != NULL) {
+        while (option->name != NULL && strcmp(option->name, key->text) != 0) option++;
+        if (option->name != NULL) {
             kprep_status st = kprep_option_set(option, where->name, value, settings, err);
             if (st != KPREP_OK) return at(job, value, st, err);
             continue;
@@ -224,10 +229,15 @@ static kprep_status read_paths(const kprep_job *job, const kprep_value *value,
     return KPREP_OK;
 }
 
+/* clang-format off */
 static const special input_specials[] = {
-    {"path", "a file, a folder, a glob or a list of paths", read_paths},
+    {"path", "what to read", read_paths, "a file, a folder, a glob, or a list of these", "",
+     KPREP_JSON({"anyOf": [{"type": "string", "minLength": 1},
+                           {"type": "array", "items": {"type": "string", "minLength": 1}}]}),
+     NULL},
     {0},
 };
+/* clang-format on */
 static const section input_section = {"input", input_options, input_specials};
 
 static kprep_status read_input(const kprep_job *job, const kprep_value *value,
@@ -325,11 +335,16 @@ static kprep_status read_label_table(const kprep_job *job, const kprep_value *va
     return take_label_path(job, value, strlen(value->text), KPREP_LABELS_TABLE, settings, err);
 }
 
+/* clang-format off */
 static const special label_specials[] = {
-    {"path", "an .npy file with a row for each sample, or folder", read_label_path},
-    {"csv", "a table with a record for each file", read_label_table},
+    {"path", "an array with a row for each sample; folder: the class is the first folder below the path",
+     read_label_path, "an .npy file, or folder", "folder",
+     KPREP_JSON({"type": "string", "minLength": 1}), NULL},
+    {"csv", "a table with a record for each file", read_label_table, "a .csv file", "",
+     KPREP_JSON({"type": "string", "minLength": 1}), NULL},
     {0},
 };
+/* clang-format on */
 static const section label_section = {"labels", label_options, label_specials};
 
 static kprep_status read_labels(const kprep_job *job, const kprep_value *value,
@@ -483,14 +498,28 @@ static kprep_status read_split(const kprep_job *job, const kprep_value *value,
     return KPREP_OK;
 }
 
+/* clang-format off */
 static const special output_specials[] = {
-    {"path", "folder to write to", read_output_path},
-    {"batch", "rows per batch file, or all", read_batch},
-    {"shuffle", "{seed: N}: order of numpy's Generator(Philox(key=[N, 0])).permutation",
-     read_shuffle},
-    {"split", "{train: 0.8, validation: 0.2}: a folder for each part", read_split},
+    {"path", "folder to write to", read_output_path, "a path", "",
+     KPREP_JSON({"type": "string", "minLength": 1}), NULL},
+    {"batch", "rows per batch file", read_batch, "an integer of at least 1, or all", "64",
+     KPREP_JSON({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}), NULL},
+    {"shuffle", "the order is numpy.random.Generator(numpy.random.Philox(key=[N, 0])).permutation",
+     read_shuffle, "{seed: N}, N an integer of at least 0", "",
+     KPREP_JSON({"anyOf": [{"type": "null"}, {"type": "integer", "minimum": 0},
+                           {"type": "object", "required": ["seed"], "additionalProperties": false,
+                            "properties": {"seed": {"type": "integer", "minimum": 0}}}]}),
+     NULL},
+    {"split", "consecutive parts of the order, a folder each", read_split,
+     "1 to 16 names and shares: {train: 0.8, validation: 0.2}", "",
+     KPREP_JSON({"anyOf": [{"type": "null"},
+                           {"type": "object", "minProperties": 1, "maxProperties": 16,
+                            "propertyNames": {"pattern": "^[A-Za-z0-9_-][A-Za-z0-9_.-]*$"},
+                            "additionalProperties": {"$ref": "#/$defs/share"}}]}),
+     NULL},
     {0},
 };
+/* clang-format on */
 static const section output_section = {"output", output_options, output_specials};
 
 static kprep_status read_output(const kprep_job *job, const kprep_value *value,
@@ -562,14 +591,22 @@ static kprep_status read_files(const kprep_job *job, const kprep_value *value,
     return read_limit(job, value, "limits.files", &settings->limits.files, err);
 }
 
+/* clang-format off */
+#define LIMIT_VALUES "a count or a size above 0: 1000000, 64MiB, 1.5GB"
+#define LIMIT_SCHEMA                                                                               \
+    KPREP_JSON({"anyOf": [{"type": "integer", "minimum": 1},                                       \
+                          {"type": "string", "pattern": "^[0-9.]+ *([KMGT]i|[kKMGT])?B$"}]})
+/* clang-format on */
+
 static const special limits_specials[] = {
-    {"pixels", "of one image", read_pixels},
-    {"sample_bytes", "of one sample", read_sample_bytes},
-    {"memory", "working memory", read_memory},
-    {"files", "open at once", read_files},
+    {"pixels", "pixels of one image", read_pixels, LIMIT_VALUES, "178956970", LIMIT_SCHEMA, NULL},
+    {"sample_bytes", "bytes of one sample", read_sample_bytes, LIMIT_VALUES, "1GiB", LIMIT_SCHEMA,
+     NULL},
+    {"memory", "bytes of working memory", read_memory, LIMIT_VALUES, "", LIMIT_SCHEMA, NULL},
+    {"files", "files open at once", read_files, LIMIT_VALUES, "", LIMIT_SCHEMA, NULL},
     {0},
 };
-static const section limits_section = {"limits", NULL, limits_specials};
+static const section limits_section = {"limits", no_options, limits_specials};
 
 static kprep_status read_limits(const kprep_job *job, const kprep_value *value,
                                 kprep_settings *settings, kprep_error *err)
@@ -580,32 +617,96 @@ static kprep_status read_limits(const kprep_job *job, const kprep_value *value,
 
 /* ---- the whole ---- */
 
+/* clang-format off */
 static const special top_specials[] = {
-    {"input", "what to read", read_input},
-    {"arrays", "an input and a pipeline for each input of the model", read_arrays},
-    {"labels", "none, folder (the class is the first folder below the path), or a file", read_labels},
-    {"pipeline", "the stages, in order", read_pipeline},
-    {"spec", "a model file, a spec file, or the spec itself", read_spec},
-    {"output", "where to write, and how", read_output},
-    {"max_bad", "how many bad files or samples are let pass", read_max_bad},
-    {"limits", "bounds on what is read", read_limits},
+    {"input", "what to read, and how it becomes samples", read_input, "a path, or a map", "",
+     KPREP_JSON({"type": "string", "minLength": 1}), &input_section},
+    {"arrays", "an input and a pipeline for each input of the model", read_arrays,
+     "a map from names to {input: ..., pipeline: ...}", "",
+     KPREP_JSON({"type": "object", "additionalProperties": {
+         "type": "object", "additionalProperties": false, "required": ["input"],
+         "properties": {"input": {"$ref": "#/$defs/input"},
+                        "pipeline": {"$ref": "#/$defs/pipeline"}}}}),
+     NULL},
+    {"labels", "what each sample is; by folder: the first folder below the path", read_labels,
+     "none, folder, PATH.npy, PATH.csv:KEY:COLUMN, or a map", "none",
+     KPREP_JSON({"anyOf": [{"enum": ["none", "folder", null]},
+                           {"type": "string", "pattern": "\\.([nN][pP][yY]|[cC][sS][vV]:[^:]+:[^:]+)$"}]}),
+     &label_section},
+    {"pipeline", "the stages, in order", read_pipeline, "a list of stages, or a pipeline string",
+     "", KPREP_JSON({"$ref": "#/$defs/pipeline"}), NULL},
+    {"spec", "what the model takes", read_spec, "a model file, a spec file, or the spec itself", "",
+     KPREP_JSON({"$ref": "#/$defs/spec"}), NULL},
+    {"output", "where to write, and how", read_output, "a folder, or a map", "",
+     KPREP_JSON({"type": "string", "minLength": 1}), &output_section},
+    {"max_bad", "how many bad files or samples are let pass", read_max_bad,
+     "a count, or a share: 0.1%", "",
+     KPREP_JSON({"anyOf": [{"type": "integer", "minimum": 0},
+                           {"type": "string", "pattern": "^[0-9.]+%$"}]}),
+     NULL},
+    {"limits", "bounds on what is read and held", read_limits, "a map", "", NULL, &limits_section},
     {0},
 };
+/* clang-format on */
 static const section top_section = {"", top_options, top_specials};
 
-static kprep_status set_defaults(const kprep_option *options, kprep_settings *settings,
-                                 kprep_error *err)
+/* Reads a default as if the user had written it. */
+static kprep_status set_default(const kprep_job *job, const kprep_option *option,
+                                const special *entry, kprep_settings *settings, kprep_error *err)
 {
-    for (const kprep_option *option = options; option->name != NULL; option++) {
-        if (option->fallback == NULL || option->fallback[0] == '\0') continue;
-        kprep_value value;
-        if (!kprep_value_scalar(&value, option->fallback, strlen(option->fallback)))
-            return kprep_fail_memory(err);
-        kprep_status st = kprep_option_set(option, "", &value, settings, err);
-        kprep_value_free(&value);
-        if (st != KPREP_OK) return st;
+    const char *fallback = option != NULL ? option->fallback : entry->fallback;
+    kprep_value value;
+    if (fallback == NULL || fallback[0] == '\0') return KPREP_OK;
+    if (!kprep_value_scalar(&value, fallback, strlen(fallback))) return kprep_fail_memory(err);
+    kprep_status st = option != NULL ? kprep_option_set(option, "", &value, settings, err)
+                                     : entry->read(job, &value, settings, err);
+    kprep_value_free(&value);
+    return st;
+}
+
+static kprep_status set_defaults(const kprep_job *job, const section *where,
+                                 kprep_settings *settings, kprep_error *err)
+{
+    for (const kprep_option *option = where->options; option->name != NULL; option++)
+        KPREP_TRY(set_default(job, option, NULL, settings, err));
+    for (const special *entry = where->specials; entry->name != NULL; entry++) {
+        if (entry->section != NULL) KPREP_TRY(set_defaults(job, entry->section, settings, err));
+        KPREP_TRY(set_default(job, NULL, entry, settings, err));
     }
     return KPREP_OK;
+}
+
+static bool key_of_section(const section *where, size_t *i, kprep_key_info *info)
+{
+    for (const special *entry = where->specials; entry->name != NULL; entry++) {
+        if ((*i)-- > 0) continue;
+        *info = (kprep_key_info){
+            .option = {.name = entry->name,
+                       .help = entry->help,
+                       .fallback = entry->fallback,
+                       .type = "other"},
+            .section = where->name,
+            .is_section = entry->section != NULL,
+            .schema = entry->schema,
+        };
+        kprep_copy_text(info->option.values, sizeof info->option.values, entry->values);
+        return true;
+    }
+    for (const kprep_option *option = where->options; option->name != NULL; option++) {
+        if ((*i)-- > 0) continue;
+        *info = (kprep_key_info){.section = where->name};
+        kprep_option_info_fill(option, &info->option);
+        return true;
+    }
+    return false;
+}
+
+bool kprep_settings_key(size_t i, kprep_key_info *info)
+{
+    if (key_of_section(&top_section, &i, info)) return true;
+    for (const special *entry = top_specials; entry->name != NULL; entry++)
+        if (entry->section != NULL && key_of_section(entry->section, &i, info)) return true;
+    return false;
 }
 
 /* A command line's paths replace the file's. They stand in the job's order here already, as a job file
@@ -633,16 +734,8 @@ static kprep_status take_paths(const kprep_job *job, kprep_settings *settings, k
 kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings, kprep_error *err)
 {
     kprep_status st;
-    *settings = (kprep_settings){
-        .base = job->base,
-        .spec_base = job->base,
-        .batch = 64,
-        .limits = {.pixels = 178956970, .sample_bytes = (int64_t)1 << 30},
-    };
-    KPREP_TRY_GOTO(st, set_defaults(input_options, settings, err), fail);
-    KPREP_TRY_GOTO(st, set_defaults(top_options, settings, err), fail);
-    KPREP_TRY_GOTO(st, set_defaults(label_options, settings, err), fail);
-    KPREP_TRY_GOTO(st, set_defaults(output_options, settings, err), fail);
+    *settings = (kprep_settings){.base = job->base, .spec_base = job->base};
+    KPREP_TRY_GOTO(st, set_defaults(job, &top_section, settings, err), fail);
     if (job->tree.kind == KPREP_VALUE_MAP) {
         KPREP_TRY_GOTO(st, read_section(job, &top_section, &job->tree, settings, err), fail);
     } else if (!kprep_value_is_null(&job->tree)) {

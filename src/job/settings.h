@@ -4,6 +4,7 @@
 #ifndef KPREP_JOB_SETTINGS_H
 #define KPREP_JOB_SETTINGS_H
 
+#include <kprep/dataset.h>
 #include <kprep/job.h>
 
 #include "base/value.h"
@@ -76,6 +77,9 @@ kprep_status kprep_job_copy(const kprep_job *job, kprep_job **copy, kprep_error 
 /* Reads a job's tree into settings. Nothing is opened. On failure settings holds nothing. */
 kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings, kprep_error *err);
 void kprep_settings_free(kprep_settings *settings);
+
+/* Key i of the job file, as kprep_key_info_get() gives it; those of a spec are not among them. */
+bool kprep_settings_key(size_t i, kprep_key_info *info);
 
 /* Adds the resolved job as YAML; what does not change the output's bytes (folders, limits, error policy)
  * only if all is true. */

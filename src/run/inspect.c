@@ -1,4 +1,4 @@
-/* inspect.c: what files hold, and what the library knows. */
+/* inspect.c: what files hold. */
 #include <kprep/dataset.h>
 
 #include <math.h>
@@ -127,39 +127,4 @@ kprep_status kprep_list_inputs(const kprep_job *job,
     kprep_path_list_free(&paths);
     kprep_settings_free(&settings);
     return st;
-}
-
-bool kprep_stage_info_get(size_t i, kprep_stage_info *info)
-{
-    for (size_t j = 0; j <= i; j++)
-        if (kprep_stages[j] == NULL) return false;
-    const kprep_stage *stage = kprep_stages[i];
-    *info = (kprep_stage_info){.name = stage->name,
-                               .summary = stage->summary,
-                               .follows = stage->follows,
-                               .example = stage->example};
-    while (stage->options != NULL && stage->options[info->option_count].name != NULL)
-        info->option_count++;
-    return true;
-}
-
-bool kprep_option_info_get(size_t i, size_t j, kprep_option_info *info)
-{
-    kprep_stage_info stage;
-    if (!kprep_stage_info_get(i, &stage) || j >= stage.option_count) return false;
-    const kprep_option *option = &kprep_stages[i]->options[j];
-    *info = (kprep_option_info){
-        .name = option->name, .help = option->help, .fallback = option->fallback};
-    kprep_option_describe(option, info->values, sizeof info->values);
-    return true;
-}
-
-const char *kprep_suggest(const char *word, const char *const *names)
-{
-    return kprep_nearest(word, names);
-}
-
-const char *kprep_version(void)
-{
-    return KPREP_VERSION;
 }

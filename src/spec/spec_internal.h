@@ -2,6 +2,7 @@
 #ifndef KPREP_SPEC_INTERNAL_H
 #define KPREP_SPEC_INTERNAL_H
 
+#include <kprep/dataset.h>
 #include <kprep/spec.h>
 
 #include "base/value.h"
@@ -24,6 +25,9 @@ extern const kprep_spec_reader kprep_spec_reader_keras, kprep_spec_reader_yaml;
 /* From a value tree: the inline spec of a job. config names the file in messages. */
 kprep_status kprep_spec_from_value(const kprep_value *value, const char *config, kprep_spec **spec,
                                    kprep_error *err);
+
+/* Key i of a spec's input, as kprep_key_info_get() gives it. */
+bool kprep_spec_key(size_t i, kprep_key_info *info);
 
 /* Adds an input with all defaults: float32, finite, rank 1 (the sample axis, of any size). *out is
  * borrowed until the next call. Errors: corrupt (a name that is empty, taken or too long), too-large

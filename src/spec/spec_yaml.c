@@ -4,6 +4,7 @@
 #include "base/dtype.h"
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/option.h"
 #include "io/yaml.h"
 #include "spec/spec_internal.h"
 
@@ -131,13 +132,29 @@ static kprep_status read_finite(const place *at, const kprep_value *value, kprep
 }
 
 /* The keys of an input, in the order they are read: axes needs the rank, finite overrides dtype. */
+/* clang-format off */
 static const struct {
     const char *name;
     kprep_status (*read)(const place *at, const kprep_value *value, kprep_error *err);
+    const char *help, *values, *fallback, *type, *schema;
 } keys[] = {
-    {"shape", read_shape}, {"axes", read_axes},     {"dtype", read_dtype},
-    {"range", read_range}, {"finite", read_finite},
+    {"shape", read_shape, "shape with the sample axis first", "a list of sizes; null: any size",
+     NULL, "other",
+     KPREP_JSON({"type": "array", "minItems": 1, "maxItems": 64,
+                 "items": {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]}})},
+    {"axes", read_axes, "names of the axes; by default they go by rank",
+     "a lower-case letter for each axis of shape, n first", "", "other",
+     KPREP_JSON({"anyOf": [{"type": "null"}, {"type": "string", "pattern": "^n[a-z_]*$"}]})},
+    {"dtype", read_dtype, "element type that the model takes", "a dtype of NumPy's", "float32",
+     "dtype", NULL},
+    {"range", read_range, "every value lies within", "two numbers, the lower one first", "",
+     "other",
+     KPREP_JSON({"anyOf": [{"type": "null"}, {"type": "array", "minItems": 2, "maxItems": 2,
+                                              "items": {"$ref": "#/$defs/number"}}]})},
+    {"finite", read_finite, "no NaN and no infinity; by default true of floating dtypes",
+     "true or false", "", "other", KPREP_JSON({"type": ["boolean", "null"]})},
 };
+/* clang-format on */
 
 enum { KEY_COUNT = sizeof keys / sizeof *keys };
 
@@ -164,6 +181,19 @@ static kprep_status check_keys(const kprep_value *map, bool top, const char *con
         return KPREP_E_UNKNOWN_KEY;
     }
     return KPREP_OK;
+}
+
+bool kprep_spec_key(size_t i, kprep_key_info *info)
+{
+    if (i >= KEY_COUNT) return false;
+    *info = (kprep_key_info){.option = {.name = keys[i].name,
+                                        .help = keys[i].help,
+                                        .fallback = keys[i].fallback,
+                                        .type = keys[i].type},
+                             .section = "spec",
+                             .schema = keys[i].schema};
+    kprep_copy_text(info->option.values, sizeof info->option.values, keys[i].values);
+    return true;
 }
 
 static kprep_status read_input(const kprep_value *map, const char *name, const kprep_value *named,
