@@ -142,10 +142,12 @@ static bool same_effect(const state *a, const state *b)
            value_steps(a) == value_steps(b);
 }
 
-/* Is there nothing that can be done with one and not with the other? */
+/* Is there nothing that can be done with one and not with the other? Where alpha gives what rgb gives,
+ * only rgb goes for images without it too. */
 static bool same_state(const state *a, const state *b)
 {
     return same_effect(a, b) && strcmp(a->desc.axes, b->desc.axes) == 0 &&
+           (a->steps[0].kind == ALPHA) == (b->steps[0].kind == ALPHA) &&
            a->steps[a->count - 1].kind == b->steps[b->count - 1].kind;
 }
 

@@ -428,3 +428,16 @@ def test_files_larger_than_the_memory_limit(kprep, tmp_path):
     np.lib.format.open_memmap(path, "w+", np.float32, (2 * 1024 * 1024, 32, 32)).flush()
     assert kprep("check", path, "--spec", MODELS / "conv-32-32-1.yaml", "--pipeline", "expand_dims -1",
                  "--json", rc=0).json["ok"]
+
+
+def test_a_label_that_one_hot_has_no_place_for(kprep, arrays, job, tmp_path):
+    path = arrays("y.npy", np.array([[0], [3], [1], [5]], np.int16))
+    spec = job("spec.json", shape=[None, 6])
+    kprep("run", path, "--samples", "row", "--spec", spec, "--pipeline", "one_hot 6", "--output",
+          "out", rc=0)
+    equal(rows(tmp_path / "out"), np.eye(6, dtype=np.float32)[[0, 3, 1, 5]])
+    spec = job("spec.json", shape=[None, 5])
+    answer = kprep("run", path, "--samples", "row", "--spec", spec, "--pipeline", "one_hot 5",
+                   "--output", "small", "--json", rc=1)
+    problem = answer.problem("value-range")
+    assert (problem["sample"], problem["stage"], problem["found"]) == (3, "one_hot", "5")

@@ -158,6 +158,9 @@ static void one_pipeline_for_all(void **state)
     make_desc("uint8", "8,6,3", "hwc", RGB, &b);
     repair(descs, 2, "{shape: [null, 8, 6, 3], axes: nhwc}", text, sizeof text);
     assert_string_equal(text, "rgb");
+    make_desc("uint8", "9,6,3", "hwc", RGB, &b);
+    repair(descs, 2, "{shape: [null, 8, 6, 3], axes: nhwc, dtype: uint8}", text, sizeof text);
+    assert_string_equal(text, "rgb | resize 8 6 | cast uint8");
     make_desc("float32", "3,8,8", "", NONE, &a);
     make_desc("int32", "3,9,9", "", NONE, &b);
     repair(descs, 2, "shape: [null, null, null, 3]", text, sizeof text);
