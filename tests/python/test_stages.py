@@ -74,6 +74,15 @@ def test_ellipsis_of_no_axes():
     same(run("rearrange '... -> 1 ...'", np.array(3, np.int8)), np.array([3], np.int8))
 
 
+def test_ellipsis_of_most_axes():
+    array = numbers(np.random.default_rng(16), (2, 3) + (1,) * 62, "uint8")
+    same(run("rearrange 'x ... y -> y ... x'", array), np.swapaxes(array, 0, 63))
+    same(run("rearrange '... -> (...)'", array), array.ravel())
+    for pattern in ("... -> 1 ...", "(a b) ... -> a b ..."):
+        with pytest.raises(StageError, match="needs fewer axes"):
+            run(f"rearrange '{pattern}' {'a=1' if 'a' in pattern else ''}", array)
+
+
 def test_empty_and_scalars():
     empty = np.zeros((0, 4, 3), F32)
     for pipeline, shape in (("flatten", (0,)), ("transpose", (3, 4, 0)), ("flip 0", (0, 4, 3)),
