@@ -8,6 +8,7 @@ set(KPREP_SOURCES
     src/base/value.c
     src/base/view.c
     src/io/bytes.c
+    src/io/csv.c
     src/io/path_list.c
     src/io/yaml.c
     src/codec/codec.c
@@ -39,12 +40,14 @@ set(KPREP_SOURCES
     src/run/engine.c
     src/run/folder.c
     src/run/inspect.c
+    src/run/labels.c
     src/run/manifest.c
     src/run/order.c
     src/run/pipeline.c
     src/run/reader.c
     src/run/run.c
     src/run/sink_files.c
+    src/run/stats.c
     src/run/verify.c
     src/run/worker.c
     src/stage/lower.c
@@ -88,6 +91,7 @@ set(KPREP_CLI_SOURCES
     src/cli/cmd_run.c
     src/cli/cmd_spec.c
     src/cli/cmd_stages.c
+    src/cli/cmd_stats.c
     src/cli/cmd_verify.c
     src/cli/main.c
     src/cli/output.c)

@@ -48,6 +48,26 @@ typedef struct kprep_file_info {
 KPREP_API kprep_status kprep_inspect(const char *path, bool values, kprep_file_info *info,
                                      kprep_error *err);
 
+/** Statistics of one channel. Plain data. */
+typedef struct kprep_channel_stats {
+    int64_t count;              /**< finite values, which the fields below are of */
+    int64_t nan_count, inf_count;
+    double min, max, mean, std; /**< std divides by count, as numpy.std; all 0 if count is 0 */
+} kprep_channel_stats;
+
+/** Measures a job's samples as they are after its pipeline, channel by channel, in one pass and in memory
+ * that does not grow with their number. A spec is not needed; output keys are not looked at.
+ *
+ * min and max are exact; mean and std are summed in float64 in the order of the samples, so that their
+ * digits do not depend on the number of threads.
+ * @param stats  set to *count channels on success (one for samples without axis c), free() it; else NULL.
+ * @return KPREP_OK; what reading or a cast comes to; a problem's status if files can't be measured together.
+ */
+KPREP_API kprep_status kprep_stats(const kprep_job *job, const kprep_options *options,
+                                   kprep_channel_stats **stats, size_t *count,
+                                   kprep_problems *problems, kprep_summary *summary,
+                                   kprep_error *err);
+
 /** Lists the files that input paths stand for, in the job's order.
  * @param each  called for each path; a status other than KPREP_OK ends the walk and is returned.
  */

@@ -48,7 +48,8 @@ KPREP_API kprep_status kprep_job_set(kprep_job *job, const char *key, const char
 KPREP_API kprep_status kprep_job_set_text(kprep_job *job, const char *key, const char *text,
                                           const char *origin, kprep_error *err);
 
-/** Writes the job with all defaults filled in, as YAML.
+/** Writes the job with all defaults filled in, as YAML; relative paths in it are relative to the working
+ * directory.
  * @return the length of the whole text without the terminator, as snprintf.
  */
 KPREP_API size_t kprep_job_format(const kprep_job *job, char *dst, size_t size);

@@ -22,7 +22,8 @@ typedef struct kprep_options {
     int32_t threads;     /**< workers; 0: the CPUs this process may use */
     int32_t sample_rows; /**< kprep_check(): rows of float arrays to read; 0: 16; below 0: none */
     bool force;          /**< kprep_run(): remove what an earlier, different job wrote */
-    const volatile int *cancel; /**< set to non-zero, by a signal handler say, to stop; may be NULL */
+    const volatile int *cancel; /**< set to non-zero, by a signal handler or another thread (there as an
+                              atomic store), to stop; may be NULL */
     void (*progress)(void *context, const kprep_progress *progress); /**< called about 10 times a second
                               from the thread that called kprep_run(); may be NULL */
     void *context;       /**< for progress */
@@ -55,7 +56,7 @@ typedef struct kprep_pipeline kprep_pipeline;
 /** One batch in memory; views into the pipeline's buffer, valid until it is released. Plain data. */
 typedef struct kprep_batch {
     kprep_array x;      /**< (rows, ...), C order, 64-byte aligned */
-    kprep_array y;      /**< labels, (rows,); data is NULL if the job has none */
+    kprep_array y;      /**< labels, (rows, ...); data is NULL if the job has none */
     int64_t number;     /**< of the batch, from 0 */
     int64_t rows;
     void *slot;         /**< the pipeline's own */
@@ -63,7 +64,8 @@ typedef struct kprep_batch {
 
 /** Looks whether a job fits: reads headers only (and some rows of float arrays), writes nothing.
  *
- * @param problems  every misfit and unreadable file is added: the first of each kind, with the count.
+ * @param problems  an empty list, not NULL; every misfit and unreadable file is added: the first of each
+ *                  kind, with the count.
  * @param summary   filled as far as things are known; may be NULL.
  * @return KPREP_OK also if the data does not fit: ask kprep_problems_count(). A failure means that the
  *         question could not be asked: a wrong job or spec, no input, no memory.
@@ -85,6 +87,7 @@ KPREP_API kprep_status kprep_plan_job(const kprep_job *job, const kprep_options 
 /** Runs a job to its output folder: batch files, samples.csv, and last manifest.json.
  *
  * An interrupted run goes on where it was. The bytes written do not depend on threads.
+ * @param problems an empty list, not NULL; receives every misfit, as in kprep_check().
  * @param summary  filled as far as things are known; may be NULL.
  * @return KPREP_OK; a fit status (side data); KPREP_E_NOT_FOUND ... (side input); KPREP_E_UNWRITABLE,
  *         KPREP_E_NO_SPACE, KPREP_E_LOCKED (side output); KPREP_E_PLAN_CHANGED; KPREP_E_INTERRUPTED.
@@ -112,7 +115,7 @@ KPREP_API kprep_status kprep_pipeline_open(const kprep_job *job, const kprep_opt
 /** What the job comes to; borrowed from the pipeline. */
 KPREP_API const kprep_summary *kprep_pipeline_summary(const kprep_pipeline *pipeline);
 
-/** The class names of folder labels, in label order; NULL if there are none. *count receives how many. */
+/** The class names of labels by folder or table, in label order; NULL if there are none. *count receives how many. */
 KPREP_API const char *const *kprep_pipeline_classes(const kprep_pipeline *pipeline, size_t *count);
 
 /** Takes the next batch, in order, waiting for it if it is not ready.

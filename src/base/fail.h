@@ -37,6 +37,13 @@ void kprep_copy_path(char *dst, size_t size, const char *path);
 /* Makes text from a file safe to show: control bytes become '?'. In place. */
 void kprep_clean_text(char *text);
 
+/* Has the caller asked to stop? Another thread or a signal handler may set the flag at any time; it may
+ * be NULL. */
+static inline bool kprep_is_cancelled(const volatile int *cancel)
+{
+    return cancel != NULL && __atomic_load_n(cancel, __ATOMIC_RELAXED) != 0;
+}
+
 /* Runs an expression that gives a kprep_status and passes a failure on. */
 #define KPREP_TRY(expr)                                                                            \
     do {                                                                                           \

@@ -8,7 +8,7 @@
 
 #include "cli.h"
 
-enum { JOB = RUN | CHECK | PLAN | INSPECT, ALL = ~0, MOST_LIST = 1 << 28 };
+enum { JOB = RUN | CHECK | PLAN | INSPECT | STATS, ALL = ~0, MOST_LIST = 1 << 28 };
 
 /* How an option's argument becomes what it sets. */
 typedef enum {
@@ -160,8 +160,7 @@ static kprep_status take_own(cli *c, const option *o, const char *argument, kpre
         fine = take_number(argument, 0, &c->options.sample_rows);
         if (fine && c->options.sample_rows == 0) c->options.sample_rows = -1;
     } else if (strcmp(o->name, "version") == 0) {
-        printf("kprep %s\n", kprep_version());
-        exit(0);
+        c->version = true;
     } else {
         return usage(err, KPREP_E_BAD_OPTION, "command line",
                      "--%s is not available in this version", o->name);
@@ -226,7 +225,7 @@ kprep_status cli_parse(cli *c, const cli_command *command, int argc, char **argv
     for (int i = 0; i < c->set_count; i++)
         listed |= c->sets[i].option->kind == LIST_LINES || c->sets[i].option->kind == LIST_NULS;
     int least = listed ? 0 : command->least;
-    if (c->help || (c->path_count >= least && c->path_count <= command->most)) return KPREP_OK;
+    if (c->help || c->version || (c->path_count >= least && c->path_count <= command->most)) return KPREP_OK;
     usage(err, KPREP_E_BAD_OPTION, "command line", "kprep %s needs %s", command->name,
           command->arguments);
     snprintf(err->help, sizeof err->help, "for instance: %s", command->example);

@@ -17,7 +17,7 @@ typedef struct cli {
     const char *command;
     char **paths; /* positional arguments; borrowed from argv */
     int path_count;
-    bool json, quiet, help, dry_run;
+    bool json, quiet, help, version, dry_run;
     cli_when color, progress;
     kprep_options options;
     kprep_job *job;       /* made by cli_job(), else NULL; owned */
@@ -35,9 +35,9 @@ typedef struct cli_command {
     int (*run)(cli *c);
 } cli_command;
 
-enum { RUN = 1, CHECK = 2, PLAN = 4, SPEC = 8, INSPECT = 16, VERIFY = 32, STAGES = 64 };
+enum { RUN = 1, CHECK = 2, PLAN = 4, SPEC = 8, INSPECT = 16, VERIFY = 32, STAGES = 64, STATS = 128 };
 
-extern const cli_command cmd_run, cmd_check, cmd_plan, cmd_spec, cmd_inspect, cmd_verify, cmd_stages;
+extern const cli_command cmd_run, cmd_check, cmd_plan, cmd_spec, cmd_inspect, cmd_verify, cmd_stages, cmd_stats;
 
 /* ---- arguments (args.c) ---- */
 
@@ -60,6 +60,9 @@ int cli_worst(const cli *c);
 
 /* Prints the JSON document: {"ok", "exit", "problems", and what the command added}. */
 void cli_print_json(cli *c, int exit_code);
+
+/* The version, as a line or in the JSON document. */
+void cli_version(cli *c);
 
 /* A message to stderr, unless --quiet. */
 void cli_note(const cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

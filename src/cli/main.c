@@ -8,11 +8,11 @@
 #include "cli.h"
 
 static const cli_command *const commands[] = {&cmd_run,     &cmd_check,  &cmd_plan,  &cmd_spec,
-                                              &cmd_inspect, &cmd_verify, &cmd_stages};
+                                              &cmd_inspect, &cmd_stats,  &cmd_verify, &cmd_stages};
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
 /* Names that later versions answer to. */
-static const char *const reserved[] = {"stats", "merge", "explain", "report", "lint", "diff"};
+static const char *const reserved[] = {"merge", "explain", "report", "lint", "diff"};
 
 /* The one state a signal handler can reach. */
 static volatile int cancel;
@@ -20,7 +20,8 @@ static volatile int cancel;
 static void on_signal(int number)
 {
     if (cancel) _exit(128 + number); /* the second time: at once */
-    cancel = 1;
+    /* Workers read it meanwhile. */
+    __atomic_store_n(&cancel, 1, __ATOMIC_RELAXED);
 }
 
 static void catch_signals(void)
@@ -85,9 +86,8 @@ static int finish(cli *c, int code)
 {
     if (c->json) cli_print_json(c, code);
     if (fflush(stdout) == 0 && !ferror(stdout)) return code;
-    if (!c->quiet)
-        fprintf(stderr, "kprep: error[unwritable]: can't write to standard output: %s\n",
-                strerror(errno));
+    fprintf(stderr, "kprep: error[unwritable]: can't write to standard output: %s\n",
+            strerror(errno));
     return code != 0 ? code : 4;
 }
 
@@ -98,6 +98,10 @@ static int run_command(cli *c, const cli_command *command, int argc, char **argv
     if (cli_parse(c, command, argc, argv, &err) != KPREP_OK) {
         cli_fail(c, &err);
         return cli_problems(c, stderr);
+    }
+    if (c->version) {
+        cli_version(c);
+        return 0;
     }
     if (c->help) {
         c->json = false;
@@ -116,8 +120,12 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--json") == 0) c.json = true; /* errors before it are told in it too */
     int code = 0, first = 1;
-    while (first < argc && (strcmp(argv[first], "--json") == 0 || strcmp(argv[first], "--quiet") == 0))
-        first++;
+    for (; first < argc; first++) {
+        if (strcmp(argv[first], "--quiet") == 0)
+            c.quiet = true;
+        else if (strcmp(argv[first], "--json") != 0)
+            break;
+    }
     const char *name = first < argc ? argv[first] : NULL;
     if (name == NULL || strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 ||
         strcmp(name, "-h") == 0) {
@@ -136,8 +144,7 @@ int main(int argc, char **argv)
             print_help();
         }
     } else if (strcmp(name, "--version") == 0) {
-        c.json = false;
-        printf("kprep %s\n", kprep_version());
+        cli_version(&c);
     } else if (find_command(name) != NULL) {
         code = run_command(&c, find_command(name), argc - first - 1, argv + first + 1);
     } else {

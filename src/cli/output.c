@@ -66,6 +66,14 @@ void cli_note(const cli *c, const char *fmt, ...)
     va_end(args);
 }
 
+void cli_version(cli *c)
+{
+    if (c->json)
+        json_object_set_new(c->document, "version", json_string(kprep_version()));
+    else
+        printf("kprep %s\n", kprep_version());
+}
+
 char *cli_bytes(int64_t bytes, char *dst, size_t size)
 {
     static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};

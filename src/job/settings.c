@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/fail.h"
 #include "io/yaml.h"
@@ -16,6 +17,7 @@ static const char *const depth_words[] = {"keep", "8", NULL};
 static const char *const exif_words[] = {"as-like", "apply", "ignore", NULL};
 static const char *const match_words[] = {"position", "stem", NULL};
 static const char *const like_words[] = {"keras", "pillow", "opencv", NULL};
+static const char *const encode_words[] = {"int", "one_hot", "binary", NULL};
 static const char *const on_error_words[] = {"fail", "skip", "quarantine", NULL};
 
 #define FIELD(name) offsetof(kprep_settings, name)
@@ -37,6 +39,22 @@ static const kprep_option input_options[] = {
     {"match", "how several sources are paired", KPREP_OPT_CHOICE, FIELD(match), "position", 0, 0,
      match_words},
     {"broadcast", "spread a rank-1 sample over h and w", KPREP_OPT_BOOL, FIELD(broadcast), "false",
+     0, 0, NULL},
+    {0},
+};
+
+static const kprep_option label_options[] = {
+    {"encode", "whole numbers as int32, one_hot as float32, or binary as float32 (n, 1)",
+     KPREP_OPT_CHOICE, FIELD(encode), "int", 0, 0, encode_words},
+    {"key", "column of the table that names the file", KPREP_OPT_TEXT, FIELD(label_key), "file", 0,
+     0, NULL},
+    {"column", "column of the table that holds the label", KPREP_OPT_TEXT, FIELD(label_column),
+     "label", 0, 0, NULL},
+    {0},
+};
+
+static const kprep_option output_options[] = {
+    {"stratify", "each split has its share of every class", KPREP_OPT_BOOL, FIELD(stratify), "false",
      0, 0, NULL},
     {0},
 };
@@ -241,18 +259,89 @@ static kprep_status read_input(const kprep_job *job, const kprep_value *value,
 
 /* ---- labels, pipeline, spec ---- */
 
+static kprep_status take_label_path(const kprep_job *job, const kprep_value *value, size_t length,
+                                    int32_t kind, kprep_settings *settings, kprep_error *err)
+{
+    kprep_value part = {.kind = KPREP_VALUE_SCALAR, .line = value->line, .column = value->column};
+    char *path = NULL;
+    part.text = kprep_strndup(value->text, length);
+    kprep_status st = part.text != NULL ? expand(job, &part, &path, err) : kprep_fail_memory(err);
+    free(part.text);
+    KPREP_TRY(st);
+    bool joined = path[0] != '/' && !was_set(job, "labels") && !was_set(job, "labels.path") &&
+                  !was_set(job, "labels.csv");
+    char *full = joined ? kprep_asprintf("%s%s", job->base, path) : kprep_strdup(path);
+    free(path);
+    if (full == NULL) return kprep_fail_memory(err);
+    free(settings->label_path);
+    settings->label_path = full;
+    settings->labels = kind;
+    return KPREP_OK;
+}
+
+static bool ends_with(const char *text, size_t length, const char *end)
+{
+    size_t n = strlen(end);
+    return length > n && strncasecmp(text + length - n, end, n) == 0;
+}
+
+/* folder, none, PATH.npy or PATH.csv:KEY:COLUMN. */
+static kprep_status read_label_text(const kprep_job *job, const kprep_value *value,
+                                    kprep_settings *settings, kprep_error *err)
+{
+    const char *text = value->text;
+    size_t n = strlen(text);
+    if (strcmp(text, "none") == 0) return KPREP_OK;
+    settings->labels = KPREP_LABELS_FOLDER;
+    if (strcmp(text, "folder") == 0) return KPREP_OK;
+    if (ends_with(text, n, ".npy"))
+        return take_label_path(job, value, n, KPREP_LABELS_ARRAY, settings, err);
+    const char *last = strrchr(text, ':'), *first = last;
+    while (first != NULL && first > text && first[-1] != ':') first--;
+    if (last == NULL || first == text || !ends_with(text, (size_t)(first - 1 - text), ".csv"))
+        return bad(job, value, "labels", "none, folder, PATH.npy or PATH.csv:KEY:COLUMN", err);
+    free(settings->label_key);
+    free(settings->label_column);
+    settings->label_key = kprep_strndup(first, (size_t)(last - first));
+    settings->label_column = kprep_strdup(last + 1);
+    if (settings->label_key == NULL || settings->label_column == NULL) return kprep_fail_memory(err);
+    return take_label_path(job, value, (size_t)(first - 1 - text), KPREP_LABELS_TABLE, settings, err);
+}
+
+static kprep_status read_label_path(const kprep_job *job, const kprep_value *value,
+                                    kprep_settings *settings, kprep_error *err)
+{
+    if (value->kind != KPREP_VALUE_SCALAR || value->text[0] == '\0')
+        return bad(job, value, "labels.path", "an .npy file, or folder", err);
+    if (strcmp(value->text, "folder") == 0) return KPREP_OK;
+    return take_label_path(job, value, strlen(value->text), KPREP_LABELS_ARRAY, settings, err);
+}
+
+static kprep_status read_label_table(const kprep_job *job, const kprep_value *value,
+                                     kprep_settings *settings, kprep_error *err)
+{
+    if (value->kind != KPREP_VALUE_SCALAR || value->text[0] == '\0')
+        return bad(job, value, "labels.csv", "a .csv file", err);
+    return take_label_path(job, value, strlen(value->text), KPREP_LABELS_TABLE, settings, err);
+}
+
+static const special label_specials[] = {
+    {"path", "an .npy file with a row for each sample, or folder", read_label_path},
+    {"csv", "a table with a record for each file", read_label_table},
+    {0},
+};
+static const section label_section = {"labels", label_options, label_specials};
+
 static kprep_status read_labels(const kprep_job *job, const kprep_value *value,
                                 kprep_settings *settings, kprep_error *err)
 {
     settings->labels = KPREP_LABELS_NONE;
     if (kprep_value_is_null(value)) return KPREP_OK;
-    if (value->kind == KPREP_VALUE_MAP)
-        return not_yet(job, value, "labels from a file", err);
-    if (value->kind == KPREP_VALUE_SCALAR && strcmp(value->text, "none") == 0) return KPREP_OK;
-    if (value->kind != KPREP_VALUE_SCALAR || strcmp(value->text, "folder") != 0)
-        return bad(job, value, "labels", "none or folder", err);
-    settings->labels = KPREP_LABELS_FOLDER;
-    return KPREP_OK;
+    if (value->kind == KPREP_VALUE_SCALAR) return read_label_text(job, value, settings, err);
+    if (value->kind != KPREP_VALUE_MAP)
+        return bad(job, value, "labels", "none, folder, a file or a map", err);
+    settings->labels = KPREP_LABELS_FOLDER; /* unless the map names a file */
+    return read_section(job, &label_section, value, settings, err);
 }
 
 static kprep_status read_pipeline(const kprep_job *job, const kprep_value *value,
@@ -314,7 +403,7 @@ static kprep_status read_output_path(const kprep_job *job, const kprep_value *va
         return bad(job, value, "output.path", "a folder", err);
     char *path;
     KPREP_TRY(expand(job, value, &path, err));
-    bool joined = path[0] != '/' && !was_set(job, "output.path");
+    bool joined = path[0] != '/' && !was_set(job, "output.path") && !was_set(job, "output");
     char *full = joined ? kprep_asprintf("%s%s", job->base, path) : kprep_strdup(path);
     free(path);
     if (full == NULL) return kprep_fail_memory(err);
@@ -360,7 +449,8 @@ static kprep_status read_shuffle(const kprep_job *job, const kprep_value *value,
 
 static bool is_plain_name(const char *name)
 {
-    return name[0] != '\0' && name[0] != '.' && strlen(name) < sizeof((kprep_split *)0)->name &&
+    return name[0] != '\0' && name[0] != '.' && strcmp(name, "manifest.json") != 0 &&
+           strlen(name) < sizeof((kprep_split *)0)->name &&
            name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")] ==
                '\0';
 }
@@ -401,7 +491,7 @@ static const special output_specials[] = {
     {"split", "{train: 0.8, validation: 0.2}: a folder for each part", read_split},
     {0},
 };
-static const section output_section = {"output", NULL, output_specials};
+static const section output_section = {"output", output_options, output_specials};
 
 static kprep_status read_output(const kprep_job *job, const kprep_value *value,
                                 kprep_settings *settings, kprep_error *err)
@@ -493,7 +583,7 @@ static kprep_status read_limits(const kprep_job *job, const kprep_value *value,
 static const special top_specials[] = {
     {"input", "what to read", read_input},
     {"arrays", "an input and a pipeline for each input of the model", read_arrays},
-    {"labels", "none, or folder: the class is the first folder below the path", read_labels},
+    {"labels", "none, folder (the class is the first folder below the path), or a file", read_labels},
     {"pipeline", "the stages, in order", read_pipeline},
     {"spec", "a model file, a spec file, or the spec itself", read_spec},
     {"output", "where to write, and how", read_output},
@@ -518,6 +608,28 @@ static kprep_status set_defaults(const kprep_option *options, kprep_settings *se
     return KPREP_OK;
 }
 
+/* A command line's paths replace the file's. They stand in the job's order here already, as a job file
+ * orders within each path of its list only. */
+static kprep_status take_paths(const kprep_job *job, kprep_settings *settings, kprep_error *err)
+{
+    kprep_path_list sorted = {.count = job->path_count};
+    for (size_t i = 0; i < settings->path_count; i++) free(settings->paths[i]);
+    settings->path_count = 0;
+    settings->base = "";
+    settings->paths_together = true;
+    sorted.items = kprep_calloc(job->path_count, sizeof *sorted.items);
+    if (sorted.items == NULL) return kprep_fail_memory(err);
+    for (size_t i = 0; i < job->path_count; i++) sorted.items[i].path = job->paths[i];
+    kprep_path_list_sort(&sorted, (kprep_order)settings->order);
+    kprep_status st = KPREP_OK;
+    for (size_t i = 0; st == KPREP_OK && i < job->path_count; i++) {
+        char *copy = kprep_strdup(sorted.items[i].path);
+        st = copy != NULL ? add_path(settings, copy, err) : kprep_fail_memory(err);
+    }
+    free(sorted.items);
+    return st;
+}
+
 kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings, kprep_error *err)
 {
     kprep_status st;
@@ -529,6 +641,8 @@ kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings,
     };
     KPREP_TRY_GOTO(st, set_defaults(input_options, settings, err), fail);
     KPREP_TRY_GOTO(st, set_defaults(top_options, settings, err), fail);
+    KPREP_TRY_GOTO(st, set_defaults(label_options, settings, err), fail);
+    KPREP_TRY_GOTO(st, set_defaults(output_options, settings, err), fail);
     if (job->tree.kind == KPREP_VALUE_MAP) {
         KPREP_TRY_GOTO(st, read_section(job, &top_section, &job->tree, settings, err), fail);
     } else if (!kprep_value_is_null(&job->tree)) {
@@ -540,17 +654,7 @@ kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings,
         goto fail;
     }
     if (was_set(job, "input.path") || was_set(job, "input")) settings->base = "";
-    if (job->path_count > 0) { /* a command line's paths replace the file's */
-        for (size_t i = 0; i < settings->path_count; i++) free(settings->paths[i]);
-        settings->path_count = 0;
-        for (size_t i = 0; i < job->path_count; i++) {
-            char *copy = kprep_strdup(job->paths[i]);
-            st = copy != NULL ? add_path(settings, copy, err) : kprep_fail_memory(err);
-            if (st != KPREP_OK) goto fail;
-        }
-        settings->base = "";
-        settings->paths_together = true;
-    }
+    if (job->path_count > 0) KPREP_TRY_GOTO(st, take_paths(job, settings, err), fail);
     return KPREP_OK;
 fail:
     kprep_settings_free(settings);
@@ -564,6 +668,8 @@ void kprep_settings_free(kprep_settings *settings)
     kprep_pipeline_free(settings->stages, settings->stage_count);
     kprep_value_free(&settings->spec);
     kprep_options_free(input_options, settings);
+    kprep_options_free(label_options, settings);
+    free(settings->label_path);
     free(settings->output);
     *settings = (kprep_settings){0};
 }
@@ -628,6 +734,39 @@ static void format_more(const char *stages, kprep_text *text)
     }
 }
 
+/* Without all, a file's name only: its folder is of this machine. */
+static void format_labels(const kprep_settings *settings, bool all, kprep_text *text)
+{
+    if (settings->labels == KPREP_LABELS_NONE) {
+        kprep_text_add(text, "labels: none\n");
+        return;
+    }
+    kprep_text_add(text, "labels: {encode: %s, ", encode_words[settings->encode]);
+    const char *path = settings->label_path != NULL ? settings->label_path : "folder";
+    const char *slash = strrchr(path, '/');
+    if (!all && slash != NULL) path = slash + 1;
+    kprep_text_add(text, settings->labels == KPREP_LABELS_TABLE ? "csv: " : "path: ");
+    kprep_yaml_quote(text, path);
+    if (settings->labels == KPREP_LABELS_TABLE) {
+        kprep_text_add(text, ", key: ");
+        kprep_yaml_quote(text, settings->label_key);
+        kprep_text_add(text, ", column: ");
+        kprep_yaml_quote(text, settings->label_column);
+    }
+    kprep_text_add(text, "}\n");
+}
+
+/* A path with the folder that it is relative to, so that the text holds where the program runs. */
+static void format_path(const char *base, const char *path, kprep_text *text)
+{
+    char *whole = kprep_asprintf("%s%s", path[0] == '/' ? "" : base, path);
+    if (whole != NULL)
+        kprep_yaml_quote(text, whole);
+    else
+        text->failed = true;
+    free(whole);
+}
+
 static void format_settings(const kprep_settings *settings, bool all, const char *more,
                             kprep_text *text)
 {
@@ -635,13 +774,12 @@ static void format_settings(const kprep_settings *settings, bool all, const char
     kprep_text_add(text, "  path: [");
     for (size_t i = 0; i < settings->path_count; i++) {
         if (i > 0) kprep_text_add(text, ", ");
-        kprep_yaml_quote(text, settings->paths[i]);
+        format_path(all ? settings->base : "", settings->paths[i], text);
     }
     kprep_text_add(text, "]\n");
     format_options(input_options, "  ", settings, text);
     kprep_text_add(text, "like: %s\n", like_words[settings->like]);
-    kprep_text_add(text, "labels: %s\n",
-                   settings->labels == KPREP_LABELS_FOLDER ? "folder" : "none");
+    format_labels(settings, all, text);
     bool stages = settings->stage_count > 0 || more[0] != '\0';
     kprep_text_add(text, stages ? "pipeline:\n" : "pipeline: []\n");
     for (size_t i = 0; i < settings->stage_count; i++) {
@@ -653,7 +791,7 @@ static void format_settings(const kprep_settings *settings, bool all, const char
     if (all && settings->spec.kind != KPREP_VALUE_NULL) {
         kprep_text_add(text, "spec: ");
         if (settings->spec.kind == KPREP_VALUE_SCALAR)
-            kprep_yaml_quote(text, settings->spec.text);
+            format_path(settings->spec_base, settings->spec.text, text);
         else
             format_value(&settings->spec, text);
         kprep_text_add(text, "\n");
@@ -673,6 +811,7 @@ static void format_settings(const kprep_settings *settings, bool all, const char
     for (size_t i = 0; i < settings->split_count; i++)
         kprep_text_add(text, "%s%s: %.17g%s", i == 0 ? "  split: {" : ", ", settings->splits[i].name,
                        settings->splits[i].share, i + 1 == settings->split_count ? "}\n" : "");
+    if (settings->stratify) kprep_text_add(text, "  stratify: true\n");
     if (!all) return;
     kprep_text_add(text, "on_error: %s\n", on_error_words[settings->on_error]);
     kprep_text_add(text, "limits: {pixels: %lld, sample_bytes: %lld", (long long)settings->limits.pixels,

@@ -16,7 +16,13 @@ typedef enum { KPREP_JOIN_SAMPLES, KPREP_JOIN_CHANNELS } kprep_join;
 typedef enum { KPREP_BY_FILE, KPREP_BY_FOLDER } kprep_by;
 typedef enum { KPREP_DEPTH_KEEP, KPREP_DEPTH_8 } kprep_depth;
 typedef enum { KPREP_EXIF_AS_LIKE, KPREP_EXIF_APPLY, KPREP_EXIF_IGNORE } kprep_exif;
-typedef enum { KPREP_LABELS_NONE, KPREP_LABELS_FOLDER } kprep_labels;
+typedef enum {
+    KPREP_LABELS_NONE,
+    KPREP_LABELS_FOLDER, /* first folder below the path */
+    KPREP_LABELS_ARRAY,  /* an .npy file, a row for each sample */
+    KPREP_LABELS_TABLE   /* a .csv file, a record for each file */
+} kprep_labels;
+typedef enum { KPREP_ENCODE_INT, KPREP_ENCODE_ONE_HOT, KPREP_ENCODE_BINARY } kprep_label_encode;
 typedef enum { KPREP_ON_ERROR_FAIL, KPREP_ON_ERROR_SKIP, KPREP_ON_ERROR_QUARANTINE } kprep_on_error;
 
 enum { KPREP_MAX_SPLITS = 16 };
@@ -36,7 +42,9 @@ typedef struct kprep_settings {
     bool broadcast;
     char *axes;               /* NULL: by rank */
     int32_t like;
-    int32_t labels;
+    int32_t labels, encode;
+    char *label_path;         /* array or table, as to be opened */
+    char *label_key, *label_column;
     kprep_stage_use *stages;
     size_t stage_count;
     kprep_value spec;         /* as written: a scalar path or an inline spec; null if there is none */
@@ -47,6 +55,7 @@ typedef struct kprep_settings {
     int64_t seed;
     kprep_split splits[KPREP_MAX_SPLITS];
     size_t split_count;
+    bool stratify;            /* each split has its share of every class */
     int32_t on_error;
     kprep_limits limits;
 } kprep_settings;

@@ -29,7 +29,14 @@ static void add_wanted(XXH3_state_t *state, const kprep_spec_input *wanted)
     add_text(state, text);
 }
 
-void kprep_plan_hash(const kprep_plan *plan, char out[33])
+static void write_hash(const XXH3_state_t *state, char out[33])
+{
+    XXH128_hash_t hash = XXH3_128bits_digest(state);
+    snprintf(out, 33, "%016llx%016llx", (unsigned long long)hash.high64,
+             (unsigned long long)hash.low64);
+}
+
+void kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33])
 {
     XXH3_state_t state;
     kprep_text job = {0};
@@ -43,15 +50,30 @@ void kprep_plan_hash(const kprep_plan *plan, char out[33])
     add_text(&state, job.data != NULL ? job.data : "");
     kprep_text_free(&job);
     add_wanted(&state, plan->wanted);
+    add_number(&state, (int64_t)labels);
     add_number(&state, plan->reading.by_row);
     add_number(&state, plan->reading.spatial);
     for (size_t i = 0; i < plan->input->paths.count; i++) {
         add_text(&state, kprep_input_name(plan->input, i));
         add_number(&state, plan->input->files[i].size);
+        add_number(&state, plan->input->files[i].kind);
+    }
+    for (size_t i = 0; i < plan->input->kind_count; i++) { /* a size alone does not tell a shape */
+        const kprep_header *header = plan->input->kinds[i].header;
+        add_text(&state, kprep_dtype_name(header->dtype));
+        for (int32_t k = 0; k < header->rank; k++) add_number(&state, header->shape[k]);
     }
     for (size_t i = 0; i < plan->input->paths.class_count; i++)
         add_text(&state, plan->input->paths.classes[i]);
-    XXH128_hash_t hash = XXH3_128bits_digest(&state);
-    snprintf(out, 33, "%016llx%016llx", (unsigned long long)hash.high64,
-             (unsigned long long)hash.low64);
+    write_hash(&state, out);
+}
+
+void kprep_plan_times(const kprep_plan *plan, char out[33])
+{
+    XXH3_state_t state;
+    XXH3_INITSTATE(&state);
+    XXH3_128bits_reset(&state);
+    for (size_t i = 0; i < plan->input->paths.count; i++)
+        add_number(&state, plan->input->files[i].mtime);
+    write_hash(&state, out);
 }

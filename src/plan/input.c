@@ -130,7 +130,7 @@ kprep_status kprep_input_open(const kprep_settings *settings, const volatile int
     }
     size_t before = kprep_problems_count(problems);
     for (size_t i = 0; i < input->paths.count; i++) {
-        if (stop != NULL && *stop) {
+        if (kprep_is_cancelled(stop)) {
             st = kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
             goto fail;
         }

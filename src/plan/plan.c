@@ -85,9 +85,13 @@ static kprep_status join_misfit(const kprep_plan *plan, size_t file, const kprep
     char a[320], b[320];
     kprep_fail(err, code, "%s can't be joined with %s as channels: %s",
                kprep_input_name(plan->input, file), kprep_input_name(plan->input, 0), what);
+    const kprep_input_kind *kind = &plan->input->kinds[plan->input->files[file].kind];
+    char stored[320];
     kprep_error_expected(err, "%s", kprep_desc_format(first, a, sizeof a));
-    kprep_error_found(err, "%s", kprep_desc_format(part, b, sizeof b));
+    kprep_error_found(err, "%s; stored as %s", kprep_desc_format(part, b, sizeof b),
+                      kprep_header_format(kind->header, stored, sizeof stored));
     kprep_error_at_file(err, plan->input->paths.items[file].path);
+    if (err != NULL) err->count = kind->files;
     return code;
 }
 
@@ -196,6 +200,15 @@ static void lower_orientation(kprep_lowering *lowering, uint8_t orientation)
     if (mirror) kprep_lower_slice(lowering, 1, width - 1, width, -1);
 }
 
+static void channels_first(kprep_lowering *lowering, const kprep_desc *out)
+{
+    int32_t c = kprep_desc_axis(out, 'c'), perm[KPREP_MAX_RANK] = {c};
+    if (c < 0) return;
+    for (int32_t i = 0, to = 1; i < out->rank; i++)
+        if (i != c) perm[to++] = i;
+    kprep_lower_permute(lowering, perm);
+}
+
 kprep_status kprep_plan_lower(const kprep_plan *plan, const kprep_desc *data, const kprep_view *view,
                               uint8_t orientation, kprep_program *program, kprep_error *err)
 {
@@ -211,7 +224,10 @@ kprep_status kprep_plan_lower(const kprep_plan *plan, const kprep_desc *data, co
         in = out;
     }
     lowering.stage_index = -1;
-    kprep_lower_cast(&lowering, plan->wanted->dtype);
+    if (plan->wanted != NULL)
+        kprep_lower_cast(&lowering, plan->wanted->dtype);
+    else
+        channels_first(&lowering, &out);
     kprep_lower_end(&lowering);
     return KPREP_OK;
 }
@@ -242,10 +258,11 @@ static kprep_status add_problem(kprep_problems *problems, const kprep_error *pro
 /* Names the file that a misfit was found in: its first one, its stored shape, and how many there are. */
 static void place_problem(const kprep_plan *plan, const kprep_input_kind *kind, kprep_error *problem)
 {
-    kprep_error_at_file(problem, plan->input->paths.items[kind->example].path);
-    problem->count = plan->reading.joined ? (int64_t)plan->input->paths.count : kind->files;
     if (problem->side == KPREP_SIDE_DEFAULT && problem->code < KPREP_E_NOT_FOUND)
         problem->side = KPREP_SIDE_DATA;
+    if (problem->count > 0) return; /* by join_misfit(), which knows the file */
+    kprep_error_at_file(problem, plan->input->paths.items[kind->example].path);
+    problem->count = plan->reading.joined ? (int64_t)plan->input->paths.count : kind->files;
     char stored[320], found[256];
     kprep_header_format(kind->header, stored, sizeof stored);
     kprep_copy_text(found, sizeof found, problem->found);
@@ -400,6 +417,20 @@ static kprep_status add_ambiguous(const kprep_plan *plan, kprep_problems *proble
     return kprep_problems_add(problems, &problem) == KPREP_OK ? KPREP_OK : kprep_fail_memory(err);
 }
 
+/* The ranks of sample and spec say whether files are stacked or concatenated; where the sample has more
+ * axes than the spec, they do not. */
+static kprep_status add_ambiguous_join(const kprep_plan *plan, kprep_problems *problems,
+                                       kprep_error *err)
+{
+    kprep_error problem;
+    kprep_fail(&problem, KPREP_E_AMBIGUOUS_SAMPLES,
+               "the files can be joined on their last axis and stacked on a new one, and both fit");
+    kprep_error_expected(&problem, "input.axes with c for the axis that they are joined on");
+    kprep_error_help(&problem, "for arrays of (h, w): axes: hwc stacks them, axes: hc joins them on w");
+    place_problem(plan, &plan->input->kinds[0], &problem);
+    return kprep_problems_add(problems, &problem) == KPREP_OK ? KPREP_OK : kprep_fail_memory(err);
+}
+
 /* Judges all readings; keeps the one that fits, or else the one that is nearest. */
 static kprep_status choose_reading(kprep_plan *plan, kprep_problems *problems, kprep_error *err)
 {
@@ -407,12 +438,13 @@ static kprep_status choose_reading(kprep_plan *plan, kprep_problems *problems, k
     judgement judged[MAX_READINGS] = {{0}};
     kprep_status st = KPREP_OK;
     size_t n = list_readings(plan, readings), best = 0;
-    bool fits[2] = {false, false}; /* by file, by row */
+    bool fits[2] = {false, false}, twice = false; /* by file, by row; joined in both ways */
     for (size_t i = 0; i < n; i++) {
         KPREP_TRY_GOTO(st, judge(plan, &readings[i], &judged[i], err), done);
         bool fit = kprep_problems_count(judged[i].problems) == 0;
         bool best_fits = kprep_problems_count(judged[best].problems) == 0;
         if (i > 0 && !best_fits && (fit || judged[i].agreement > judged[best].agreement)) best = i;
+        twice |= fit && fits[readings[i].by_row];
         fits[readings[i].by_row] |= fit;
     }
     /* Judging leaves the plan as of the last reading. */
@@ -420,7 +452,7 @@ static kprep_status choose_reading(kprep_plan *plan, kprep_problems *problems, k
     judged[best].problems = NULL;
     kprep_problems_free(&chosen);
     KPREP_TRY_GOTO(st, judge(plan, &readings[best], &judged[best], err), done);
-    plan->chosen = n > 1;
+    plan->described = judged[best].described;
     for (size_t i = 0; i < kprep_problems_count(judged[best].problems); i++) {
         st = kprep_problems_add(problems, kprep_problems_get(judged[best].problems, i));
         if (st != KPREP_OK) {
@@ -428,7 +460,10 @@ static kprep_status choose_reading(kprep_plan *plan, kprep_problems *problems, k
             goto done;
         }
     }
-    if (fits[0] && fits[1]) st = add_ambiguous(plan, problems, err);
+    if (fits[0] && fits[1])
+        st = add_ambiguous(plan, problems, err);
+    else if (twice && plan->reading.spatial + 1 > plan->wanted->rank - 1)
+        st = add_ambiguous_join(plan, problems, err);
 done:
     for (size_t i = 0; i < n; i++) kprep_problems_free(&judged[i].problems);
     return st;
@@ -466,14 +501,12 @@ static kprep_status count_samples(kprep_plan *plan, kprep_input *input, kprep_er
     return KPREP_OK;
 }
 
-kprep_status kprep_plan_make(const kprep_settings *settings, kprep_input *input,
-                             const kprep_spec_input *wanted, kprep_plan *plan,
-                             kprep_problems *problems, kprep_error *err)
+/* A plan with what settings say alone. */
+static void begin_plan(kprep_plan *plan, const kprep_settings *settings, const kprep_input *input)
 {
     *plan = (kprep_plan){
         .settings = settings,
         .input = input,
-        .wanted = wanted,
         .decode = {.like = (kprep_like)settings->like, .narrow = settings->depth == KPREP_DEPTH_8},
         .orient = settings->exif == KPREP_EXIF_APPLY ||
                   (settings->exif == KPREP_EXIF_AS_LIKE && settings->like == KPREP_LIKE_OPENCV),
@@ -481,6 +514,14 @@ kprep_status kprep_plan_make(const kprep_settings *settings, kprep_input *input,
     /* The first stage after a decode may ask the decoder for its own grey. */
     if (settings->stage_count > 0 && strcmp(settings->stages[0].stage->name, "grayscale") == 0)
         plan->decode.grey = true;
+}
+
+kprep_status kprep_plan_make(const kprep_settings *settings, kprep_input *input,
+                             const kprep_spec_input *wanted, kprep_plan *plan,
+                             kprep_problems *problems, kprep_error *err)
+{
+    begin_plan(plan, settings, input);
+    plan->wanted = wanted;
     if (input->kind_count == 0) return KPREP_OK; /* nothing readable: said already */
     KPREP_TRY(choose_reading(plan, problems, err));
     KPREP_TRY(count_samples(plan, input, err));
@@ -489,6 +530,52 @@ kprep_status kprep_plan_make(const kprep_settings *settings, kprep_input *input,
         !kprep_mul_i64(count, (int64_t)kprep_dtype_size(wanted->dtype), &plan->row_bytes))
         return kprep_fail(err, KPREP_E_TOO_LARGE, "the size of one output sample overflows");
     return KPREP_OK;
+}
+
+/* Size of axis c, 1 where there is none. */
+static int64_t channel_count(const kprep_desc *desc)
+{
+    int32_t c = kprep_desc_axis(desc, 'c');
+    return c >= 0 ? desc->shape[c] : 1;
+}
+
+kprep_status kprep_plan_measure(const kprep_settings *settings, kprep_input *input, kprep_plan *plan,
+                                kprep_problems *problems, kprep_error *err)
+{
+    begin_plan(plan, settings, input);
+    if (input->kind_count == 0) return KPREP_OK;
+    const kprep_header *first = input->kinds[0].header;
+    bool arrays = !first->codec->image;
+    plan->reading.by_row = arrays && (settings->samples == KPREP_SAMPLES_ROW ||
+                                      (settings->samples == KPREP_SAMPLES_AUTO && first->rank > 0));
+    plan->reading.joined = settings->join == KPREP_JOIN_CHANNELS;
+    plan->reading.spatial = arrays ? first->rank - plan->reading.by_row : 2;
+    bool described = false;
+    for (size_t k = 0; k < (plan->reading.joined ? 1 : input->kind_count); k++) {
+        kprep_desc data, result;
+        kprep_error problem;
+        kprep_error_clear(&problem);
+        kprep_status st = kprep_plan_data(plan, (uint32_t)k, &data, &problem);
+        if (st == KPREP_OK) st = kprep_plan_result(plan, &data, &result, &problem);
+        if (st == KPREP_OK && !described) {
+            plan->data = data;
+            plan->result = result;
+            described = true;
+        } else if (st == KPREP_OK && channel_count(&result) != channel_count(&plan->result)) {
+            st = kprep_fail(&problem, KPREP_E_CHANNEL_COUNT,
+                            "statistics by channel need files with the same channels");
+            problem.axis = 'c';
+            kprep_error_expected(&problem, "c = %lld, as in the first file",
+                                 (long long)channel_count(&plan->result));
+            kprep_error_found(&problem, "c = %lld", (long long)channel_count(&result));
+            kprep_error_help(&problem, "add rgb or grayscale to the pipeline, or sort the files apart");
+        }
+        if (st == KPREP_OK) continue;
+        if (st == KPREP_E_NO_MEMORY) return kprep_fail_memory(err);
+        place_problem(plan, &input->kinds[k], &problem);
+        if (add_problem(problems, &problem) != KPREP_OK) return kprep_fail_memory(err);
+    }
+    return count_samples(plan, input, err);
 }
 
 void kprep_plan_free(kprep_plan *plan)

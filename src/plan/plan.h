@@ -17,11 +17,11 @@ typedef struct kprep_reading {
 typedef struct kprep_plan {
     const kprep_settings *settings;
     const kprep_input *input;
-    const kprep_spec_input *wanted;
+    const kprep_spec_input *wanted; /* NULL: only measured, there is nothing to fit (kprep stats) */
     kprep_reading reading;
     kprep_decode decode;   /* what is asked of decoders */
     bool orient;           /* EXIF orientation is applied */
-    bool chosen;           /* the reading was found by planning both, not given */
+    bool described;        /* data and result are known: some kind of file goes through all stages */
     int64_t samples;
     kprep_desc data;       /* one sample of the first file, as read */
     kprep_desc result;     /* after the stages, before the cast to the spec's dtype */
@@ -34,6 +34,10 @@ typedef struct kprep_plan {
 kprep_status kprep_plan_make(const kprep_settings *settings, kprep_input *input,
                              const kprep_spec_input *wanted, kprep_plan *plan,
                              kprep_problems *problems, kprep_error *err);
+/* The same where no spec says how files are read: input.samples does, else images are samples and so are
+ * the rows of arrays. Files may differ in all but their number of channels. */
+kprep_status kprep_plan_measure(const kprep_settings *settings, kprep_input *input, kprep_plan *plan,
+                                kprep_problems *problems, kprep_error *err);
 void kprep_plan_free(kprep_plan *plan);
 
 /* One sample of a kind of file (or, joined, of all of them) as read, and after the stages. */
@@ -43,7 +47,8 @@ kprep_status kprep_plan_result(const kprep_plan *plan, const kprep_desc *data, k
                                kprep_error *err);
 
 /* Lowers the way from elements that lie as view says to the row of a batch. data is what
- * kprep_plan_data() gave. view: of one sample before EXIF orientation; orientation: 1 to 8. */
+ * kprep_plan_data() gave. view: of one sample before EXIF orientation; orientation: 1 to 8. Without a spec
+ * the dtype stays, and axis c, where there is one, comes first. */
 kprep_status kprep_plan_lower(const kprep_plan *plan, const kprep_desc *data, const kprep_view *view,
                               uint8_t orientation, kprep_program *program, kprep_error *err);
 
@@ -53,7 +58,12 @@ int64_t kprep_plan_rows(const kprep_reading *reading, const kprep_header *header
 /* Axes of one sample of a header under a reading: shape without the sample axis. */
 void kprep_plan_part(const kprep_plan *plan, const kprep_header *header, kprep_desc *part);
 
-/* Hash of everything that the output's bytes depend on, as 32 hexadecimal digits. */
-void kprep_plan_hash(const kprep_plan *plan, char out[33]);
+/* Hash of everything that the output's bytes depend on, as 32 hexadecimal digits; labels stands for labels
+ * that come from a file. */
+void kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33]);
+
+/* Hash of when the input files were changed, in the same form. It is no part of the plan: a copy of the
+ * data is the same data. */
+void kprep_plan_times(const kprep_plan *plan, char out[33]);
 
 #endif

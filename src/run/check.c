@@ -127,6 +127,7 @@ static void format_job(const kprep_context *context, const char *repair, const c
     kprep_settings settings = context->settings;
     char folder[] = "out";
     if (settings.output == NULL) settings.output = folder;
+    settings.samples = context->plan.reading.by_row ? KPREP_SAMPLES_ROW : KPREP_SAMPLES_FILE;
     if (why != NULL && why[0] != '\0') kprep_text_add(text, "# %s\n", why);
     kprep_settings_format_with(&settings, repair, text);
 }
@@ -184,6 +185,32 @@ static bool fits_joined(kprep_job *job, const kprep_options *options, kprep_text
     return fits;
 }
 
+static bool has_problem(const kprep_problems *problems, kprep_status code)
+{
+    for (size_t i = 0; i < kprep_problems_count(problems); i++)
+        if (kprep_problems_get(problems, i)->code == code) return true;
+    return false;
+}
+
+/* A planned job must run as it stands: opens it as a job file is. Some misfits, such as images of several
+ * sizes for a model that takes any, are not to be seen from single files. */
+static kprep_status prove(const char *text, const kprep_options *options, kprep_error *err)
+{
+    kprep_context context = {0};
+    kprep_job *job = NULL;
+    kprep_problems *problems = kprep_problems_new();
+    if (problems == NULL) return kprep_fail_memory(err);
+    kprep_status st = kprep_job_new(&job, err);
+    if (st == KPREP_OK) st = kprep_yaml_parse(text, strlen(text), "plan", &job->tree, err);
+    if (st == KPREP_OK)
+        st = kprep_context_open(&context, job, options, KPREP_TO_LOOK, problems, err);
+    if (st == KPREP_OK) st = kprep_first_problem(problems, err);
+    kprep_context_free(&context);
+    kprep_job_free(&job);
+    kprep_problems_free(&problems);
+    return st;
+}
+
 kprep_status kprep_plan_job(const kprep_job *job, const kprep_options *options, char **text,
                         kprep_problems *problems, kprep_error *err)
 {
@@ -191,7 +218,8 @@ kprep_status kprep_plan_job(const kprep_job *job, const kprep_options *options, 
     kprep_text out = {0};
     *text = NULL;
     kprep_status st = kprep_context_open(&context, job, options, KPREP_TO_LOOK, problems, err);
-    if (st == KPREP_OK && context.input.unreadable > 0) {
+    if (st == KPREP_OK && (context.input.unreadable > 0 ||
+                           has_problem(problems, KPREP_E_AMBIGUOUS_SAMPLES))) {
         st = kprep_first_problem(problems, err);
     } else if (st == KPREP_OK && kprep_problems_count(problems) == 0) {
         format_job(&context, "", "it fits as it is", &out);
@@ -208,7 +236,10 @@ kprep_status kprep_plan_job(const kprep_job *job, const kprep_options *options, 
         }
     }
     kprep_context_free(&context);
-    if (st == KPREP_OK && out.data == NULL) st = kprep_fail_memory(err);
+    if (st == KPREP_OK && (out.data == NULL || out.failed)) st = kprep_fail_memory(err);
+    if (st == KPREP_OK && (st = prove(out.data, options, err)) != KPREP_OK &&
+        kprep_problems_count(problems) > 0)
+        st = kprep_first_problem(problems, err);
     if (st == KPREP_OK)
         *text = out.data;
     else

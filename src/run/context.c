@@ -81,6 +81,7 @@ static void summarise_input(kprep_context *context)
     if (input->kind_count > 0)
         kprep_copy_text(s->stored, sizeof s->stored,
                         kprep_header_format(input->kinds[0].header, text, sizeof text));
+    if (context->wanted == NULL) return;
     kprep_desc wanted = {.dtype = context->wanted->dtype, .rank = context->wanted->rank};
     memcpy(wanted.shape, context->wanted->shape, (size_t)wanted.rank * sizeof(int64_t));
     memcpy(wanted.axes, context->wanted->axes, (size_t)wanted.rank);
@@ -104,9 +105,28 @@ static void summarise_plan(kprep_context *context)
                  (long long)plan->channel[last + 1], kprep_input_name(&context->input, 0),
                  kprep_input_name(&context->input, last));
     }
+    if (!plan->described) return;
     kprep_copy_text(s->data, sizeof s->data, kprep_desc_format(&plan->data, text, sizeof text));
     kprep_copy_text(s->result, sizeof s->result,
                     kprep_desc_format(&plan->result, text, sizeof text));
+}
+
+/* Batch files open at once: enough that all threads have work while the last rows of one are made. */
+static int64_t slots_for(int32_t threads, int64_t in_flight, const kprep_sequence *sequence)
+{
+    int64_t slots = 2 + threads / (in_flight > 0 ? in_flight : 1);
+    if (slots > sequence->batches) slots = sequence->batches;
+    return slots > 0 ? slots : 1;
+}
+
+/* What the threads' buffers and the notes of rows take, with tasks of some rows. */
+static int64_t buffer_bytes(const kprep_context *context, int64_t task)
+{
+    const kprep_desc *data = &context->plan.data;
+    int64_t stored = (int64_t)kprep_dtype_size(data->dtype), row = context->summary.row_bytes;
+    for (int32_t i = 0; i < data->rank; i++) stored *= data->shape[i];
+    return context->threads * (2 * stored * task + row * task + 2 * row) +
+           context->slots * context->sequence.batch_rows * (int64_t)sizeof(kprep_row);
 }
 
 /* Slots and memory: as many batches at once as keep all workers busy within the limit. */
@@ -119,8 +139,7 @@ static kprep_status size_run(kprep_context *context, bool in_memory, kprep_error
     if (!kprep_mul_i64(sequence->batch_rows, row, &batch_bytes))
         return kprep_fail(err, KPREP_E_TOO_LARGE, "the size of one batch overflows");
     int64_t in_flight = batch_bytes / (task * row > 0 ? task * row : 1);
-    context->slots = in_memory ? 2 : 1 + context->threads / (in_flight > 0 ? in_flight : 1);
-    context->slots += 1;
+    context->slots = in_memory ? 3 : slots_for(context->threads, in_flight, sequence);
     if (in_memory) {
         int64_t most = (limit > 0 ? limit : MEMORY_DEFAULT) / (batch_bytes > 0 ? batch_bytes : 1);
         if (limit > 0 && most < 2) {
@@ -134,36 +153,23 @@ static kprep_status size_run(kprep_context *context, bool in_memory, kprep_error
     }
     if (context->slots > sequence->batches) context->slots = sequence->batches;
     if (context->slots < 1) context->slots = 1;
+    s->memory_bytes = buffer_bytes(context, task) + (in_memory ? context->slots * batch_bytes : 0);
+    while (!in_memory && limit > 0 && s->memory_bytes > limit && context->threads > 1) {
+        context->threads--;
+        context->slots = slots_for(context->threads, in_flight, sequence);
+        s->memory_bytes = buffer_bytes(context, task);
+    }
+    if (!in_memory && limit > 0 && s->memory_bytes > limit) {
+        kprep_fail(err, KPREP_E_TOO_LARGE, "limits.memory does not hold what one thread needs");
+        kprep_error_expected(err, "at least %lld bytes", (long long)s->memory_bytes);
+        kprep_error_found(err, "%lld bytes", (long long)limit);
+        return KPREP_E_TOO_LARGE;
+    }
     s->threads = context->threads;
     s->batches = sequence->batches;
     s->output_bytes = 0;
     for (size_t i = 0; i < sequence->section_count; i++)
         s->output_bytes += sequence->sections[i].count * row;
-    int64_t stored = 1;
-    for (int32_t i = 0; i < context->plan.data.rank; i++) stored *= context->plan.data.shape[i];
-    stored *= (int64_t)kprep_dtype_size(context->plan.data.dtype);
-    s->memory_bytes = context->threads * (2 * stored * task + row * task + 2 * row) +
-                      context->slots * (in_memory ? batch_bytes : 0) +
-                      context->slots * sequence->batch_rows * (int64_t)sizeof(kprep_row);
-    return KPREP_OK;
-}
-
-/* Labels need a class for each file. */
-static kprep_status check_labels(const kprep_context *context, kprep_error *err)
-{
-    const kprep_path_list *paths = &context->input.paths;
-    if (context->settings.labels != KPREP_LABELS_FOLDER) return KPREP_OK;
-    if (context->settings.join == KPREP_JOIN_CHANNELS)
-        return kprep_fail(err, KPREP_E_BAD_OPTION,
-                          "labels: folder needs files that are samples, not channels of them");
-    for (size_t i = 0; i < paths->count; i++) {
-        if (paths->items[i].class_id != UINT32_MAX) continue;
-        kprep_fail(err, KPREP_E_BAD_OPTION, "labels: folder, but %s lies in no class folder",
-                   kprep_input_name(&context->input, i));
-        kprep_error_expected(err, "one folder for each class below the input path");
-        kprep_error_at_file(err, paths->items[i].path);
-        return KPREP_E_BAD_OPTION;
-    }
     return KPREP_OK;
 }
 
@@ -182,7 +188,8 @@ static kprep_status check_output(const kprep_context *context, const kprep_job *
 static void warn(kprep_context *context)
 {
     const kprep_settings *settings = &context->settings;
-    if (settings->split_count > 1 && !settings->shuffle && settings->labels == KPREP_LABELS_FOLDER)
+    if (settings->split_count > 1 && !settings->shuffle && !settings->stratify &&
+        settings->labels == KPREP_LABELS_FOLDER)
         snprintf(context->summary.warning, sizeof context->summary.warning,
                  "split without shuffle: the samples are in class order, so the parts hold different "
                  "classes; add output.shuffle: {seed: 0}");
@@ -193,22 +200,28 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
                                 kprep_problems *problems, kprep_error *err)
 {
     memset(context, 0, sizeof *context);
+    if (problems == NULL) return kprep_fail(err, KPREP_E_ARGUMENT, "the list of problems is missing");
     if (options != NULL) context->options = *options;
     context->threads = context->options.threads > 0 ? context->options.threads : usable_cpus();
     KPREP_TRY(kprep_settings_read(job, &context->settings, err));
     if (purpose == KPREP_TO_FILES) KPREP_TRY(check_output(context, job, err));
-    KPREP_TRY(open_spec(context, job, err));
+    bool measure = purpose == KPREP_TO_MEASURE;
+    if (!measure) KPREP_TRY(open_spec(context, job, err));
     KPREP_TRY(kprep_input_open(&context->settings, context->options.cancel, &context->input,
                                problems, err));
     summarise_input(context);
-    KPREP_TRY(check_labels(context, err));
     context->open_files = files_for_worker(&context->settings, context->threads);
-    KPREP_TRY(kprep_plan_make(&context->settings, &context->input, context->wanted, &context->plan,
-                              problems, err));
+    if (measure)
+        KPREP_TRY(kprep_plan_measure(&context->settings, &context->input, &context->plan, problems,
+                                     err));
+    else
+        KPREP_TRY(kprep_plan_make(&context->settings, &context->input, context->wanted,
+                                  &context->plan, problems, err));
     if (context->input.kind_count > 0) summarise_plan(context);
-    if (kprep_problems_count(problems) > 0) return KPREP_OK;
-    KPREP_TRY(kprep_sequence_make(&context->settings, context->plan.samples, &context->sequence,
-                                  err));
+    if (kprep_problems_count(problems) > 0 || measure) return KPREP_OK;
+    KPREP_TRY(kprep_label_open(&context->settings, &context->plan, &context->labels, err));
+    KPREP_TRY(kprep_sequence_make(&context->settings, context->plan.samples, &context->labels,
+                                  &context->sequence, err));
     context->planned = true;
     warn(context);
     return size_run(context, purpose == KPREP_TO_MEMORY, err);
@@ -217,17 +230,11 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
 void kprep_context_free(kprep_context *context)
 {
     kprep_sequence_free(&context->sequence);
+    kprep_label_close(&context->labels);
     kprep_plan_free(&context->plan);
     kprep_input_free(&context->input);
     kprep_spec_free(&context->spec);
     kprep_settings_free(&context->settings);
-}
-
-int32_t kprep_context_label(const kprep_context *context, int64_t sample)
-{
-    int64_t row;
-    size_t file = kprep_reader_find(&context->input, sample, &row);
-    return (int32_t)context->input.paths.items[file].class_id;
 }
 
 kprep_status kprep_first_problem(const kprep_problems *problems, kprep_error *err)

@@ -6,11 +6,13 @@
 
 #include "plan/plan.h"
 #include "run/engine.h"
+#include "run/labels.h"
 #include "run/order.h"
 
 /* What a job is opened for. */
 typedef enum kprep_purpose {
     KPREP_TO_LOOK,  /* check, plan, dry run */
+    KPREP_TO_MEASURE, /* stats: a spec is not needed */
     KPREP_TO_FILES, /* it must name an output folder */
     KPREP_TO_MEMORY /* batches are held in memory, which bounds how many */
 } kprep_purpose;
@@ -21,6 +23,7 @@ typedef struct kprep_context {
     const kprep_spec_input *wanted;
     kprep_input input;
     kprep_plan plan;
+    kprep_label_set labels;
     kprep_sequence sequence;
     kprep_summary summary;
     kprep_options options;
@@ -37,9 +40,6 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
                                 const kprep_options *options, kprep_purpose purpose,
                                 kprep_problems *problems, kprep_error *err);
 void kprep_context_free(kprep_context *context);
-
-/* Label of a sample: the number of its class folder. */
-int32_t kprep_context_label(const kprep_context *context, int64_t sample);
 
 /* Passes, sizes and memory as text, for --dry-run. */
 kprep_status kprep_context_passes(const kprep_context *context, kprep_text *text, kprep_error *err);

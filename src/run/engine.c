@@ -45,7 +45,7 @@ static void fail(kprep_engine *engine, int64_t place, const kprep_error *err)
 
 static bool is_cancelled(kprep_engine *engine)
 {
-    if (engine->cancel == NULL || !*engine->cancel) return false;
+    if (!kprep_is_cancelled(engine->cancel)) return false;
     pthread_mutex_lock(&engine->lock);
     engine->interrupted = true;
     atomic_store(&engine->stop, true);
@@ -61,14 +61,29 @@ static bool is_over(const kprep_engine *engine, int64_t place)
     return engine->closing || engine->interrupted || place > engine->failed_place;
 }
 
+/* Batches take turns in a slot, in order: whoever waits for one, the earliest comes first. Otherwise a
+ * later batch could take the slot that a reader waits for an earlier one in. Under the lock. */
+static void pass_turn(const kprep_engine *engine, kprep_slot *slot)
+{
+    int64_t batches = engine->sequence->batches;
+    while (engine->done != NULL && slot->due < batches && engine->done[slot->due])
+        slot->due += engine->slot_count;
+}
+
+static void free_slot(kprep_engine *engine, kprep_slot *slot)
+{
+    slot->state = KPREP_SLOT_FREE;
+    slot->due += engine->slot_count;
+    pass_turn(engine, slot);
+}
+
 /* The slot of a task's batch, opened by whoever comes first. NULL: stopped or failed. */
 static kprep_slot *enter_slot(kprep_engine *engine, const task *t)
 {
     kprep_slot *slot = &engine->slots[t->batch % engine->slot_count];
     kprep_error err;
     pthread_mutex_lock(&engine->lock);
-    while (slot->state == KPREP_SLOT_READY ||
-           (slot->state == KPREP_SLOT_FILLING && slot->batch != t->batch)) {
+    while (slot->state == KPREP_SLOT_READY || slot->due != t->batch) {
         if (is_over(engine, t->first + t->row)) {
             pthread_mutex_unlock(&engine->lock);
             return NULL;
@@ -101,44 +116,71 @@ static kprep_status leave_slot(kprep_engine *engine, kprep_slot *slot, int64_t r
     if (atomic_fetch_sub(&slot->left, rows) != rows) return KPREP_OK;
     KPREP_TRY(engine->sink->seal(engine->sink->context, slot, err));
     pthread_mutex_lock(&engine->lock);
-    slot->state = engine->sink->keep ? KPREP_SLOT_READY : KPREP_SLOT_FREE;
+    if (engine->sink->keep)
+        slot->state = KPREP_SLOT_READY;
+    else
+        free_slot(engine, slot);
     pthread_cond_broadcast(&engine->changed);
     pthread_mutex_unlock(&engine->lock);
     return KPREP_OK;
 }
 
-/* Fills a task's rows: samples that follow one another are loaded together. *place is where it failed. */
+/* Makes rows of a task: samples that follow one another are loaded together. *made counts those that are
+ * good before a failure. */
+static kprep_status make_rows(const kprep_engine *engine, kprep_worker *worker, const task *t,
+                              uint8_t *dst, int64_t *made, kprep_error *err)
+{
+    *made = 0;
+    while (*made < t->count) {
+        int64_t place = t->first + t->row + *made;
+        int64_t sample = kprep_sequence_sample(engine->sequence, place), n = 1;
+        while (*made + n < t->count &&
+               kprep_sequence_sample(engine->sequence, place + n) == sample + n)
+            n++;
+        kprep_status st =
+            kprep_worker_make(worker, sample, n, dst + *made * engine->plan->row_bytes, err);
+        if (st != KPREP_OK) {
+            if (err->sample >= 0) *made += err->sample - sample;
+            return st;
+        }
+        *made += n;
+    }
+    return KPREP_OK;
+}
+
+/* Looks at a finished row; says which sample and file it came from if it is not allowed. */
+static kprep_status check_row(const kprep_engine *engine, int64_t place, const uint8_t *data,
+                              kprep_row *row, kprep_error *err)
+{
+    const kprep_plan *plan = engine->plan;
+    kprep_status st = kprep_row_check(plan, data, !engine->sink->in_place, row, err);
+    if (st == KPREP_OK) return st;
+    err->sample = kprep_sequence_sample(engine->sequence, place);
+    if (!plan->reading.joined) {
+        int64_t ignored;
+        size_t file = kprep_reader_find(plan->input, err->sample, &ignored);
+        kprep_error_at_file(err, plan->input->paths.items[file].path);
+    }
+    return st;
+}
+
+/* Fills a task's rows. *place is where it failed: the first place of the task that did. */
 static kprep_status fill(kprep_engine *engine, kprep_worker *worker, const task *t,
                          kprep_slot *slot, int64_t *place, kprep_error *err)
 {
-    const kprep_plan *plan = engine->plan;
-    int64_t bytes = plan->row_bytes;
+    int64_t bytes = engine->plan->row_bytes, made, start = t->first + t->row;
     uint8_t *dst = engine->sink->in_place ? slot->data + t->row * bytes : worker->rows.data;
-    int64_t i = 0;
-    while (i < t->count) {
-        *place = t->first + t->row + i;
-        int64_t sample = kprep_sequence_sample(engine->sequence, *place), n = 1;
-        while (i + n < t->count &&
-               kprep_sequence_sample(engine->sequence, *place + n) == sample + n)
-            n++;
-        kprep_status st = kprep_worker_make(worker, sample, n, dst + i * bytes, err);
-        if (st != KPREP_OK) {
-            if (err->sample >= 0) *place += err->sample - sample;
-            return st;
-        }
-        i += n;
+    kprep_error later;
+    kprep_error_clear(&later);
+    kprep_status st = make_rows(engine, worker, t, dst, &made, &later);
+    /* A row made before the failure may be one that the spec does not allow: then that is the first. */
+    for (int64_t i = 0; i < made; i++) {
+        *place = start + i;
+        KPREP_TRY(check_row(engine, *place, dst + i * bytes, &slot->row[t->row + i], err));
     }
-    for (i = 0; i < t->count; i++) {
-        *place = t->first + t->row + i;
-        kprep_status st = kprep_row_check(plan, dst + i * bytes, !engine->sink->in_place,
-                                          &slot->row[t->row + i], err);
-        if (st == KPREP_OK) continue;
-        err->sample = kprep_sequence_sample(engine->sequence, *place);
-        if (!plan->reading.joined) {
-            int64_t row;
-            size_t file = kprep_reader_find(plan->input, err->sample, &row);
-            kprep_error_at_file(err, plan->input->paths.items[file].path);
-        }
+    if (st != KPREP_OK) {
+        *place = start + made;
+        *err = later;
         return st;
     }
     if (engine->sink->in_place) return KPREP_OK;
@@ -212,6 +254,8 @@ static kprep_status make_slots(kprep_engine *engine, kprep_error *err)
     if (engine->slots == NULL) return kprep_fail_memory(err);
     for (int64_t i = 0; i < engine->slot_count; i++) {
         engine->slots[i].fd = -1;
+        engine->slots[i].due = i;
+        pass_turn(engine, &engine->slots[i]);
         engine->slots[i].row =
             kprep_calloc((size_t)engine->sequence->batch_rows, sizeof(kprep_row));
         if (engine->slots[i].row == NULL) return kprep_fail_memory(err);
@@ -274,7 +318,7 @@ bool kprep_engine_wait(kprep_engine *engine, int64_t milliseconds)
     pthread_mutex_lock(&engine->lock);
     while (engine->running > 0 && failed != ETIMEDOUT) {
         failed = pthread_cond_timedwait(&engine->changed, &engine->lock, &until);
-        if (engine->cancel != NULL && *engine->cancel && !atomic_load(&engine->stop)) {
+        if (kprep_is_cancelled(engine->cancel) && !atomic_load(&engine->stop)) {
             engine->interrupted = true; /* wakes workers that wait for a slot */
             atomic_store(&engine->stop, true);
             pthread_cond_broadcast(&engine->changed);
@@ -320,7 +364,7 @@ kprep_status kprep_engine_take(kprep_engine *engine, int64_t batch, kprep_slot *
     pthread_mutex_lock(&engine->lock);
     for (;;) {
         if (wanted->state == KPREP_SLOT_READY && wanted->batch == batch) break;
-        if (engine->cancel != NULL && *engine->cancel) {
+        if (kprep_is_cancelled(engine->cancel)) {
             st = kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
             break;
         }
@@ -346,7 +390,7 @@ kprep_status kprep_engine_take(kprep_engine *engine, int64_t batch, kprep_slot *
 void kprep_engine_give_back(kprep_engine *engine, kprep_slot *slot)
 {
     pthread_mutex_lock(&engine->lock);
-    slot->state = KPREP_SLOT_FREE;
+    free_slot(engine, slot);
     pthread_cond_broadcast(&engine->changed);
     pthread_mutex_unlock(&engine->lock);
 }

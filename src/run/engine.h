@@ -31,11 +31,12 @@ typedef struct kprep_slot {
     /* Set when the slot is opened, under the engine's lock; read by the workers of the batch. */
     kprep_slot_state state;
     const kprep_section *section;
+    int64_t due;                /* the batch whose turn it is, or the one that has it */
     int64_t batch, first, rows; /* number among all batches; first place in the order; rows */
     kprep_row *row;             /* `rows` of them; room for a whole batch */
     /* Of the sink. */
     uint8_t *data;              /* memory: the batch itself */
-    int32_t *labels;            /* memory: its labels */
+    uint8_t *labels;            /* memory: its rows of labels */
     int fd;                     /* files: the temporary file */
     size_t header;              /* files: bytes before the first row */
     /* Shared by the workers of the batch. */

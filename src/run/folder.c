@@ -223,6 +223,9 @@ static bool has_file(const kprep_folder *folder, const kprep_written *written)
 
 static void replay_line(kprep_folder *folder, const json_t *line)
 {
+    const char *times = json_string_value(json_object_get(line, "times"));
+    if (times != NULL && strlen(times) < sizeof folder->times)
+        memcpy(folder->times, times, strlen(times) + 1);
     int64_t batch = json_integer_value(json_object_get(line, "batch"));
     kprep_record record = {.sealed = true};
     if (!json_is_integer(json_object_get(line, "batch")) || batch < 0 || batch >= folder->batches)
@@ -376,7 +379,9 @@ static kprep_status take_lock(kprep_folder *folder, kprep_error *err)
 static kprep_status start_journal(kprep_folder *folder, const char *path, bool fresh,
                                   kprep_error *err)
 {
-    folder->journal = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    /* A first line that was torn is no journal, and must not run into the new first line. */
+    folder->journal =
+        open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (fresh ? O_TRUNC : 0), 0666);
     if (folder->journal < 0)
         return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
     if (!fresh) { /* ends a line that was torn, so that the next begins on its own */
@@ -391,6 +396,28 @@ static kprep_status start_journal(kprep_folder *folder, const char *path, bool f
     return st;
 }
 
+/* Are the files of a complete data set there, at their length? */
+static bool is_whole(const kprep_folder *folder, const char *manifest)
+{
+    char *data;
+    size_t size, i;
+    const json_t *entry;
+    if (kprep_read_file(manifest, MANIFEST_LIMIT, &data, &size, NULL) != KPREP_OK) return false;
+    json_t *root = json_loadb(data, size, 0, NULL);
+    bool whole = root != NULL;
+    json_array_foreach(json_object_get(root, "files"), i, entry)
+    {
+        const char *name = json_string_value(json_object_get(entry, "path"));
+        kprep_written file = {.bytes = json_integer_value(json_object_get(entry, "bytes")),
+                              .hash = "known"};
+        if (name != NULL) kprep_copy_text(file.path, sizeof file.path, name);
+        whole = whole && name != NULL && has_file(folder, &file);
+    }
+    json_decref(root);
+    free(data);
+    return whole;
+}
+
 /* Decides between a new job, one to go on with, one that is complete, and somebody else's folder. */
 static kprep_status claim(kprep_folder *folder, const char *manifest, const char *journal,
                           bool force, kprep_error *err)
@@ -399,8 +426,9 @@ static kprep_status claim(kprep_folder *folder, const char *manifest, const char
     read_plan(manifest, false, old);
     read_plan(journal, true, begun);
     if (strcmp(old, folder->plan) == 0 && !force) {
-        folder->complete = true;
-        return KPREP_OK;
+        folder->complete = is_whole(folder, manifest);
+        if (folder->complete) return KPREP_OK;
+        force = true; /* our own data with a hole: written again */
     }
     bool exists = access(manifest, F_OK) == 0;
     if (old[0] != '\0' || begun[0] != '\0') {
@@ -454,6 +482,41 @@ done:
     return st;
 }
 
+/* Forgets what was begun, its files with it, and begins the journal anew. */
+static kprep_status begin_anew(kprep_folder *folder, kprep_error *err)
+{
+    char *manifest = kprep_folder_final(folder, "", "manifest.json");
+    char *journal = kprep_folder_final(folder, "", ".kprep/journal");
+    kprep_status st = KPREP_E_NO_MEMORY;
+    if (manifest == NULL || journal == NULL) {
+        kprep_fail_memory(err);
+    } else {
+        remove_job(folder, manifest, journal);
+        close(folder->journal);
+        memset(folder->records, 0, (size_t)folder->batches * sizeof *folder->records);
+        folder->times[0] = '\0';
+        st = start_journal(folder, journal, true, err);
+    }
+    free(manifest);
+    free(journal);
+    return st;
+}
+
+kprep_status kprep_folder_same_times(kprep_folder *folder, const char *times, bool force,
+                                     kprep_error *err)
+{
+    if (strcmp(folder->times, times) == 0) return KPREP_OK;
+    if (folder->times[0] != '\0' && !force)
+        return refuse(folder, "an input file was changed since this job's first batches were written",
+                      "write to another folder, or add --force to begin anew", err);
+    if (folder->times[0] != '\0') KPREP_TRY(begin_anew(folder, err));
+    json_t *line = json_pack("{s:s}", "times", times);
+    if (line == NULL) return kprep_fail_memory(err);
+    kprep_status st = append_line(folder, line, err);
+    json_decref(line);
+    return st;
+}
+
 void kprep_folder_close(kprep_folder *folder)
 {
     if (folder->journal >= 0) close(folder->journal);
@@ -463,13 +526,20 @@ void kprep_folder_close(kprep_folder *folder)
     *folder = (kprep_folder){.lock = -1, .journal = -1};
 }
 
-kprep_status kprep_folder_finish(kprep_folder *folder, kprep_error *err)
+void kprep_folder_sync(const kprep_folder *folder, const char *section)
 {
-    int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char *path = kprep_folder_final(folder, "", section);
+    int fd = path != NULL ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (fd >= 0) {
-        fsync(fd); /* makes the renames last; a file system that can't is no reason to fail */
+        fsync(fd); /* a file system that can't is no reason to fail */
         close(fd);
     }
+    free(path);
+}
+
+kprep_status kprep_folder_finish(kprep_folder *folder, kprep_error *err)
+{
+    kprep_folder_sync(folder, "");
     remove_work(folder);
     (void)err;
     return KPREP_OK;

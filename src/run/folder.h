@@ -27,6 +27,7 @@ typedef struct kprep_record {
 typedef struct kprep_folder {
     char *path;          /* "out" */
     char plan[33];
+    char times[33];      /* of the input, as an earlier run noted them; "" if it did not */
     int lock, journal;   /* descriptors, -1: not open */
     bool complete;       /* the manifest of this very plan is there */
     kprep_record *records; /* by batch; `batches` of them */
@@ -38,8 +39,16 @@ typedef struct kprep_folder {
 kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const char *plan,
                                int64_t batches, bool force, kprep_error *err);
 
+/* Batches of a begun job go on only with the same input files: times, a hash of when they were changed, is
+ * noted in a new journal and compared in one to go on with (plan-changed; with force, begins anew). */
+kprep_status kprep_folder_same_times(kprep_folder *folder, const char *times, bool force,
+                                     kprep_error *err);
+
 /* Lets it go; what is finished stays for the next run. Any state. */
 void kprep_folder_close(kprep_folder *folder);
+
+/* Makes the renames in a section's folder ("": the top) last. */
+void kprep_folder_sync(const kprep_folder *folder, const char *section);
 
 /* Removes .kprep/: the data set is complete. */
 kprep_status kprep_folder_finish(kprep_folder *folder, kprep_error *err);

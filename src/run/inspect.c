@@ -110,7 +110,7 @@ kprep_status kprep_inspect(const char *path, bool values, kprep_file_info *info,
         info->inf_count = m.inf_count;
     }
     close(bytes.fd);
-    kprep_error_at_file(err, path);
+    if (st != KPREP_OK) kprep_error_at_file(err, path);
     return st;
 }
 

@@ -45,8 +45,9 @@ static void add_sample(const kprep_context *context, int64_t batch, int64_t row,
     kprep_text_add(text, ",");
     if (rows) kprep_text_add(text, "%lld", (long long)index);
     kprep_text_add(text, ",");
-    if (context->settings.labels == KPREP_LABELS_FOLDER)
-        kprep_text_add(text, "%d", kprep_context_label(context, sample));
+    int64_t label;
+    if (kprep_label_number(&context->labels, sample, &label))
+        kprep_text_add(text, "%lld", (long long)label);
     kprep_text_add(text, "\n");
 }
 
@@ -97,6 +98,19 @@ static kprep_status write_samples(const kprep_context *context, const kprep_fold
 
 /* ---- manifest.json ---- */
 
+/* JSON is UTF-8, names of files may hold any bytes: those are replaced. */
+static json_t *text_json(const char *text)
+{
+    json_t *out = json_string(text);
+    if (out != NULL) return out;
+    char *copy = kprep_strdup(text);
+    for (char *p = copy; p != NULL && *p != '\0'; p++)
+        if ((unsigned char)*p >= 0x80) *p = '?';
+    out = copy != NULL ? json_string(copy) : NULL;
+    free(copy);
+    return out;
+}
+
 static json_t *shape_json(const int64_t *shape, int32_t rank)
 {
     json_t *list = json_array();
@@ -125,7 +139,7 @@ static json_t *array_json(const int64_t *shape, int32_t rank, kprep_dtype dtype,
 static json_t *spec_json(const kprep_spec_input *wanted)
 {
     static const char *const known[] = {"assumed", "inferred", "declared"};
-    json_t *spec = json_pack("{s:s, s:o, s:s, s:s, s:s, s:b}", "name", wanted->name, "shape",
+    json_t *spec = json_pack("{s:o, s:o, s:s, s:s, s:s, s:b}", "name", text_json(wanted->name), "shape",
                              shape_json(wanted->shape, wanted->rank), "axes", wanted->axes,
                              "axes_known", known[wanted->axes_known], "dtype",
                              kprep_dtype_name(wanted->dtype), "finite", wanted->finite);
@@ -149,7 +163,7 @@ static json_t *value_json(const kprep_value *value)
         if (kprep_value_bool(value, &truth)) return json_boolean(truth);
         if (strchr(value->text, '/') == NULL && kprep_value_real(value, &real) && isfinite(real))
             return json_real(real);
-        return json_string(value->text);
+        return text_json(value->text);
     case KPREP_VALUE_LIST:
         out = json_array();
         for (size_t i = 0; i < value->count; i++)
@@ -204,20 +218,22 @@ static json_t *file_json(const kprep_written *written, const char *array, int64_
 static json_t *channels_json(const kprep_context *context)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < context->input.paths.count; i++)
+    for (size_t i = 0; i < context->input.paths.count; i++) {
+        const int64_t *first = &context->plan.channel[i];
         json_array_append_new(
-            list, json_pack("{s:s, s:I, s:I}", "source", kprep_input_name(&context->input, i),
-                            "first", (json_int_t)context->plan.channel[i], "count",
-                            (json_int_t)(context->plan.channel[i + 1] - context->plan.channel[i])));
+            list, json_pack("{s:o, s:I, s:I}", "source",
+                            text_json(kprep_input_name(&context->input, i)), "first",
+                            (json_int_t)first[0], "count", (json_int_t)(first[1] - first[0])));
+    }
     return list;
 }
 
 static json_t *classes_json(const kprep_context *context)
 {
-    if (context->settings.labels != KPREP_LABELS_FOLDER) return json_null();
+    if (context->labels.classes == NULL) return json_null();
     json_t *list = json_array();
-    for (size_t i = 0; i < context->input.paths.class_count; i++)
-        json_array_append_new(list, json_string(context->input.paths.classes[i]));
+    for (size_t i = 0; i < context->labels.class_count; i++)
+        json_array_append_new(list, text_json(context->labels.classes[i]));
     return list;
 }
 
@@ -227,7 +243,8 @@ static void add_files(const kprep_context *context, const kprep_folder *folder, 
     const kprep_plan *plan = &context->plan;
     json_t *files = json_array(), *arrays = json_object();
     const char *name = kprep_array_name(context);
-    bool labelled = context->settings.labels == KPREP_LABELS_FOLDER;
+    const kprep_label_set *labels = &context->labels;
+    bool labelled = labels->some;
     kprep_moments x, y;
     int64_t written = 0, shape[KPREP_MAX_RANK];
     kprep_moments_init(&x);
@@ -250,7 +267,13 @@ static void add_files(const kprep_context *context, const kprep_folder *folder, 
         array_json(shape, plan->result.rank + 1, context->wanted->dtype, context->wanted->axes, &x);
     if (plan->reading.joined) json_object_set_new(array, "channels", channels_json(context));
     json_object_set_new(arrays, name, array);
-    if (labelled) json_object_set_new(arrays, "y", array_json(shape, 1, KPREP_I32, "n", &y));
+    if (labelled) {
+        char axes[KPREP_MAX_RANK + 1] = "n";
+        kprep_axes_by_rank(labels->rank, axes + 1);
+        memcpy(shape + 1, labels->shape, (size_t)labels->rank * sizeof *shape);
+        json_object_set_new(arrays, "y",
+                            array_json(shape, labels->rank + 1, labels->dtype, axes, &y));
+    }
     json_object_set_new(root, "arrays", arrays);
     json_object_set_new(root, "files", files);
     json_object_set_new(root, "counts",
@@ -272,6 +295,7 @@ kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *fo
     for (size_t i = 0; st == KPREP_OK && i < context->sequence.section_count; i++) {
         kprep_written csv;
         st = write_samples(context, folder, &context->sequence.sections[i], &csv, err);
+        kprep_folder_sync(folder, context->sequence.sections[i].name);
         if (st == KPREP_OK)
             json_array_append_new(tables, json_pack("{s:s, s:I, s:s}", "path", csv.path, "bytes",
                                                     (json_int_t)csv.bytes, "xxh128", csv.hash));
@@ -280,6 +304,7 @@ kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *fo
     char *text = st == KPREP_OK ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
     char *whole = text != NULL ? kprep_asprintf("%s\n", text) : NULL;
     if (st == KPREP_OK && whole == NULL) st = kprep_fail_memory(err);
+    kprep_folder_sync(folder, ""); /* all else is there for good before the manifest says so */
     if (st == KPREP_OK)
         st = kprep_write_file(folder, "", "manifest.json", whole, strlen(whole), NULL, err);
     free(whole);

@@ -93,11 +93,89 @@ static void add_section(kprep_sequence *sequence, const char *name, int64_t firs
     sequence->batches += section->batches;
 }
 
+/* Sizes of the splits of n samples. */
+static void split_sizes(const kprep_settings *settings, int64_t n, int64_t sizes[KPREP_MAX_SPLITS])
+{
+    int64_t left = n;
+    double sum = 0;
+    for (size_t i = 0; i < settings->split_count; i++) {
+        /* A share such as 0.29 of 100 is 29, though 0.29 * 100 is a little less in binary. */
+        sizes[i] = (int64_t)((double)n * settings->splits[i].share + 1e-9);
+        left -= sizes[i];
+        sum += settings->splits[i].share;
+    }
+    if (sum > 1 - 1e-9) sizes[0] += left; /* otherwise the rest is left out on purpose */
+}
+
+/* A sample's class and its place in the order, for sorting by class without changing the order within. */
+typedef struct classed {
+    int64_t number, place;
+} classed;
+
+static int by_class(const void *a, const void *b)
+{
+    const classed *x = a, *y = b;
+    if (x->number != y->number) return x->number < y->number ? -1 : 1;
+    return x->place < y->place ? -1 : x->place > y->place;
+}
+
+/* Says of each place of the order which split it goes to; the split's number, or split_count for none. */
+static void assign_splits(const kprep_settings *settings, classed *all, int64_t n, uint8_t *split,
+                          int64_t totals[KPREP_MAX_SPLITS])
+{
+    qsort(all, (size_t)n, sizeof *all, by_class);
+    for (int64_t first = 0, end; first < n; first = end) {
+        for (end = first; end < n && all[end].number == all[first].number;) end++;
+        int64_t sizes[KPREP_MAX_SPLITS], at = first;
+        split_sizes(settings, end - first, sizes);
+        for (size_t i = 0; i < settings->split_count; i++) {
+            totals[i] += sizes[i];
+            for (int64_t k = 0; k < sizes[i]; k++) split[all[at++].place] = (uint8_t)i;
+        }
+        for (; at < end; at++) split[all[at].place] = (uint8_t)settings->split_count;
+    }
+}
+
+/* Orders the samples split by split, each split in the order there was, with its share of every class. */
+static kprep_status stratify(const kprep_settings *settings, const kprep_label_set *labels,
+                             kprep_sequence *sequence, int64_t totals[KPREP_MAX_SPLITS],
+                             kprep_error *err)
+{
+    int64_t n = sequence->samples;
+    classed *all = kprep_calloc((size_t)n + 1, sizeof *all);
+    uint8_t *split = kprep_calloc((size_t)n + 1, 1);
+    int64_t *order = kprep_calloc((size_t)n + 1, sizeof *order);
+    kprep_status st = all != NULL && split != NULL && order != NULL ? KPREP_OK : kprep_fail_memory(err);
+    for (int64_t i = 0; st == KPREP_OK && i < n; i++) {
+        all[i].place = i;
+        if (!kprep_label_number(labels, kprep_sequence_sample(sequence, i), &all[i].number)) {
+            st = kprep_fail(err, KPREP_E_BAD_OPTION, "output.stratify needs labels that are classes");
+            kprep_error_help(err, "add labels, for instance labels: folder, or leave stratify out");
+        }
+    }
+    if (st == KPREP_OK) {
+        int64_t at[KPREP_MAX_SPLITS + 1] = {0};
+        assign_splits(settings, all, n, split, totals);
+        for (size_t i = 1; i <= settings->split_count; i++) at[i] = at[i - 1] + totals[i - 1];
+        for (int64_t i = 0; i < n; i++) order[at[split[i]]++] = kprep_sequence_sample(sequence, i);
+        free(sequence->permutation);
+        sequence->permutation = order;
+        order = NULL;
+    }
+    free(order);
+    free(split);
+    free(all);
+    return st;
+}
+
 kprep_status kprep_sequence_make(const kprep_settings *settings, int64_t samples,
-                                 kprep_sequence *sequence, kprep_error *err)
+                                 const kprep_label_set *labels, kprep_sequence *sequence,
+                                 kprep_error *err)
 {
     *sequence = (kprep_sequence){.samples = samples, .batch_rows = settings->batch};
-    if (sequence->batch_rows == 0) sequence->batch_rows = samples > 0 ? samples : 1;
+    /* No batch holds more than there are; what is kept by row of a batch is sized by this. */
+    if (sequence->batch_rows == 0 || sequence->batch_rows > samples)
+        sequence->batch_rows = samples > 0 ? samples : 1;
     if (settings->shuffle) {
         sequence->permutation = kprep_realloc_array(NULL, (size_t)samples, sizeof(int64_t));
         if (sequence->permutation == NULL) return kprep_fail_memory(err);
@@ -108,15 +186,11 @@ kprep_status kprep_sequence_make(const kprep_settings *settings, int64_t samples
         add_section(sequence, "", 0, samples);
         return KPREP_OK;
     }
-    int64_t sizes[KPREP_MAX_SPLITS], left = samples, first = 0;
-    double sum = 0;
-    for (size_t i = 0; i < settings->split_count; i++) {
-        /* A share such as 0.29 of 100 is 29, though 0.29 * 100 is a little less in binary. */
-        sizes[i] = (int64_t)((double)samples * settings->splits[i].share + 1e-9);
-        left -= sizes[i];
-        sum += settings->splits[i].share;
-    }
-    if (sum > 1 - 1e-9) sizes[0] += left; /* otherwise the rest is left out on purpose */
+    int64_t sizes[KPREP_MAX_SPLITS] = {0}, first = 0;
+    if (settings->stratify)
+        KPREP_TRY(stratify(settings, labels, sequence, sizes, err));
+    else
+        split_sizes(settings, samples, sizes);
     for (size_t i = 0; i < settings->split_count; i++) {
         add_section(sequence, settings->splits[i].name, first, sizes[i]);
         first += sizes[i];

@@ -3,6 +3,7 @@
 #define KPREP_RUN_ORDER_H
 
 #include "job/settings.h"
+#include "run/labels.h"
 
 /* Consecutive samples of the order that are batched together: all of them, or one split. */
 typedef struct kprep_section {
@@ -22,9 +23,10 @@ typedef struct kprep_sequence {
 } kprep_sequence;
 
 /* Sets up the order of n samples: numpy.random.Generator(numpy.random.Philox(key=[seed, 0]))
- * .permutation(n) if the job shuffles. Splits are rounded down, the remainder goes to the first. */
+ * .permutation(n) if the job shuffles. Splits are rounded down, the remainder goes to the first; stratified,
+ * this is done for the samples of each class. labels are looked at for that only. */
 kprep_status kprep_sequence_make(const kprep_settings *settings, int64_t samples,
-                                 kprep_sequence *sequence, kprep_error *err);
+                                 const kprep_label_set *labels, kprep_sequence *sequence, kprep_error *err);
 void kprep_sequence_free(kprep_sequence *sequence);
 
 /* Sample at a place of the order. */

@@ -24,14 +24,15 @@ static kprep_status open_slot(void *context, kprep_slot *slot, kprep_error *err)
         slot->data = kprep_alloc_aligned(bytes);
         if (slot->data == NULL) return kprep_fail_memory(err);
     }
-    if (c->settings.labels != KPREP_LABELS_FOLDER) return KPREP_OK;
+    if (!c->labels.some) return KPREP_OK;
     if (slot->labels == NULL) {
-        slot->labels = kprep_alloc_aligned((size_t)c->sequence.batch_rows * sizeof(int32_t));
+        slot->labels = kprep_alloc_aligned((size_t)(c->sequence.batch_rows * c->labels.row_bytes));
         if (slot->labels == NULL) return kprep_fail_memory(err);
     }
     for (int64_t i = 0; i < slot->rows; i++)
-        slot->labels[i] =
-            kprep_context_label(c, kprep_sequence_sample(&c->sequence, slot->first + i));
+        KPREP_TRY(kprep_label_write(&c->labels,
+                                    kprep_sequence_sample(&c->sequence, slot->first + i),
+                                    slot->labels + i * c->labels.row_bytes, err));
     return KPREP_OK;
 }
 
@@ -86,9 +87,8 @@ const kprep_summary *kprep_pipeline_summary(const kprep_pipeline *pipeline)
 const char *const *kprep_pipeline_classes(const kprep_pipeline *pipeline, size_t *count)
 {
     const kprep_context *c = &pipeline->context;
-    bool labelled = c->settings.labels == KPREP_LABELS_FOLDER;
-    *count = labelled ? c->input.paths.class_count : 0;
-    return labelled ? (const char *const *)c->input.paths.classes : NULL;
+    *count = c->labels.classes != NULL ? c->labels.class_count : 0;
+    return (const char *const *)c->labels.classes;
 }
 
 /* A C-order view of rows of a shape. */
@@ -117,7 +117,9 @@ kprep_status kprep_pipeline_next(kprep_pipeline *pipeline, kprep_batch *batch, k
     pipeline->next++;
     set_array(&batch->x, slot->data, plan->wanted->dtype, slot->rows, plan->result.shape,
               plan->result.rank);
-    if (slot->labels != NULL) set_array(&batch->y, slot->labels, KPREP_I32, slot->rows, NULL, 0);
+    const kprep_label_set *labels = &pipeline->context.labels;
+    if (slot->labels != NULL)
+        set_array(&batch->y, slot->labels, labels->dtype, slot->rows, labels->shape, labels->rank);
     batch->number = slot->batch;
     batch->rows = slot->rows;
     batch->slot = slot;

@@ -87,15 +87,17 @@ static kprep_status fill_folder(kprep_context *context, kprep_folder *folder, kp
 
 static kprep_status run(kprep_context *context, kprep_error *err)
 {
-    char plan[33];
+    char plan[33], times[33];
     kprep_folder folder;
-    kprep_plan_hash(&context->plan, plan);
+    kprep_plan_hash(&context->plan, kprep_label_digest(&context->labels), plan);
+    kprep_plan_times(&context->plan, times);
     KPREP_TRY(kprep_folder_open(&folder, context->settings.output, plan,
                                 context->sequence.batches, context->options.force, err));
     kprep_status st = KPREP_OK;
     context->summary.complete = folder.complete;
     if (!folder.complete) {
-        st = fill_folder(context, &folder, err);
+        st = kprep_folder_same_times(&folder, times, context->options.force, err);
+        if (st == KPREP_OK) st = fill_folder(context, &folder, err);
         if (st == KPREP_OK) st = kprep_manifest_write(context, &folder, err);
         if (st == KPREP_OK) st = kprep_folder_finish(&folder, err);
     }

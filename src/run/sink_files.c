@@ -155,24 +155,29 @@ static kprep_status write_labels(const kprep_file_sink *files, const kprep_slot 
                                  kprep_record *record, kprep_error *err)
 {
     const kprep_context *c = files->context;
-    size_t header_size, bytes = (size_t)slot->rows * sizeof(int32_t);
+    const kprep_label_set *labels = &c->labels;
+    int64_t shape[KPREP_MAX_RANK] = {slot->rows};
+    size_t header_size, bytes = (size_t)(slot->rows * labels->row_bytes);
     char name[64];
-    uint8_t *header = make_header(KPREP_I32, &slot->rows, 1, &header_size);
+    memcpy(shape + 1, labels->shape, (size_t)labels->rank * sizeof *shape);
+    uint8_t *header = make_header(labels->dtype, shape, labels->rank + 1, &header_size);
     uint8_t *data = header != NULL ? realloc(header, header_size + bytes) : NULL;
     if (data == NULL) {
         free(header);
         return kprep_fail_memory(err);
     }
+    kprep_status st = KPREP_OK;
+    for (int64_t i = 0; st == KPREP_OK && i < slot->rows; i++)
+        st = kprep_label_write(labels, kprep_sequence_sample(&c->sequence, slot->first + i),
+                               data + header_size + i * labels->row_bytes, err);
     kprep_moments_init(&record->labels);
-    for (int64_t i = 0; i < slot->rows; i++) {
-        int32_t label =
-            kprep_context_label(c, kprep_sequence_sample(&c->sequence, slot->first + i));
-        memcpy(data + header_size + (size_t)i * sizeof label, &label, sizeof label);
+    if (st == KPREP_OK) {
+        kprep_moments_add(&record->labels, data + header_size,
+                          (int64_t)(bytes / kprep_dtype_size(labels->dtype)), labels->dtype);
+        kprep_batch_name(c, "y", batch_number(slot), name, sizeof name);
+        st = kprep_write_file(files->folder, slot->section->name, name, data, header_size + bytes,
+                              &record->y, err);
     }
-    kprep_moments_add(&record->labels, data + header_size, slot->rows, KPREP_I32);
-    kprep_batch_name(c, "y", batch_number(slot), name, sizeof name);
-    kprep_status st = kprep_write_file(files->folder, slot->section->name, name, data,
-                                       header_size + bytes, &record->y, err);
     free(data);
     return st;
 }
@@ -196,7 +201,7 @@ static kprep_status seal_slot(void *context, kprep_slot *slot, kprep_error *err)
     if (st == KPREP_OK && fdatasync(slot->fd) != 0)
         st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "sync", part);
     if (st == KPREP_OK) st = reread(files, slot, part, &record.x, err);
-    if (st == KPREP_OK && files->context->settings.labels == KPREP_LABELS_FOLDER)
+    if (st == KPREP_OK && files->context->labels.some)
         st = write_labels(files, slot, &record, err);
     if (st == KPREP_OK) {
         int fd = slot->fd;

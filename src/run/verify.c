@@ -89,7 +89,7 @@ static kprep_status read_through(const verifier *v, const char *path, bool array
             if (n > 0) kprep_moments_add(&out->moments, v->block + from, n, out->header.dtype);
         }
         offset += got;
-        if (v->cancel != NULL && *v->cancel) {
+        if (kprep_is_cancelled(v->cancel)) {
             st = kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
             break;
         }

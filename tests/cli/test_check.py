@@ -232,3 +232,14 @@ def test_verdict_goes_to_stdout_and_no_colour_when_asked(kprep):
         answer = kprep(*arguments, *extra, env=env, rc=1)
         assert "\x1b" not in answer.text
         assert answer.out
+
+
+def test_a_file_that_can_not_be_joined_is_the_one_that_is_shown(kprep, job, arrays):
+    for name, shape in [("a", (3, 4, 4)), ("b", (3, 4, 4)), ("c", (3, 5, 4)), ("d", (3, 5, 4))]:
+        arrays(f"{name}.npy", np.zeros(shape, np.float32))
+    result = kprep("check", job(input={"path": ["a.npy", "b.npy", "c.npy", "d.npy"], "join": "channels"},
+                                spec={"shape": [None, 4, 4, 4]}), "--json", rc=1)
+    problem = result.problem("axis-size")
+    assert problem["file"].endswith("c.npy") and problem["count"] == 2
+    assert "stored as (3, 5, 4)" in problem["found"]
+    assert "data" not in result.json["summary"]

@@ -209,3 +209,15 @@ def test_standard_output_that_can_not_be_written(binary):
     with open("/dev/full", "w") as full:
         process = subprocess.run([binary, "stages"], stdout=full, stderr=subprocess.PIPE)
     assert process.returncode != 0 and process.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--json", "--version"], ["run", "--version", "--json"],
+                                       ["--quiet", "--json", "--version"]])
+def test_version_as_json(kprep, arguments):
+    assert kprep(*arguments, rc=0).json["version"] in kprep("--version", rc=0).out
+
+
+def test_quiet_before_the_command(kprep, arrays, tmp_path):
+    arrays("a.npy", np.zeros((2, 4), np.float32))
+    (tmp_path / "spec.yaml").write_text("shape: [null, 4]\n")
+    assert kprep("--quiet", "check", "a.npy", "--spec", "spec.yaml", rc=0, cwd=tmp_path).text == ""

@@ -1,6 +1,7 @@
 """kprep run and verify: what is written, where, and that nothing but the job decides it."""
 
 import json
+import os
 import resource
 import shutil
 
@@ -428,6 +429,99 @@ def test_files_larger_than_the_memory_limit(kprep, tmp_path):
     np.lib.format.open_memmap(path, "w+", np.float32, (2 * 1024 * 1024, 32, 32)).flush()
     assert kprep("check", path, "--spec", MODELS / "conv-32-32-1.yaml", "--pipeline", "expand_dims -1",
                  "--json", rc=0).json["ok"]
+
+
+def test_output_set_on_the_command_line_is_relative_to_where_it_runs(kprep, arrays, tmp_path):
+    """--set output=DIR as --output DIR, though the job file's own paths go from its folder."""
+    sub = tmp_path / "sub"
+    sub.mkdir()
+    np.save(sub / "a.npy", np.zeros((2, 4), np.float32))
+    (sub / "job.yaml").write_text("input: a.npy\nspec: {shape: [null, 4]}\noutput: out\n")
+    kprep("run", "sub/job.yaml", "--set", "output=here", rc=0, cwd=tmp_path)
+    assert (tmp_path / "here/manifest.json").exists()
+
+
+def test_a_batch_larger_than_the_data_takes_no_memory(kprep, image_job, tmp_path):
+    kprep("run", image_job(batch=4 * 10**18), rc=0)
+    equal(rows(tmp_path / "out"), expected())
+
+
+class TestMemoryLimit:
+    def test_lowers_the_number_of_threads(self, kprep, image_job):
+        dry = kprep("run", image_job(limits={"memory": "300kB"}), "--threads", 8, "--dry-run", "--json", rc=0)
+        assert dry.json["summary"]["memory_bytes"] <= 300_000
+
+    def test_is_an_error_where_one_thread_does_not_fit(self, kprep, image_job):
+        assert kprep("run", image_job(limits={"memory": 1000}), "--json", rc=3).ids == ["too-large"]
+
+
+def test_class_names_that_are_not_utf_8_keep_their_numbers(kprep, job, tmp_path):
+    for name in [b"a", b"\xff\xfe", b"b"]:
+        folder = os.path.join(os.fsencode(tmp_path), b"data", name)
+        os.makedirs(folder)
+        with open(os.path.join(folder, b"0.npy"), "wb") as file:
+            np.save(file, np.zeros(4, np.float32))
+    kprep("run", job(input="data", labels="folder", spec={"shape": [None, 4]}, output="out"), rc=0)
+    assert manifest(tmp_path / "out")["classes"] == ["a", "b", "??"]
+
+
+class TestInputThatChangesBetweenRuns:
+    """A run that stopped half-way has batches of the old input: they are not mixed with the new."""
+
+    @pytest.fixture
+    def begun(self, kprep, job, arrays, tmp_path):
+        arrays("data/0.npy", np.zeros(4, np.float32))
+        arrays("data/1.npy", np.full(4, np.nan, np.float32))
+        path = job(input={"path": "data", "samples": "file"}, spec={"shape": [None, 4]},
+                   output={"path": "out", "batch": 1})
+        kprep("run", path, "--threads", 1, rc=1)
+        assert (tmp_path / "out/x-00000.npy").exists()
+        arrays("data/1.npy", np.ones(4, np.float32))
+        return path
+
+    def test_is_refused(self, kprep, begun):
+        assert kprep("run", begun, "--json", rc=2).ids == ["plan-changed"]
+
+    def test_is_done_anew_with_force(self, kprep, begun, arrays, tmp_path):
+        arrays("data/0.npy", np.full(4, 2, np.float32))
+        kprep("run", begun, "--force", rc=0)
+        equal(rows(tmp_path / "out"), np.repeat(np.float32([[2], [1]]), 4, axis=1))
+        assert not (tmp_path / "out/.kprep").exists()
+
+
+def test_a_finished_job_with_a_file_missing_is_done_again(kprep, image_job, tmp_path):
+    path = image_job()
+    kprep("run", path, rc=0)
+    before = tree(tmp_path / "out")
+    (tmp_path / "out/x-00001.npy").unlink()
+    kprep("run", path, rc=0)
+    assert tree(tmp_path / "out") == before
+
+
+def test_a_split_can_not_take_the_manifest_s_name(kprep, image_job):
+    answer = kprep("run", image_job(output={"split": {"manifest.json": 1}}), "--json", rc=2)
+    assert answer.ids == ["bad-option"]
+
+
+class TestJoinThatRanksDoNotDecide:
+    @pytest.fixture
+    def joined(self, job, arrays):
+        def write(**keys):
+            for i in range(3):
+                arrays(f"data/{i}.npy", np.arange(32, dtype=np.float32).reshape(2, 4, 4) + 100 * i)
+            return job(input={"path": "data", "join": "channels", **keys}, pipeline=["flatten"],
+                       spec={"shape": [None, 48], "dtype": "float32"}, output="out")
+
+        return write
+
+    def test_is_not_guessed(self, kprep, joined):
+        assert kprep("check", joined(), "--json", rc=1).ids == ["ambiguous-samples"]
+
+    @pytest.mark.parametrize("axes, join", [("hwc", np.stack), ("hc", np.concatenate)])
+    def test_is_settled_by_axes(self, kprep, joined, tmp_path, axes, join):
+        kprep("run", joined(axes=axes), rc=0)
+        parts = [np.load(tmp_path / f"data/{i}.npy") for i in range(3)]
+        equal(rows(tmp_path / "out"), join(parts, axis=-1).reshape(2, 48))
 
 
 def test_a_label_that_one_hot_has_no_place_for(kprep, arrays, job, tmp_path):

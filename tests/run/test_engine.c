@@ -1,0 +1,260 @@
+/* The engine with a sink of the test's own, which writes down what is asked of it. */
+#include "support.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "run/context.h"
+
+enum { ROWS = 203, BATCH = 9, BATCHES = 23, WIDTH = 3 };
+
+typedef struct recorder {
+    pthread_mutex_t lock;
+    float values[BATCHES][BATCH][WIDTH];
+    int opened[BATCHES], rows[BATCHES], sealed[BATCHES], dropped[BATCHES];
+    int64_t last_open[8]; /* by slot: the batch before */
+    kprep_slot *slots[8];
+    bool in_order;
+    int64_t fail_open, fail_rows, fail_seal; /* a batch, or -1 */
+} recorder;
+
+typedef struct fixture {
+    kprep_job *job;
+    kprep_context context;
+    kprep_problems *problems;
+    recorder recorder;
+    kprep_sink sink;
+    kprep_engine engine;
+} fixture;
+
+static kprep_status record_open(void *context, kprep_slot *slot, kprep_error *err)
+{
+    recorder *r = context;
+    pthread_mutex_lock(&r->lock);
+    r->opened[slot->batch]++;
+    for (size_t i = 0; i < 8; i++) {
+        if (r->slots[i] != NULL && r->slots[i] != slot) continue;
+        if (r->slots[i] == slot && r->last_open[i] >= slot->batch) r->in_order = false;
+        r->slots[i] = slot;
+        r->last_open[i] = slot->batch;
+        break;
+    }
+    pthread_mutex_unlock(&r->lock);
+    if (slot->batch == r->fail_open) return kprep_fail(err, KPREP_E_NO_SPACE, "open");
+    return KPREP_OK;
+}
+
+static kprep_status record_rows(void *context, kprep_slot *slot, int64_t row, int64_t count,
+                                const void *data, kprep_error *err)
+{
+    recorder *r = context;
+    if (slot->batch == r->fail_rows) return kprep_fail(err, KPREP_E_UNWRITABLE, "rows");
+    memcpy(r->values[slot->batch][row], data, (size_t)count * sizeof r->values[0][0]);
+    pthread_mutex_lock(&r->lock);
+    r->rows[slot->batch] += (int)count;
+    pthread_mutex_unlock(&r->lock);
+    return KPREP_OK;
+}
+
+static kprep_status record_seal(void *context, kprep_slot *slot, kprep_error *err)
+{
+    recorder *r = context;
+    if (slot->batch == r->fail_seal) return kprep_fail(err, KPREP_E_HASH_MISMATCH, "seal");
+    pthread_mutex_lock(&r->lock);
+    r->sealed[slot->batch]++;
+    pthread_mutex_unlock(&r->lock);
+    return KPREP_OK;
+}
+
+static void record_drop(void *context, kprep_slot *slot)
+{
+    recorder *r = context;
+    r->dropped[slot->batch]++;
+}
+
+static int setup(void **state)
+{
+    void *folder;
+    if (support_setup(&folder) != 0) return -1;
+    fixture *f = calloc(1, sizeof *f);
+    kprep_error err;
+    support_ramp(support_path(folder, "x.npy"), (const int64_t[]){ROWS, WIDTH}, 2, 0);
+    f->job = support_job(folder, "job.yaml",
+                         "input: {path: x.npy, samples: row}\nspec: {shape: [null, 3]}\n"
+                         "output: {batch: 9}\n");
+    f->problems = kprep_problems_new();
+    if (kprep_context_open(&f->context, f->job, NULL, KPREP_TO_LOOK, f->problems, &err) !=
+            KPREP_OK ||
+        !f->context.planned)
+        return -1;
+    assert_int_equal(f->context.sequence.batches, BATCHES);
+    f->recorder = (recorder){.in_order = true, .fail_open = -1, .fail_rows = -1, .fail_seal = -1};
+    pthread_mutex_init(&f->recorder.lock, NULL);
+    f->sink = (kprep_sink){.context = &f->recorder,
+                           .open = record_open,
+                           .rows = record_rows,
+                           .seal = record_seal,
+                           .drop = record_drop};
+    f->engine = (kprep_engine){.plan = &f->context.plan,
+                               .sequence = &f->context.sequence,
+                               .sink = &f->sink,
+                               .open_files = 1};
+    *state = f;
+    /* Files are opened by name, so the folder stays until the test is over. */
+    f->context.options.context = folder;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fixture *f = *state;
+    void *folder = f->context.options.context;
+    pthread_mutex_destroy(&f->recorder.lock);
+    kprep_context_free(&f->context);
+    kprep_problems_free(&f->problems);
+    kprep_job_free(&f->job);
+    free(f);
+    return support_teardown(&folder);
+}
+
+static kprep_status run(fixture *f, int threads, int64_t slots, kprep_error *err)
+{
+    f->engine.threads = threads;
+    f->engine.slot_count = slots;
+    assert_int_equal(kprep_engine_start(&f->engine, err), KPREP_OK);
+    while (!kprep_engine_wait(&f->engine, 1000)) continue;
+    kprep_status st = kprep_engine_result(&f->engine, err);
+    kprep_engine_stop(&f->engine);
+    return st;
+}
+
+static void expect_batch(const recorder *r, int64_t b)
+{
+    const int64_t rows = b < BATCHES - 1 ? BATCH : ROWS - BATCH * (BATCHES - 1);
+    assert_int_equal(r->opened[b], 1);
+    assert_int_equal(r->rows[b], rows);
+    assert_int_equal(r->sealed[b], 1);
+    assert_int_equal(r->dropped[b], 0);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < WIDTH; j++)
+            assert_true(r->values[b][i][j] == (float)((b * BATCH + i) * WIDTH + j));
+}
+
+/* Every row at its address, every batch opened and sealed once, in turn within a slot. */
+static void every_row(void **state, int threads, int64_t slots)
+{
+    fixture *f = *state;
+    kprep_error err;
+    assert_int_equal(run(f, threads, slots, &err), KPREP_OK);
+    for (int64_t b = 0; b < BATCHES; b++) expect_batch(&f->recorder, b);
+    assert_true(f->recorder.in_order);
+    assert_int_equal(atomic_load(&f->engine.rows_done), ROWS);
+}
+
+static void one_thread_one_slot(void **state)
+{
+    every_row(state, 1, 1);
+}
+
+static void eight_threads_one_slot(void **state)
+{
+    every_row(state, 8, 1);
+}
+
+static void eight_threads_three_slots(void **state)
+{
+    every_row(state, 8, 3);
+}
+
+static void two_threads_eight_slots(void **state)
+{
+    every_row(state, 2, 8);
+}
+
+/* Batches that an earlier run finished are neither opened nor made, whichever they are. */
+static void finished_batches(void **state)
+{
+    fixture *f = *state;
+    kprep_error err;
+    bool done[BATCHES] = {false};
+    for (int64_t b = 0; b < BATCHES; b++) done[b] = b < 4 || b == 7 || b == 10 || b % 5 == 1;
+    done[BATCHES - 1] = true;
+    f->engine.done = done;
+    assert_int_equal(run(f, 8, 3, &err), KPREP_OK);
+    for (int64_t b = 0; b < BATCHES; b++) {
+        if (done[b])
+            assert_int_equal(f->recorder.opened[b] + f->recorder.sealed[b], 0);
+        else
+            expect_batch(&f->recorder, b);
+    }
+    assert_int_equal(atomic_load(&f->engine.rows_done), ROWS);
+}
+
+/* A sink's failure ends the run; what was sealed stays, what was open is dropped. */
+static void expect_failure(fixture *f, int threads, kprep_status status)
+{
+    kprep_error err;
+    assert_int_equal(run(f, threads, 3, &err), status);
+    assert_int_equal(err.code, status);
+    for (int64_t b = 0; b < BATCHES; b++) {
+        const recorder *r = &f->recorder;
+        assert_in_range(r->sealed[b] + r->dropped[b], 0, 1);
+        if (b < 11) expect_batch(r, b);
+        if (b == 11) assert_int_equal(r->sealed[b], 0);
+    }
+}
+
+static void open_fails(void **state)
+{
+    fixture *f = *state;
+    f->recorder.fail_open = 11;
+    expect_failure(f, 4, KPREP_E_NO_SPACE);
+    assert_int_equal(f->recorder.dropped[11], 0);
+}
+
+static void rows_fail(void **state)
+{
+    fixture *f = *state;
+    f->recorder.fail_rows = 11;
+    expect_failure(f, 4, KPREP_E_UNWRITABLE);
+    assert_int_equal(f->recorder.dropped[11], 1);
+}
+
+static void seal_fails(void **state)
+{
+    fixture *f = *state;
+    f->recorder.fail_seal = 11;
+    expect_failure(f, 1, KPREP_E_HASH_MISMATCH);
+    assert_int_equal(f->recorder.dropped[11], 1);
+}
+
+static void cancelled_before(void **state)
+{
+    fixture *f = *state;
+    kprep_error err;
+    volatile int cancel = 1;
+    f->engine.cancel = &cancel;
+    assert_int_equal(run(f, 4, 3, &err), KPREP_E_INTERRUPTED);
+    for (int64_t b = 0; b < BATCHES; b++) assert_int_equal(f->recorder.opened[b], 0);
+}
+
+#define WITH_JOB(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_JOB(one_thread_one_slot),
+        WITH_JOB(eight_threads_one_slot),
+        WITH_JOB(eight_threads_three_slots),
+        WITH_JOB(two_threads_eight_slots),
+        WITH_JOB(finished_batches),
+        WITH_JOB(open_fails),
+        WITH_JOB(rows_fail),
+        WITH_JOB(seal_fails),
+        WITH_JOB(cancelled_before),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
