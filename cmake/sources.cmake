@@ -18,11 +18,15 @@ set(KPREP_SOURCES
     src/codec/exif.c
     src/codec/image.c
     src/codec/npy_file.c
+    src/kernel/blend.c
     src/kernel/convert.c
     src/kernel/copy.c
     src/kernel/grey.c
     src/kernel/moments.c
+    src/kernel/one_hot.c
+    src/kernel/pad.c
     src/kernel/pass.c
+    src/kernel/pixels.c
     src/kernel/reduce.c
     src/kernel/resize.c
     src/kernel/select.c
@@ -49,6 +53,8 @@ set(KPREP_SOURCES
     src/run/worker.c
     src/stage/lower.c
     src/stage/stage.c
+    src/stage/stage_alpha.c
+    src/stage/stage_bgr.c
     src/stage/stage_cast.c
     src/stage/stage_center_crop.c
     src/stage/stage_clip.c
@@ -59,12 +65,15 @@ set(KPREP_SOURCES
     src/stage/stage_grayscale.c
     src/stage/stage_moveaxis.c
     src/stage/stage_normalize.c
+    src/stage/stage_one_hot.c
+    src/stage/stage_pad.c
     src/stage/stage_rearrange.c
     src/stage/stage_reduce.c
     src/stage/stage_rescale.c
     src/stage/stage_reshape.c
     src/stage/stage_resize.c
     src/stage/stage_rgb.c
+    src/stage/stage_rotate90.c
     src/stage/stage_select.c
     src/stage/stage_squeeze.c
     src/stage/stage_transpose.c

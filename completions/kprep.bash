@@ -13,7 +13,7 @@ _kprep() {
         before=${COMP_WORDS[COMP_CWORD - 2]}
     fi
     case $before in
-    --pipeline) words='expand_dims squeeze transpose reshape flatten moveaxis rearrange select crop center_crop flip resize grayscale rgb cast rescale normalize clip reduce' ;;
+    --pipeline) words='expand_dims squeeze transpose reshape flatten moveaxis rearrange select crop center_crop pad flip rotate90 resize grayscale rgb bgr alpha cast rescale normalize clip reduce one_hot' ;;
     --like) words='keras pillow opencv' ;;
     --samples) words='auto file row' ;;
     --join) words='samples channels' ;;
@@ -53,7 +53,7 @@ _kprep() {
             esac
         else
             case $command in
-            stages) words='expand_dims squeeze transpose reshape flatten moveaxis rearrange select crop center_crop flip resize grayscale rgb cast rescale normalize clip reduce' ;;
+            stages) words='expand_dims squeeze transpose reshape flatten moveaxis rearrange select crop center_crop pad flip rotate90 resize grayscale rgb bgr alpha cast rescale normalize clip reduce one_hot' ;;
             help) words='run check plan spec inspect stats verify stages help' ;;
             *) files=-f ;;
             esac

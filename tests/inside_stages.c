@@ -8,13 +8,14 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* What a test gives and gets back; the same order as in test_stages.py. */
+/* What a test gives and gets back; the same order as in stages_lib.py. */
 typedef struct inside_sample {
     int32_t dtype, rank, colour, decoded;
     int64_t shape[KPREP_MAX_RANK], strides[KPREP_MAX_RANK];
     char axes[KPREP_MAX_RANK + 8];
     double lo, hi;
     const void *data;
+    int32_t full;
 } inside_sample;
 
 EXPORT int inside_stages(const char *text, int like, inside_sample *sample, void *out,
@@ -29,6 +30,7 @@ static void describe_sample(const inside_sample *sample, kprep_desc *desc)
     }
     desc->colour = (kprep_colour)sample->colour;
     desc->decoded = sample->decoded != 0;
+    desc->full = sample->full != 0;
 }
 
 static void report(const kprep_desc *desc, inside_sample *sample)

@@ -3,58 +3,22 @@
 #include "base/dtype.h"
 #include "base/fail.h"
 #include "kernel/kernel.h"
-#include "kernel/walk.h"
-
-enum { PIXELS = 512 }; /* at a time: their float planes stay in L1 */
-
-/* Emits the grey values of n pixels, given as n red values, n green and n blue ones. */
-typedef kprep_status grey_fn(const void *planes, int64_t n, kprep_emit *emit,
-                             kprep_scratch *scratch);
-
-/* Calls grey with the planes of some pixels after the others. */
-static kprep_status for_pixels(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
-                               kprep_scratch *scratch, grey_fn *grey)
-{
-    const size_t size = kprep_dtype_size(pass->in);
-    const int32_t channel = pass->src.rank - 1;
-    const int64_t channel_stride = pass->src.strides[channel];
-    kprep_view pixels = pass->src;
-    kprep_view_remove_axis(&pixels, channel);
-    kprep_view_coalesce(&pixels);
-    if (pixels.rank == 0) kprep_view_insert_axis(&pixels, 0);
-    const int32_t last = pixels.rank - 1;
-    kprep_buffer *planes = &scratch->work[0];
-    if (!kprep_buffer_reserve(planes, 3 * PIXELS * size)) return kprep_fail_memory(emit->err);
-    int64_t at[KPREP_MAX_RANK] = {0}, offset = pixels.offset;
-    do {
-        for (int64_t x = 0; x < pixels.shape[last]; x += PIXELS) {
-            const int64_t left = pixels.shape[last] - x, n = left < PIXELS ? left : PIXELS;
-            const kprep_view part = {.offset = offset + x * pixels.strides[last],
-                                     .rank = 2,
-                                     .shape = {3, n},
-                                     .strides = {channel_stride, pixels.strides[last]}};
-            kprep_copy_view(&part, src, planes->data, size);
-            KPREP_TRY(grey(planes->data, n, emit, scratch));
-        }
-    } while (kprep_walk(&pixels, 0, last, at, &offset));
-    return KPREP_OK;
-}
+#include "kernel/pixels.h"
 
 /* tf.image.rgb_to_grayscale as TensorFlow 2.21's CPU kernels compute it: convert_image_dtype to
  * float32, a product with the weights summed from red to blue, each step rounded, and back.
  * (Only an image of one pixel it sums with fused roundings, where the CPU has them; this does
  * not.) */
-static kprep_status grey_keras(const void *planes, int64_t n, kprep_emit *emit,
-                               kprep_scratch *scratch)
+static kprep_status grey_keras(void *planes, int64_t n, kprep_emit *emit, kprep_scratch *scratch)
 {
     const kprep_dtype dtype = emit->pass->in;
     const kprep_dtype_info *info = kprep_dtype_get(dtype);
     const bool real = info->kind == KPREP_KIND_FLOAT;
     int64_t bad;
-    if (!kprep_buffer_reserve(&scratch->work[1], 4 * PIXELS * sizeof(float)))
+    if (!kprep_buffer_reserve(&scratch->work[1], 4 * KPREP_PIXELS * sizeof(float)))
         return kprep_fail_memory(emit->err);
     float *red = (float *)(void *)scratch->work[1].data;
-    float *grey = red + 3 * PIXELS;
+    float *grey = red + 3 * KPREP_PIXELS;
     kprep_point_run(&(kprep_point){.kind = KPREP_POINT_CAST, .in = dtype, .out = KPREP_F32}, planes,
                     red, 3 * n, 0, &bad);
     const float *green = red + n, *blue = green + n;
@@ -74,16 +38,34 @@ static kprep_status grey_keras(const void *planes, int64_t n, kprep_emit *emit,
 }
 
 /* Pillow's convert('L'): ITU-R 601-2 luma in 16-bit fixed point. */
-static kprep_status grey_pillow(const void *planes, int64_t n, kprep_emit *emit,
-                                kprep_scratch *scratch)
+static kprep_status grey_pillow(void *planes, int64_t n, kprep_emit *emit, kprep_scratch *scratch)
 {
-    uint8_t grey[PIXELS];
+    uint8_t grey[KPREP_PIXELS];
     const uint8_t *red = planes, *green = red + n, *blue = green + n;
     (void)scratch;
     for (int64_t i = 0; i < n; i++)
         grey[i] =
             (uint8_t)((19595u * red[i] + 38470u * green[i] + 7471u * blue[i] + 0x8000u) >> 16);
     return kprep_emit_run(emit, grey, n);
+}
+
+/* cv2.cvtColor of 8 and 16 bits: the weights of ITU-R 601 in 15-bit fixed point, to nearest. The sum
+ * of 16 bits just fits, since the weights add up to 2^15. */
+static kprep_status grey_opencv(void *planes, int64_t n, kprep_emit *emit, kprep_scratch *scratch)
+{
+    (void)scratch;
+    if (emit->pass->in == KPREP_U8) {
+        uint8_t *red = planes, *green = red + n, *blue = green + n;
+        for (int64_t i = 0; i < n; i++)
+            red[i] =
+                (uint8_t)((9798u * red[i] + 19235u * green[i] + 3735u * blue[i] + 0x4000u) >> 15);
+    } else {
+        uint16_t *red = planes, *green = red + n, *blue = green + n;
+        for (int64_t i = 0; i < n; i++)
+            red[i] =
+                (uint16_t)((9798u * red[i] + 19235u * green[i] + 3735u * blue[i] + 0x4000u) >> 15);
+    }
+    return kprep_emit_run(emit, planes, n);
 }
 
 static kprep_status fail_dtype(const kprep_pass *pass, const char *expected, kprep_error *err)
@@ -99,12 +81,20 @@ kprep_status kprep_block_grey_keras(const kprep_pass *pass, const uint8_t *src, 
                                     kprep_scratch *scratch, kprep_error *err)
 {
     if (pass->in == KPREP_BOOL) return fail_dtype(pass, "an integer or floating dtype", err);
-    return for_pixels(pass, src, emit, scratch, grey_keras);
+    return kprep_for_pixels(pass, src, emit, scratch, grey_keras);
 }
 
 kprep_status kprep_block_grey_pillow(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
                                      kprep_scratch *scratch, kprep_error *err)
 {
     if (pass->in != KPREP_U8) return fail_dtype(pass, "uint8", err);
-    return for_pixels(pass, src, emit, scratch, grey_pillow);
+    return kprep_for_pixels(pass, src, emit, scratch, grey_pillow);
+}
+
+kprep_status kprep_block_grey_opencv(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
+                                     kprep_scratch *scratch, kprep_error *err)
+{
+    if (pass->in != KPREP_U8 && pass->in != KPREP_U16)
+        return fail_dtype(pass, "uint8 or uint16", err);
+    return kprep_for_pixels(pass, src, emit, scratch, grey_opencv);
 }

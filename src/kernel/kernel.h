@@ -24,17 +24,25 @@ float kprep_half_to_float(uint16_t half);
 uint16_t kprep_float_to_half(float value);   /* to nearest, ties to even */
 uint16_t kprep_double_to_half(double value); /* the same, rounded once */
 
-/* Blocks (pass.h). Values: tf.image.resize, tf.image.rgb_to_grayscale, numpy.mean and the like. */
+/* Blocks (pass.h). Values: tf.image.resize, tf.image.rgb_to_grayscale, numpy.mean, numpy.pad and the like. */
 kprep_status kprep_block_resize(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
                                 kprep_scratch *scratch, kprep_error *err);
 kprep_status kprep_block_grey_keras(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
                                     kprep_scratch *scratch, kprep_error *err);
 kprep_status kprep_block_grey_pillow(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
                                      kprep_scratch *scratch, kprep_error *err);
+kprep_status kprep_block_grey_opencv(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
+                                     kprep_scratch *scratch, kprep_error *err);
 kprep_status kprep_block_reduce(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
                                 kprep_scratch *scratch, kprep_error *err);
 kprep_status kprep_block_select(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
                                 kprep_scratch *scratch, kprep_error *err);
+kprep_status kprep_block_pad(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
+                             kprep_scratch *scratch, kprep_error *err);
+kprep_status kprep_block_blend(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
+                               kprep_scratch *scratch, kprep_error *err);
+kprep_status kprep_block_one_hot(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
+                                 kprep_scratch *scratch, kprep_error *err);
 
 /* Statistics of values, exact for min and max; mean and m2 (sum of squared differences from the mean)
  * in float64, always summed in the same order, so that the digits do not depend on the machine. */

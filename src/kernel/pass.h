@@ -15,6 +15,7 @@ enum {
     KPREP_MAX_STAGES = 64,
     KPREP_MAX_POINTS = 2 * KPREP_MAX_STAGES + 8,
     KPREP_MAX_PASSES = 2 * KPREP_MAX_STAGES + 1,
+    KPREP_PAD_AXES = 4, /* of one block */
     KPREP_CHUNK = 1024 /* elements that go through the point operations at a time */
 };
 
@@ -56,6 +57,14 @@ typedef enum kprep_reduce_op {
     KPREP_REDUCE_MAX
 } kprep_reduce_op;
 
+/* What is written around the values: numpy.pad's modes of these names. */
+typedef enum kprep_pad_mode {
+    KPREP_PAD_CONSTANT,
+    KPREP_PAD_EDGE,     /* the nearest value */
+    KPREP_PAD_REFLECT,  /* mirrored at the outermost value, which is not repeated */
+    KPREP_PAD_SYMMETRIC /* mirrored behind it */
+} kprep_pad_mode;
+
 struct kprep_emit;
 struct kprep_scratch;
 struct kprep_pass;
@@ -80,6 +89,11 @@ typedef struct kprep_pass {
         struct { kprep_reduce_op op; int32_t axes; } reduce; /* src: kept axes, then `axes` reduced ones */
         struct { int32_t axis; const int64_t *indices; int64_t count; } select; /* indices are borrowed
                                               from the stage's state; below 0: from the axis's end */
+        struct { kprep_pad_mode mode; double value; int32_t axes, axis[KPREP_PAD_AXES];
+                 int64_t before[KPREP_PAD_AXES], after[KPREP_PAD_AXES]; } pad; /* value: in's */
+        struct { const double *background; int64_t count; double white; } blend; /* src: ..., c with
+                  alpha last; background: one number or one for each colour, borrowed, none: white */
+        struct { int64_t depth; } one_hot; /* src: ..., 1 */
     } u;                   /* grayscale needs nothing: src: ..., c = 3 */
 } kprep_pass;
 

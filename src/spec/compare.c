@@ -528,16 +528,28 @@ static void say_order(const verdict *v, const finding *f, kprep_error *err)
         kprep_error_help(err, "`%s` gives %s, whose sizes do not fit yet", move, ours);
 }
 
+/* Is alpha all that an image has too much? */
+static bool drops_alpha(const verdict *v, int64_t want)
+{
+    return (v->data->colour == KPREP_COLOUR_GREY_ALPHA && want == 1) ||
+           (v->data->colour == KPREP_COLOUR_RGBA && want == 3);
+}
+
 static void help_channels(const verdict *v, const finding *f, kprep_error *err)
 {
     int64_t want = v->shape[f->want], have = v->data->shape[f->have];
     char axis[SHORT];
     stage_axis(v, f->have, axis);
-    if (is_image(v) && want == 1)
+    if (drops_alpha(v, want))
+        kprep_error_help(err,
+                         "`alpha` drops the alpha channel; `alpha mode=blend` lays the image on a "
+                         "background; `%s` suits images without alpha too",
+                         want == 1 ? "grayscale" : "rgb");
+    else if (is_image(v) && want == 1)
         kprep_error_help(err, "`grayscale` makes one channel of them");
     else if (is_image(v) && want == 3)
         kprep_error_help(err, "`rgb` %s%s%s", have < 3 ? "repeats the grey channel" : "",
-                         have == 2 ? " and " : "", have % 2 == 0 ? "drops the alpha channel" : "");
+                         have == 2 ? " and " : "", have == 2 ? "drops the alpha channel" : "");
     else if (have > want)
         kprep_error_help(err, "`select %s INDICES` keeps the %lld that you name", axis,
                          (long long)want);

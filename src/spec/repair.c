@@ -18,7 +18,18 @@ enum {
 /* The kinds of step, in the only order in which they are tried: any other order of the same steps gives
  * the same sample or a worse one (colour before layout, so that grayscale is the decoder's; layout before
  * arithmetic). */
-typedef enum kind { RGB, GRAYSCALE, RESIZE, SQUEEZE, MOVE, FLATTEN, EXPAND, RESCALE, CAST } kind;
+typedef enum kind {
+    ALPHA,
+    RGB,
+    GRAYSCALE,
+    RESIZE,
+    SQUEEZE,
+    MOVE,
+    FLATTEN,
+    EXPAND,
+    RESCALE,
+    CAST
+} kind;
 
 typedef struct step {
     kind kind;
@@ -48,9 +59,9 @@ typedef struct search {
 } search;
 
 static const char *const stage_names[] = {
-    [RGB] = "rgb",       [GRAYSCALE] = "grayscale", [RESIZE] = "resize",      [SQUEEZE] = "squeeze",
-    [MOVE] = "moveaxis", [FLATTEN] = "flatten",     [EXPAND] = "expand_dims", [RESCALE] = "rescale",
-    [CAST] = "cast",
+    [ALPHA] = "alpha",     [RGB] = "rgb",       [GRAYSCALE] = "grayscale", [RESIZE] = "resize",
+    [SQUEEZE] = "squeeze", [MOVE] = "moveaxis", [FLATTEN] = "flatten",     [EXPAND] = "expand_dims",
+    [RESCALE] = "rescale", [CAST] = "cast",
 };
 
 /* Steps as stages. */
@@ -107,13 +118,15 @@ static int32_t value_order(const state *s, int8_t *order)
     return n;
 }
 
-/* Steps that change values, where no description need show it. */
+/* Steps that change values, where no description need show it. Those that make channels count as one:
+ * a spec asks for one of them, or for alpha, which then gives what that one gives. */
 static uint32_t value_steps(const state *s)
 {
     uint32_t steps = 0;
-    for (int32_t i = 0; i < s->count; i++)
-        if (s->steps[i].kind <= RESIZE || s->steps[i].kind >= RESCALE)
-            steps |= 1u << s->steps[i].kind;
+    for (int32_t i = 0; i < s->count; i++) {
+        const kind now = s->steps[i].kind;
+        if (now <= RESIZE || now >= RESCALE) steps |= 1u << (now <= GRAYSCALE ? ALPHA : now);
+    }
     return steps;
 }
 
@@ -129,10 +142,12 @@ static bool same_effect(const state *a, const state *b)
            value_steps(a) == value_steps(b);
 }
 
-/* Is there nothing that can be done with one and not with the other? */
+/* Is there nothing that can be done with one and not with the other? Where alpha gives what rgb gives,
+ * only rgb goes for images without it too. */
 static bool same_state(const state *a, const state *b)
 {
     return same_effect(a, b) && strcmp(a->desc.axes, b->desc.axes) == 0 &&
+           (a->steps[0].kind == ALPHA) == (b->steps[0].kind == ALPHA) &&
            a->steps[a->count - 1].kind == b->steps[b->count - 1].kind;
 }
 
@@ -140,7 +155,7 @@ static bool same_state(const state *a, const state *b)
 static bool rank_in_reach(const search *f, const state *s)
 {
     int32_t over = s->desc.rank + 1 - f->spec->rank, left = MAX_STEPS - s->count;
-    kind last = s->count > 0 ? s->steps[s->count - 1].kind : RGB;
+    kind last = s->count > 0 ? s->steps[s->count - 1].kind : ALPHA;
     if (over == 0) return true;
     if (over < 0) return last <= EXPAND && -over <= left;
     return (last <= SQUEEZE && over <= left) || (last < FLATTEN && left > 0);
@@ -238,6 +253,11 @@ static void try_image(search *f, const state *from, kind last)
                   w = spec_size(f->spec, 'w');
     step s = {0};
     if (from->desc.colour == KPREP_COLOUR_NONE) return;
+    if (from->count == 0 && ((c == 3 && from->desc.colour == KPREP_COLOUR_RGBA) ||
+                             (c == 1 && from->desc.colour == KPREP_COLOUR_GREY_ALPHA))) {
+        s = (step){.kind = ALPHA, .words = {"drop"}, .does = "drops the alpha channel"};
+        take(f, from, &s, -1, -1);
+    }
     if (c == 3 && from->count == 0) {
         s = (step){.kind = RGB,
                    .does = "gives every image three channels: repeats grey, drops alpha"};
@@ -328,7 +348,7 @@ static void try_values(search *f, const state *from, kind last)
 static void expand_state(search *f, size_t index)
 {
     const state from = f->states[index]; /* a copy: the array moves when it grows */
-    kind last = from.count > 0 ? from.steps[from.count - 1].kind : RGB;
+    kind last = from.count > 0 ? from.steps[from.count - 1].kind : ALPHA;
     static const step flatten = {.kind = FLATTEN,
                                  .does = "lays all values out along one axis, in C order"};
     try_image(f, &from, last);

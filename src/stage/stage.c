@@ -1,5 +1,6 @@
 #include "stage/stage.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,21 +12,37 @@
 
 extern const kprep_stage kprep_stage_expand_dims, kprep_stage_squeeze, kprep_stage_transpose,
     kprep_stage_reshape, kprep_stage_flatten, kprep_stage_moveaxis, kprep_stage_rearrange,
-    kprep_stage_select, kprep_stage_crop, kprep_stage_center_crop, kprep_stage_flip,
-    kprep_stage_resize, kprep_stage_grayscale, kprep_stage_rgb, kprep_stage_cast,
-    kprep_stage_rescale, kprep_stage_normalize, kprep_stage_clip, kprep_stage_reduce;
+    kprep_stage_select, kprep_stage_crop, kprep_stage_center_crop, kprep_stage_pad,
+    kprep_stage_flip, kprep_stage_rotate90, kprep_stage_resize, kprep_stage_grayscale,
+    kprep_stage_rgb, kprep_stage_bgr, kprep_stage_alpha, kprep_stage_cast, kprep_stage_rescale,
+    kprep_stage_normalize, kprep_stage_clip, kprep_stage_reduce, kprep_stage_one_hot;
 
 const kprep_stage *const kprep_stages[] = {
-    &kprep_stage_expand_dims, &kprep_stage_squeeze,
-    &kprep_stage_transpose,   &kprep_stage_reshape,
-    &kprep_stage_flatten,     &kprep_stage_moveaxis,
-    &kprep_stage_rearrange,   &kprep_stage_select,
-    &kprep_stage_crop,        &kprep_stage_center_crop,
-    &kprep_stage_flip,        &kprep_stage_resize,
-    &kprep_stage_grayscale,   &kprep_stage_rgb,
-    &kprep_stage_cast,        &kprep_stage_rescale,
-    &kprep_stage_normalize,   &kprep_stage_clip,
-    &kprep_stage_reduce,      NULL,
+    &kprep_stage_expand_dims,
+    &kprep_stage_squeeze,
+    &kprep_stage_transpose,
+    &kprep_stage_reshape,
+    &kprep_stage_flatten,
+    &kprep_stage_moveaxis,
+    &kprep_stage_rearrange,
+    &kprep_stage_select,
+    &kprep_stage_crop,
+    &kprep_stage_center_crop,
+    &kprep_stage_pad,
+    &kprep_stage_flip,
+    &kprep_stage_rotate90,
+    &kprep_stage_resize,
+    &kprep_stage_grayscale,
+    &kprep_stage_rgb,
+    &kprep_stage_bgr,
+    &kprep_stage_alpha,
+    &kprep_stage_cast,
+    &kprep_stage_rescale,
+    &kprep_stage_normalize,
+    &kprep_stage_clip,
+    &kprep_stage_reduce,
+    &kprep_stage_one_hot,
+    NULL,
 };
 
 enum { STAGE_COUNT = sizeof kprep_stages / sizeof *kprep_stages - 1 };
@@ -240,5 +257,20 @@ double kprep_stage_round(kprep_dtype dtype, double bound)
     case KPREP_F32: return (double)(float)bound;
     case KPREP_F16: return (double)kprep_half_to_float(kprep_double_to_half(bound));
     default: return bound;
+    }
+}
+
+bool kprep_stage_holds(kprep_dtype dtype, double number)
+{
+    uint64_t room;
+    int64_t bad;
+    switch (kprep_dtype_get(dtype)->kind) {
+    case KPREP_KIND_BOOL: return number == 0 || number == 1;
+    case KPREP_KIND_FLOAT: return !isfinite(number) || isfinite(kprep_stage_round(dtype, number));
+    default:
+        return number == trunc(number) &&
+               kprep_point_run(
+                   &(kprep_point){.kind = KPREP_POINT_CAST, .in = KPREP_F64, .out = dtype}, &number,
+                   &room, 1, 0, &bad);
     }
 }

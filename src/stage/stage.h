@@ -93,5 +93,7 @@ kprep_status kprep_stage_image_axes(const kprep_desc *in, const char *stage, int
 kprep_dtype kprep_stage_real(kprep_dtype dtype);
 /* A bound of a value after rounding to dtype: itself for float64 and integers. */
 double kprep_stage_round(kprep_dtype dtype, double bound);
+/* Can a number that a user wrote be stored: whole in integers, 0 or 1 in bool, not too large? */
+bool kprep_stage_holds(kprep_dtype dtype, double number);
 
 #endif

@@ -3,18 +3,17 @@
 #include "kernel/kernel.h"
 #include "stage/stage.h"
 
-/* Is there a formula? A decoded image never comes here with colour when this is the first stage: its
+/* Is there a formula? Of real numbers OpenCV has one whose roundings differ with the CPU and even with
+ * the width of the image, so that none could be promised. A decoded image never comes here with colour when this is the first stage: its
  * decoder was asked for grey. */
 static kprep_status check_formula(kprep_like like, const kprep_desc *in, kprep_error *err)
 {
-    if (like == KPREP_LIKE_OPENCV) {
-        kprep_fail(err, KPREP_E_BAD_OPTION, "grayscale is not available yet under like: opencv");
-        kprep_error_expected(err, "like: keras or pillow");
-        kprep_error_found(err, "like: opencv");
-        return KPREP_E_BAD_OPTION;
-    }
     if (like == KPREP_LIKE_PILLOW && in->dtype != KPREP_U8)
         return kprep_stage_refuse(err, in, "grayscale under like: pillow needs uint8, not %s",
+                                  kprep_dtype_name(in->dtype));
+    if (like == KPREP_LIKE_OPENCV && in->dtype != KPREP_U8 && in->dtype != KPREP_U16)
+        return kprep_stage_refuse(err, in,
+                                  "grayscale under like: opencv needs uint8 or uint16, not %s",
                                   kprep_dtype_name(in->dtype));
     if (in->dtype == KPREP_BOOL)
         return kprep_stage_refuse(err, in, "grayscale needs numbers, not bool");
@@ -73,6 +72,7 @@ static kprep_status lower(const void *state, kprep_like like, const kprep_desc *
     shape[in->rank - 1] = 1;
     kprep_pass pass = {.name = "grayscale", .block = kprep_block_grey_keras};
     if (like == KPREP_LIKE_PILLOW) pass.block = kprep_block_grey_pillow;
+    if (like == KPREP_LIKE_OPENCV) pass.block = kprep_block_grey_opencv;
     kprep_lower_block(lowering, &pass, in->dtype, shape, in->rank);
     kprep_lower_permute(lowering, back);
     return KPREP_OK;
@@ -82,7 +82,7 @@ const kprep_stage kprep_stage_grayscale = {
     .name = "grayscale",
     .summary = "makes one channel of the image's, dropping alpha",
     .follows = "the decoder where it comes first, else tf.image.rgb_to_grayscale or, under like: "
-               "pillow, Image.convert('L')",
+               "pillow, Image.convert('L'), opencv: cv2.cvtColor",
     .example = "grayscale",
     .state_size = 1,
     .describe = describe,

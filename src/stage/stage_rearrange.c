@@ -15,9 +15,10 @@ typedef struct side {
     int32_t begin[KPREP_MAX_RANK + 1]; /* axis i has names begin[i] ... begin[i + 1] - 1 */
     int32_t names[MAX_NAMES];          /* all groups one after the other: numbers of names */
     int32_t count;
+    int32_t dots; /* axis that is an ellipsis without parentheses, counted from 1; 0: none */
 } side;
 
-/* A name: where it stands in the pattern, and its size if that was given, else 0. */
+/* A name, or the ellipsis: where it stands in the pattern, and its size if that was given, else 0. */
 typedef struct name {
     size_t at, length;
     int64_t size;
@@ -33,7 +34,7 @@ typedef struct rearrange {
 
 static const kprep_option options[] = {
     {.name = "pattern",
-     .help = "axes before and after: 'h w c -> c h w', '(g c) h w -> g c h w', 'h w -> h w 1'",
+     .help = "axes before and after: 'h w c -> c h w', '(g c) h w -> g c h w', '... c -> c ...'",
      .type = KPREP_OPT_TEXT,
      .offset = offsetof(rearrange, pattern)},
     {.name = "lengths",
@@ -125,7 +126,13 @@ static kprep_status parse_side(rearrange *own, side *s, const char *at, const ch
             open = *at == '(' ? at : NULL;
             length = 1;
         } else if (strncmp(at, "...", 3) == 0) {
-            return fail_pattern(own, "an ellipsis is not available: name every axis", at, 0, err);
+            if (open != NULL && s == &own->left)
+                return fail_pattern(own, "an ellipsis in parentheses stands on the right only", at,
+                                    0, err);
+            kprep_status st = add_name(own, s, at, 3, err);
+            if (st != KPREP_OK) return st;
+            if (open == NULL) s->dots = s->axes + 1;
+            length = 3;
         } else if (length == 0 || (isdigit((unsigned char)*at) && !one)) {
             return fail_pattern(own, "not a name, 1, or parenthesis:", at,
                                 length > 0 ? length : character_length(at), err);
@@ -173,6 +180,50 @@ static kprep_status misfit(const rearrange *own, const kprep_desc *in, const cha
                            kprep_error *err)
 {
     return kprep_stage_refuse(err, in, "rearrange '%.128s' needs %s", own->pattern, reason);
+}
+
+static bool is_dots(const rearrange *own, int32_t number)
+{
+    return own->pattern[own->names[number].at] == '.';
+}
+
+/* A side with k names in the place of the ellipsis, whose number is dots: it and those from more on. */
+static void expand_side(const side *from, int32_t dots, int32_t k, int32_t more, side *to)
+{
+    *to = (side){0};
+    for (int32_t i = 0; i < from->axes; i++) {
+        const bool bare = from->dots == i + 1;
+        for (int32_t n = from->begin[i]; n < from->begin[i + 1]; n++) {
+            const int32_t times = from->names[n] == dots ? k : 1;
+            for (int32_t j = 0; j < times; j++) {
+                to->names[to->count++] = j == 0 ? from->names[n] : more + j - 1;
+                if (bare) to->begin[++to->axes] = to->count;
+            }
+        }
+        if (!bare) to->begin[++to->axes] = to->count;
+    }
+}
+
+/* The pattern without an ellipsis: it becomes a name for each axis that the others leave. */
+static kprep_status expand(const rearrange *own, const kprep_desc *in, rearrange *full,
+                           kprep_error *err)
+{
+    char reason[64];
+    int32_t dots = 0, k = in->rank - own->left.axes + 1;
+    *full = *own;
+    while (dots < own->name_count && !is_dots(own, dots)) dots++;
+    if (dots == own->name_count) return KPREP_OK;
+    if (k < 0) {
+        snprintf(reason, sizeof reason, "at least %d axes", (int)own->left.axes - 1);
+        return misfit(own, in, reason, err);
+    }
+    const int32_t right = own->right.axes + (own->right.dots > 0 ? k - 1 : 0);
+    if (own->name_count + k - 1 > MAX_NAMES || right > KPREP_MAX_RANK)
+        return misfit(own, in, "fewer axes", err);
+    expand_side(&own->left, dots, k, own->name_count, &full->left);
+    expand_side(&own->right, dots, k, own->name_count, &full->right);
+    for (int32_t j = 1; j < k; j++) full->names[full->name_count++] = own->names[dots];
+    return KPREP_OK;
 }
 
 /* Sizes of the names in one axis of the left side, at most one of which is open. */
@@ -238,19 +289,32 @@ static bool names_axes(const rearrange *own, const kprep_desc *in)
 {
     if (in->axes_known != KPREP_ASSUMED) return false;
     for (int32_t i = 0; i < own->name_count; i++)
-        if (name_letter(own, i) == '_') return false;
+        if (!is_dots(own, i) && name_letter(own, i) == '_') return false;
+    return true;
+}
+
+/* Do the pattern's names say of each axis what the sample says? Then this holds of an ellipsis too. */
+static bool names_agree(const rearrange *own, const kprep_desc *in)
+{
+    for (int32_t i = 0; i < in->rank; i++) {
+        const int32_t number = own->left.names[own->left.begin[i]];
+        if (group_size(&own->left, i) == 1 && !is_dots(own, number) &&
+            name_letter(own, number) != in->axes[i])
+            return false;
+    }
     return true;
 }
 
 /* The letter each name carries: the pattern's, or that of the axis it stands for. */
 static void name_letters(const rearrange *own, const kprep_desc *in, char *letters)
 {
-    bool named = names_axes(own, in);
+    bool named = names_axes(own, in), agree = names_agree(own, in);
     for (int32_t i = 0; i < in->rank; i++) {
         bool whole = group_size(&own->left, i) == 1;
         for (int32_t k = own->left.begin[i]; k < own->left.begin[i + 1]; k++) {
             int32_t number = own->left.names[k];
-            letters[number] = whole && !named ? in->axes[i] : name_letter(own, number);
+            bool keeps = !named || (is_dots(own, number) && agree);
+            letters[number] = whole && keeps ? in->axes[i] : name_letter(own, number);
         }
     }
 }
@@ -291,10 +355,11 @@ static kprep_status describe(const void *state, kprep_like like, const kprep_des
                              kprep_desc *out, kprep_error *err)
 {
     (void)like;
-    const rearrange *own = state;
+    rearrange full;
+    const rearrange *own = &full;
     int64_t sizes[MAX_NAMES];
-    kprep_status st = bind(own, in, sizes, err);
-    if (st != KPREP_OK) return st;
+    KPREP_TRY(expand(state, in, &full, err));
+    KPREP_TRY(bind(own, in, sizes, err));
     out->rank = own->right.axes;
     for (int32_t i = 0; i < out->rank; i++) {
         out->shape[i] = 1;
@@ -313,11 +378,12 @@ static kprep_status lower(const void *state, kprep_like like, const kprep_desc *
                           const kprep_desc *out, kprep_lowering *lowering, kprep_error *err)
 {
     (void)like;
-    const rearrange *own = state;
+    rearrange full;
+    const rearrange *own = &full;
     int64_t sizes[MAX_NAMES], split[MAX_NAMES];
     int32_t perm[MAX_NAMES], place[MAX_NAMES];
-    kprep_status st = bind(own, in, sizes, err);
-    if (st != KPREP_OK) return st;
+    KPREP_TRY(expand(state, in, &full, err));
+    KPREP_TRY(bind(own, in, sizes, err));
     for (int32_t i = 0; i < own->left.count; i++) {
         split[i] = sizes[own->left.names[i]];
         place[own->left.names[i]] = i;
@@ -332,7 +398,7 @@ static kprep_status lower(const void *state, kprep_like like, const kprep_desc *
 const kprep_stage kprep_stage_rearrange = {
     .name = "rearrange",
     .summary = "permutes, splits and merges axes by names bound by position",
-    .follows = "einops.rearrange, without the ellipsis",
+    .follows = "einops.rearrange",
     .example = "rearrange 'h w c -> c h w'",
     .state_size = sizeof(rearrange),
     .options = options,

@@ -13,8 +13,8 @@ from support import IMAGES, MODELS, PHOTOS, equal, rows
 
 COMMANDS = ["run", "check", "plan", "spec", "inspect", "verify", "stages"]
 STAGES = ["expand_dims", "squeeze", "transpose", "moveaxis", "reshape", "flatten", "rearrange", "select",
-          "crop", "center_crop", "flip", "resize", "grayscale", "rgb", "cast", "rescale", "normalize",
-          "clip", "reduce"]
+          "crop", "center_crop", "pad", "flip", "rotate90", "resize", "grayscale", "rgb", "bgr", "alpha",
+          "cast", "rescale", "normalize", "clip", "reduce", "one_hot"]
 
 
 class TestHelp:
@@ -140,15 +140,25 @@ class TestPlan:
         kprep("run", tmp_path / "planned.yaml", "--output", tmp_path / "out", rc=0)
         equal(rows(tmp_path / "out"), np.ascontiguousarray(repair(array)))
 
-    @pytest.mark.parametrize("mode, channels, stage", [("L", 3, "rgb"), ("RGB", 1, "grayscale")])
+    @pytest.mark.parametrize("mode, channels, stage", [("L", 3, "rgb"), ("RGB", 1, "grayscale"),
+                                                       ("RGBA", 3, "alpha"), ("LA", 1, "alpha"),
+                                                       ("LA", 3, "rgb"), ("RGBA", 1, "grayscale")])
     def test_of_images(self, kprep, job, tmp_path, mode, channels, stage):
         Image.fromarray(make.picture(20, 30, 1)).convert(mode).save(tmp_path / "a.png")
         spec = job("spec.json", shape=[None, 20, 30, channels], dtype="uint8")
         answer = kprep("plan", "a.png", "--spec", spec, rc=0)
-        assert stage in answer.out
+        assert stage in answer.out.partition("pipeline:")[2].partition("spec:")[0]
         (tmp_path / "planned.yaml").write_text(answer.out)
         kprep("run", "planned.yaml", "--output", "out", rc=0)
         assert rows(tmp_path / "out").shape == (1, 20, 30, channels)
+
+    def test_of_images_some_with_alpha(self, kprep, job, tmp_path):
+        for name, mode in (("a.png", "RGBA"), ("b.png", "RGB")):
+            Image.fromarray(make.picture(20, 30, 1)).convert(mode).save(tmp_path / name)
+        spec = job("spec.json", shape=[None, 10, 30, 3])
+        answer = kprep("plan", "a.png", "b.png", "--spec", spec, rc=0)
+        stages = answer.out.partition("pipeline:")[2].partition("spec:")[0]
+        assert "rgb" in stages and "alpha" not in stages
 
     def test_no_pipeline_makes_channels_that_are_not_there(self, kprep):
         answer = kprep("plan", IMAGES, "--spec", MODELS / "conv-32-32-912.keras", "--json", rc=1)

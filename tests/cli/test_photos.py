@@ -210,3 +210,18 @@ def test_resize_of_arrays_is_tf_image(kprep, job, arrays, tf, tmp_path, method, 
                      pipeline=[{"resize": {"height": 31, "width": 9, "method": method}}],
                      spec=spec(31, 9, 37, str(expected.dtype)), output={"path": str(out)}), rc=0)
     equal(rows(out), expected)
+
+
+def test_alpha_is_blended_as_pillow_does(kprep, job, tmp_path):
+    rng = np.random.default_rng(40)
+    picture = Image.fromarray(rng.integers(0, 256, (21, 34, 4), np.uint8))
+    picture.save(tmp_path / "a.png")
+    under = Image.new("RGB", picture.size, (0, 90, 255))
+    under.paste(picture, mask=picture.getchannel("A"))
+    expected = np.pad(np.rot90(np.asarray(under)), ((1, 0), (2, 3), (0, 0)), "reflect")
+    path = job(input={"path": "a.png"},
+               pipeline=[{"alpha": {"mode": "blend", "background": [0, 90, 255]}}, "rotate90",
+                         {"pad": {"top": 1, "left": 2, "right": 3, "mode": "reflect"}}, "bgr"],
+               spec={"shape": [None, *expected.shape], "dtype": "uint8"}, output={"path": "out"})
+    kprep("run", path, rc=0)
+    equal(rows(tmp_path / "out"), np.ascontiguousarray(expected[None, ..., ::-1]))

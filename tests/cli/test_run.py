@@ -522,3 +522,16 @@ class TestJoinThatRanksDoNotDecide:
         kprep("run", joined(axes=axes), rc=0)
         parts = [np.load(tmp_path / f"data/{i}.npy") for i in range(3)]
         equal(rows(tmp_path / "out"), join(parts, axis=-1).reshape(2, 48))
+
+
+def test_a_label_that_one_hot_has_no_place_for(kprep, arrays, job, tmp_path):
+    path = arrays("y.npy", np.array([[0], [3], [1], [5]], np.int16))
+    spec = job("spec.json", shape=[None, 6])
+    kprep("run", path, "--samples", "row", "--spec", spec, "--pipeline", "one_hot 6", "--output",
+          "out", rc=0)
+    equal(rows(tmp_path / "out"), np.eye(6, dtype=np.float32)[[0, 3, 1, 5]])
+    spec = job("spec.json", shape=[None, 5])
+    answer = kprep("run", path, "--samples", "row", "--spec", spec, "--pipeline", "one_hot 5",
+                   "--output", "small", "--json", rc=1)
+    problem = answer.problem("value-range")
+    assert (problem["sample"], problem["stage"], problem["found"]) == (3, "one_hot", "5")

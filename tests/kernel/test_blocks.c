@@ -100,6 +100,107 @@ static void grey(void **state)
     pass.in = pass.mid = pass.out = KPREP_I8;
     assert_null(run_one_pass(&pass, 4, src, &err));
     assert_int_equal(err.code, KPREP_E_DTYPE);
+    pass.block = kprep_block_grey_opencv;
+    assert_null(run_one_pass(&pass, 4, src, &err));
+    assert_int_equal(err.code, KPREP_E_DTYPE);
+}
+
+/* cv2.cvtColor(x, cv2.COLOR_RGB2GRAY) of 16 bits: white does not overflow. */
+static void grey_of_16_bits(void **state)
+{
+    const uint16_t src[] = {65535, 65535, 65535, 65535, 0, 0, 1, 2, 3};
+    const uint16_t expected[] = {65535, 19596, 2};
+    kprep_pass pass = {
+        .block = kprep_block_grey_opencv, .in = KPREP_U16, .mid = KPREP_U16, .out = KPREP_U16};
+    (void)state;
+    kprep_view_contiguous(&pass.src, (int64_t[]){3, 3}, 2, 2);
+    uint16_t *out = run_one_pass(&pass, 3, src, NULL);
+    assert_memory_equal(out, expected, sizeof expected);
+    free(out);
+}
+
+/* numpy.pad of [[0, 1, 2], [3, 4, 5]] by ((1, 0), (2, 3)), as it is and with a cast behind. */
+static void padding(void **state)
+{
+    static const struct {
+        kprep_pad_mode mode;
+        uint8_t values[24];
+    } cases[] = {
+        {KPREP_PAD_CONSTANT,
+         {9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 0, 1, 2, 9, 9, 9, 9, 9, 3, 4, 5, 9, 9, 9}},
+        {KPREP_PAD_EDGE, {0, 0, 0, 1, 2, 2, 2, 2, 0, 0, 0, 1, 2, 2, 2, 2, 3, 3, 3, 4, 5, 5, 5, 5}},
+        {KPREP_PAD_REFLECT,
+         {5, 4, 3, 4, 5, 4, 3, 4, 2, 1, 0, 1, 2, 1, 0, 1, 5, 4, 3, 4, 5, 4, 3, 4}},
+        {KPREP_PAD_SYMMETRIC,
+         {1, 0, 0, 1, 2, 2, 1, 0, 1, 0, 0, 1, 2, 2, 1, 0, 4, 3, 3, 4, 5, 5, 4, 3}},
+    };
+    const uint8_t src[] = {0, 1, 2, 3, 4, 5};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        kprep_pass pass = {.block = kprep_block_pad, .in = KPREP_U8, .mid = KPREP_U8};
+        kprep_view_contiguous(&pass.src, (int64_t[]){2, 3}, 2, 1);
+        pass.u.pad.mode = cases[i].mode;
+        pass.u.pad.value = 9;
+        pass.u.pad.axes = 2;
+        pass.u.pad.axis[0] = 1;
+        pass.u.pad.before[0] = 2;
+        pass.u.pad.after[0] = 3;
+        pass.u.pad.before[1] = 1;
+        pass.out = KPREP_U8;
+        uint8_t *out = run_one_pass(&pass, 24, src, NULL);
+        assert_memory_equal(out, cases[i].values, 24);
+        free(out);
+        pass.out = KPREP_I32;
+        int32_t *wide = run_one_pass(&pass, 24, src, NULL);
+        for (int k = 0; k < 24; k++) assert_int_equal(wide[k], cases[i].values[k]);
+        free(wide);
+    }
+}
+
+/* Image.paste() of 200 with alpha 0, 77, 128 and 255 on white and on 10. */
+static void blending(void **state)
+{
+    const uint8_t src[] = {200, 0, 200, 77, 200, 128, 200, 255};
+    const uint8_t on_white[] = {255, 238, 227, 200}, on_ten[] = {10, 67, 105, 200};
+    const double ten = 10;
+    kprep_pass pass = {
+        .block = kprep_block_blend, .in = KPREP_U8, .mid = KPREP_U8, .out = KPREP_U8};
+    (void)state;
+    kprep_view_contiguous(&pass.src, (int64_t[]){4, 2}, 2, 1);
+    pass.u.blend.white = 255;
+    uint8_t *out = run_one_pass(&pass, 4, src, NULL);
+    assert_memory_equal(out, on_white, 4);
+    free(out);
+    pass.u.blend.background = &ten;
+    pass.u.blend.count = 1;
+    out = run_one_pass(&pass, 4, src, NULL);
+    assert_memory_equal(out, on_ten, 4);
+    free(out);
+}
+
+static void one_hot_rows(void **state)
+{
+    const int16_t src[] = {2, 0, -1};
+    const float rows[] = {0, 0, 1, 1, 0, 0};
+    kprep_pass pass = {
+        .block = kprep_block_one_hot, .in = KPREP_I16, .mid = KPREP_F32, .stage_index = 4};
+    kprep_error err;
+    (void)state;
+    pass.u.one_hot.depth = 3;
+    pass.out = KPREP_F32;
+    kprep_view_contiguous(&pass.src, (int64_t[]){2, 1}, 2, 2);
+    float *out = run_one_pass(&pass, 6, src, NULL);
+    assert_memory_equal(out, rows, sizeof rows);
+    free(out);
+    pass.out = KPREP_U8;
+    uint8_t *bytes = run_one_pass(&pass, 6, src, NULL);
+    for (int i = 0; i < 6; i++) assert_int_equal(bytes[i], (int)rows[i]);
+    free(bytes);
+    kprep_view_contiguous(&pass.src, (int64_t[]){3, 1}, 2, 2);
+    assert_null(run_one_pass(&pass, 9, src, &err));
+    assert_int_equal(err.code, KPREP_E_VALUE_RANGE);
+    assert_int_equal(err.stage_index, 4);
+    assert_string_equal(err.found, "-1");
 }
 
 static double *reduce(kprep_view *src, const float *values, int32_t axes, kprep_reduce_op op,
@@ -147,7 +248,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resize_square),     cmocka_unit_test(resize_channels),
         cmocka_unit_test(resize_of_nothing), cmocka_unit_test(grey),
-        cmocka_unit_test(reductions),
+        cmocka_unit_test(reductions),        cmocka_unit_test(grey_of_16_bits),
+        cmocka_unit_test(padding),           cmocka_unit_test(blending),
+        cmocka_unit_test(one_hot_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

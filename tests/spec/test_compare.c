@@ -230,7 +230,21 @@ static const struct {
      "kprep: error[channel-count]: the sample has 4 channels, the model takes 3\n"
      "  expected: c = 3 in (32, 32, 3), axes h w c\n"
      "  found:    c = 4 in (32, 32, 4), axes h w c\n"
-     "  help:     `rgb` drops the alpha channel"},
+     "  help:     `alpha` drops the alpha channel; `alpha mode=blend` lays the image on a "
+     "background; "
+     "`rgb` suits images without alpha too"},
+    {"uint8 32,32,2 hwc", KPREP_COLOUR_GREY_ALPHA, "{shape: [null, 32, 32, 1], axes: nhwc}",
+     "kprep: error[channel-count]: the sample has 2 channels, the model takes 1\n"
+     "  expected: c = 1 in (32, 32, 1), axes h w c\n"
+     "  found:    c = 2 in (32, 32, 2), axes h w c\n"
+     "  help:     `alpha` drops the alpha channel; `alpha mode=blend` lays the image on a "
+     "background; "
+     "`grayscale` suits images without alpha too"},
+    {"uint8 32,32,2 hwc", KPREP_COLOUR_GREY_ALPHA, "{shape: [null, 32, 32, 3], axes: nhwc}",
+     "kprep: error[channel-count]: the sample has 2 channels, the model takes 3\n"
+     "  expected: c = 3 in (32, 32, 3), axes h w c\n"
+     "  found:    c = 2 in (32, 32, 2), axes h w c\n"
+     "  help:     `rgb` repeats the grey channel and drops the alpha channel"},
     {"uint8 48,64,3 hwc", RGB, "{shape: [null, 48, 32, 3], axes: nhwc}",
      "kprep: error[axis-size]: axis w has size 64, the model takes 32\n"
      "  expected: w = 32 in (48, 32, 3), axes h w c\n"

@@ -16,6 +16,7 @@
 enum {
     NONE = KPREP_COLOUR_NONE,
     GREY = KPREP_COLOUR_GREY,
+    GREY_ALPHA = KPREP_COLOUR_GREY_ALPHA,
     RGB = KPREP_COLOUR_RGB,
     RGBA = KPREP_COLOUR_RGBA
 };
@@ -102,7 +103,12 @@ static const struct {
     {"uint16", "5,1", "", NONE, "{shape: [null, 5], dtype: uint8}", "squeeze -1 | cast uint8"},
     /* Images. */
     {"uint8", "8,6,1", "hwc", GREY, "{shape: [null, 8, 6, 3], axes: nhwc}", "rgb"},
-    {"uint8", "8,6,4", "hwc", RGBA, "{shape: [null, 8, 6, 3], axes: nhwc}", "rgb"},
+    {"uint8", "8,6,4", "hwc", RGBA, "{shape: [null, 8, 6, 3], axes: nhwc}", "alpha drop"},
+    {"uint8", "8,6,4", "hwc", RGBA, "{shape: [null, 8, 6, 1], axes: nhwc}", "grayscale"},
+    {"uint8", "8,6,2", "hwc", GREY_ALPHA, "{shape: [null, 8, 6, 1], axes: nhwc}", "alpha drop"},
+    {"uint8", "8,6,2", "hwc", GREY_ALPHA, "{shape: [null, 8, 6, 3], axes: nhwc}", "rgb"},
+    {"uint8", "8,6,2", "hwc", GREY_ALPHA, "{shape: [null, 1, 8, 6], axes: nchw, range: [0, 1]}",
+     "alpha drop | moveaxis c 0 | rescale 1/255"},
     {"uint8", "8,6,3", "hwc", RGB, "{shape: [null, 8, 6, 1], axes: nhwc}", "grayscale"},
     {"uint8", "8,6,3", "hwc", RGB, "{shape: [null, 8, 6], axes: nhw}", "grayscale | squeeze c"},
     {"uint8", "8,6,3", "hwc", RGB, "{shape: [null, 3, 8, 6], axes: nchw}", "moveaxis c 0"},
@@ -116,7 +122,7 @@ static const struct {
      "resize 8 6 | cast uint8"},
     {"uint16", "8,6,3", "hwc", RGB, "{shape: [null, 8, 6, 3], axes: nhwc, dtype: float16}",
      "cast float16"},
-    {"uint8", "8,6,2", "hwc", KPREP_COLOUR_GREY_ALPHA, "{shape: [null, 8, 6, 4], axes: nhwc}", ""},
+    {"uint8", "8,6,2", "hwc", GREY_ALPHA, "{shape: [null, 8, 6, 4], axes: nhwc}", ""},
 };
 
 static void finds_the_shortest(void **state)
@@ -148,6 +154,13 @@ static void one_pipeline_for_all(void **state)
     make_desc("uint8", "9,6,1", "hwc", GREY, &b);
     repair(descs, 2, "{shape: [null, 8, 6, 3], axes: nhwc}", text, sizeof text);
     assert_string_equal(text, "rgb | resize 8 6");
+    make_desc("uint8", "8,6,4", "hwc", RGBA, &a);
+    make_desc("uint8", "8,6,3", "hwc", RGB, &b);
+    repair(descs, 2, "{shape: [null, 8, 6, 3], axes: nhwc}", text, sizeof text);
+    assert_string_equal(text, "rgb");
+    make_desc("uint8", "9,6,3", "hwc", RGB, &b);
+    repair(descs, 2, "{shape: [null, 8, 6, 3], axes: nhwc, dtype: uint8}", text, sizeof text);
+    assert_string_equal(text, "rgb | resize 8 6 | cast uint8");
     make_desc("float32", "3,8,8", "", NONE, &a);
     make_desc("int32", "3,9,9", "", NONE, &b);
     repair(descs, 2, "shape: [null, null, null, 3]", text, sizeof text);

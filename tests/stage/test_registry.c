@@ -63,6 +63,7 @@ static const struct {
 } samples[] = {
     {"hwc", {300, 300, 3}, KPREP_U8},
     {"hwc", {300, 300, 1}, KPREP_U8},
+    {"hwc", {300, 300, 4}, KPREP_U8},
     {"hwc", {300, 300, 912}, KPREP_F32},
     {"hw", {300, 300}, KPREP_F32},
     {"chw", {3, 300, 300}, KPREP_F32},
@@ -84,6 +85,8 @@ static void make_sample(size_t i, kprep_desc *desc)
         desc->colour = KPREP_COLOUR_RGB;
     if (samples[i].axes[rank - 1] == 'c' && samples[i].shape[rank - 1] == 1)
         desc->colour = KPREP_COLOUR_GREY;
+    if (samples[i].axes[rank - 1] == 'c' && samples[i].shape[rank - 1] == 4)
+        desc->colour = KPREP_COLOUR_RGBA;
 }
 
 /* What `kprep stages` prints can be typed in, read back from a job file, and takes some sample. */

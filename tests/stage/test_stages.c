@@ -112,6 +112,23 @@ static void shapes(void **state)
         {"(2, 9, 8, 3) float64, axes t h w c", "resize 3 2", "(2, 3, 2, 3) float32, axes t h w c"},
         {"(9, 8, 3) float32, axes h w c", "grayscale", "(9, 8, 1) float32, axes h w c"},
         {"(1, 9, 8) float32, axes c h w", "rgb", "(3, 9, 8) float32, axes c h w"},
+        {"(3, 4, 5, 6) int8, axes t h w c", "rearrange '... c -> c ...'",
+         "(6, 3, 4, 5) int8, axes c t h w"},
+        {"(4, 5, 6) int8, axes h w c", "rearrange 'h ... -> h (...)'", "(4, 30) int8, axes h c"},
+        {"(4, 5) int8, axes h w", "rearrange 'h w ... -> h w (...)'", "(4, 5, 1) int8, axes h w c"},
+        {"(9, 8, 3) int8, axes h w c", "pad 1 2 3 4", "(12, 15, 3) int8, axes h w c"},
+        {"(3, 9, 8) int8, axes c h w", "pad left=5 mode=edge", "(3, 9, 13) int8, axes c h w"},
+        {"(9, 8, 3) bool, axes h w c", "pad axis=c,0 before=1 value=1",
+         "(10, 8, 4) bool, axes h w c"},
+        {"(9, 8, 3) int8, axes h w c", "rotate90", "(8, 9, 3) int8, axes h w c"},
+        {"(3, 8, 9) int8, axes c w h", "rotate90 -5", "(3, 9, 8) int8, axes c w h"},
+        {"(9, 8, 3) int8, axes h w c", "rotate90 6", "(9, 8, 3) int8, axes h w c"},
+        {"(1, 9, 8) float32, axes c h w", "bgr", "(3, 9, 8) float32, axes c h w"},
+        {"() uint8", "one_hot 7", "(7,) float32, axes f"},
+        {"(1,) int64, axes f", "one_hot 7", "(7,) float32, axes f"},
+        {"(9, 8) int16, axes h w", "one_hot 7", "(9, 8, 7) float32, axes h w c"},
+        {"(9, 8, 1) bool, axes h w c", "one_hot 2", "(9, 8, 2) float32, axes h w c"},
+        {"(9, 8, 2) uint64, axes h w c", "one_hot 1", "(9, 8, 2, 1) float32, axes h w c _"},
         {"(9,) float32, axes f", "cast int8", "(9,) int8, axes f"},
         {"(9,) uint8, axes f", "rescale 2", "(9,) float32, axes f"},
         {"(9,) float64, axes f", "rescale 2", "(9,) float64, axes f"},
@@ -167,6 +184,17 @@ static void colours(void **state)
         {"(4, 5, 2) uint8, axes h w c", "rgb", KPREP_COLOUR_RGB, 3},
         {"(4, 5, 3) uint8, axes h w c", "rgb", KPREP_COLOUR_RGB, 3},
         {"(4, 5, 4) uint8, axes h w c", "rgb", KPREP_COLOUR_RGB, 3},
+        {"(4, 5, 1) uint8, axes h w c", "bgr", KPREP_COLOUR_NONE, 3},
+        {"(4, 5, 2) uint8, axes h w c", "bgr", KPREP_COLOUR_NONE, 3},
+        {"(4, 5, 3) uint8, axes h w c", "bgr", KPREP_COLOUR_NONE, 3},
+        {"(4, 5, 4) uint8, axes h w c", "bgr", KPREP_COLOUR_NONE, 3},
+        {"(4, 5, 2) uint8, axes h w c", "alpha", KPREP_COLOUR_GREY, 1},
+        {"(4, 5, 4) uint8, axes h w c", "alpha blend", KPREP_COLOUR_RGB, 3},
+        {"(4, 5, 3) uint8, axes h w c", "pad 1 1 | rotate90", KPREP_COLOUR_RGB, 3},
+        {"(4, 5, 1) uint8, axes h w c", "pad axis=c after=2", KPREP_COLOUR_NONE, 3},
+        {"(4, 5, 1) uint8, axes h w c", "one_hot 3", KPREP_COLOUR_NONE, 3},
+        {"(4, 5, 1) uint8, axes h w c", "one_hot 1", KPREP_COLOUR_NONE, 1},
+        {"(4, 5, 3) uint8, axes h w c", "rearrange '... c -> c ...'", KPREP_COLOUR_RGB, 3},
         {"(4, 5, 4) uint8, axes h w c", "transpose 2 0 1 | resize 2 2", KPREP_COLOUR_RGBA, 4},
         {"(4, 5, 3) uint8, axes h w c", "flip c", KPREP_COLOUR_NONE, 3},
         {"(4, 5, 3) uint8, axes h w c", "flip w", KPREP_COLOUR_RGB, 3},
@@ -213,6 +241,15 @@ static void value_bounds(void **state)
         {"(4, 5, 3) uint8, axes h w c", "clip 10 .inf", 10, 255, false},
         {"(4, 5, 3) float32, axes h w c", "clip 0 1", 0, 1, false},
         {"(4, 5, 3) uint8, axes h w c", "normalize 0,5,10 5,5,2", -5, 122.5, true},
+        {"(4, 5, 3) uint8, axes h w c", "pad 1 1 value=255", 0, 255, true},
+        {"(4, 5, 3) uint8, axes h w c", "cast float32 | pad 1 1 value=-1", -1, 255, false},
+        {"(4, 5, 3) uint8, axes h w c", "clip 9 99 | pad 1 1", 0, 99, false},
+        {"(4, 5, 3) uint8, axes h w c", "clip 9 99 | pad 1 1 mode=edge", 9, 99, false},
+        {"(4, 5, 3) uint8, axes h w c", "clip 9 99 | pad", 9, 99, false},
+        {"(4, 5, 4) uint8, axes h w c", "alpha blend 0", 0, 255, true},
+        {"(4, 5, 4) uint8, axes h w c", "rescale 1/255 | alpha blend 1,0,0.5", 0, 1, true},
+        {"(4, 5, 4) uint8, axes h w c", "rescale 1/255 | alpha blend 2", 0, 2, false},
+        {"(4, 5, 3) uint8, axes h w c", "one_hot 3", 0, 1, false},
         {"(4, 5, 3) uint8, axes h w c", "reduce h,w", 0, 255, true},
         {"(4, 5, 3) uint8, axes h w c", "reduce h,w sum", 0, 5100, false},
         {"(4, 5, 3) float32, axes h w c", "rescale 0", -INFINITY, INFINITY, false},
@@ -279,8 +316,54 @@ static void errors(void **state)
          "rearrange 'a b -> a': only one side has 'b'"},
         {"(3, 4) uint8, axes h w", "rearrange 'a a -> a'",
          "rearrange 'a a -> a': the same side has twice 'a'"},
-        {"(3, 4) uint8, axes h w", "rearrange 'a ... -> ... a'",
-         "rearrange 'a ... -> ... a': an ellipsis is not available: name every axis"},
+        {"(3, 4) uint8, axes h w", "rearrange 'a (b ...) -> a b ...'",
+         "rearrange 'a (b ...) -> a b ...': an ellipsis in parentheses stands on the right only"},
+        {"(3, 4) uint8, axes h w", "rearrange '... ... -> ...'",
+         "rearrange '... ... -> ...': the same side has twice '...'"},
+        {"(3, 4) uint8, axes h w", "rearrange 'a ... -> a'",
+         "rearrange 'a ... -> a': only one side has '...'"},
+        {"(3, 4) uint8, axes h w", "rearrange 'a b -> a b ...'",
+         "rearrange 'a b -> a b ...': only one side has '...'"},
+        {"(3, 4) uint8, axes h w", "rearrange 'a b c ... -> ... a b c'",
+         "rearrange 'a b c ... -> ... a b c' needs at least 3 axes: found (3, 4), axes h w"},
+        {"(3, 4) uint8, axes h w", "rearrange 'a .. -> a'",
+         "rearrange 'a .. -> a': not a name, 1, or parenthesis: '.'"},
+        {"(3, 4) uint8, axes h w", "pad -1 0 0 0",
+         "stage pad: top must be an integer of at least 0, not '-1'"},
+        {"(3, 4) uint8, axes h w", "pad 1 1 value=256",
+         "pad needs a value that uint8 holds, not 256: found (3, 4), axes h w"},
+        {"(3, 4) uint8, axes h w", "pad 1 1 value=0.5",
+         "pad needs a value that uint8 holds, not 0.5: found (3, 4), axes h w"},
+        {"(3, 4) int64, axes h w", "pad 1 1 value=9223372036854775808",
+         "pad needs a value that int64 holds, not 9.22337203685478e+18: found (3, 4), axes h w"},
+        {"(3, 4) bool, axes h w", "pad 1 1 value=2",
+         "pad needs a value that bool holds, not 2: found (3, 4), axes h w"},
+        {"(3, 4) float16, axes h w", "pad 1 1 value=65520",
+         "pad needs a value that float16 holds, not 65520: found (3, 4), axes h w"},
+        {"(3, 4) float32, axes h w", "flatten | pad 1",
+         "pad needs axes h and w: found (12,), axes f"},
+        {"(3, 4) float32, axes h w", "pad 1 axis=0 after=1",
+         "pad takes either top, bottom, left and right, or axis, before and after"},
+        {"(3, 4) float32, axes h w", "pad after=1",
+         "pad needs axis beside before and after: found none"},
+        {"(3, 4) float32, axes h w", "pad axis=0,h after=1",
+         "pad needs different axes, axis 0 is repeated: found (3, 4), axes h w"},
+        {"(3, 4) float32, axes h w", "pad axis=0,1,2,3,4 after=1",
+         "pad takes at most 4 axes at a time: found 5"},
+        {"(0, 4) float32, axes h w", "pad 1 mode=edge",
+         "pad mode=edge needs axes that are not empty: found (0, 4), axes h w"},
+        {"(3,) float32, axes f", "rotate90", "rotate90 needs axes h and w: found (3,), axes f"},
+        {"(3, 4) uint8, axes h w", "bgr", "bgr needs an axis c: found (3, 4), axes h w"},
+        {"(3, 4, 4) uint8, axes h w c", "bgr",
+         "bgr needs axis c of 1 or 3, or an image with alpha: found (3, 4, 4), axes h w c"},
+        {"(3, 4, 4) uint8, axes h w c", "alpha",
+         "alpha needs an image with an alpha channel: found (3, 4, 4), axes h w c"},
+        {"(3, 4, 4) uint8, axes h w c", "alpha background=0",
+         "alpha needs mode=blend beside a background"},
+        {"(3,) float32, axes f", "one_hot 3",
+         "one_hot needs integers, not float32: found (3,), axes f"},
+        {"(3,) int32, axes f", "one_hot 0",
+         "stage one_hot: depth must be an integer of at least 1, not '0'"},
         {"(3, 4) uint8, axes h w", "rearrange 'a b -> ((a b))'",
          "rearrange 'a b -> ((a b))': parentheses don't match"},
         {"(3, 4) uint8, axes h w", "rearrange 'a b -> (a b'",
@@ -340,6 +423,42 @@ static void errors(void **state)
     }
 }
 
+static void alpha_errors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in, *pipeline, *message;
+    } cases[] = {
+        {"(3, 4, 3) uint8, axes h w c", "alpha",
+         "alpha needs an image with an alpha channel: found (3, 4, 3), axes h w c"},
+        {"(3, 4, 4) uint8, axes h w c", "alpha | alpha",
+         "alpha needs an image with an alpha channel: found (3, 4, 3), axes h w c"},
+        {"(3, 4, 4) uint8, axes h w c", "rescale 1/127.5 -1 | alpha blend",
+         "alpha mode=blend needs uint8, uint16, or real numbers whose black is 0; put it before "
+         "rescale and normalize: found (3, 4, 4), axes h w c"},
+        {"(3, 4, 4) uint8, axes h w c", "cast int32 | alpha blend",
+         "alpha mode=blend needs uint8, uint16, or real numbers whose black is 0; put it before "
+         "rescale and normalize: found (3, 4, 4), axes h w c"},
+        {"(3, 4, 4) uint8, axes h w c", "alpha blend 1,2",
+         "alpha mode=blend needs one background, or one for each of 3 colours, not 2: found (3, 4, "
+         "4), axes h w c"},
+        {"(3, 4, 2) uint8, axes h w c", "alpha blend 256",
+         "alpha mode=blend needs a background that uint8 holds, not 256: found (3, 4, 2), axes h w "
+         "c"},
+        {"(3, 4, 2) uint8, axes h w c", "cast float32 | alpha blend .inf",
+         "alpha mode=blend needs a background that float32 holds, not inf: found (3, 4, 2), axes h "
+         "w c"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        kprep_desc in, out;
+        kprep_error err;
+        read_image(cases[i].in, &in);
+        assert_int_equal(describe(cases[i].pipeline, KPREP_LIKE_KERAS, &in, &out, &err),
+                         KPREP_E_BAD_OPTION);
+        assert_string_equal(err.message, cases[i].message);
+    }
+}
+
 static void error_places(void **state)
 {
     (void)state;
@@ -366,8 +485,10 @@ static void likes(void **state)
     assert_int_equal(describe("resize 2 2", KPREP_LIKE_OPENCV, &in, &out, &err),
                      KPREP_E_BAD_OPTION);
     assert_int_equal(describe("grayscale", KPREP_LIKE_PILLOW, &in, &out, &err), KPREP_OK);
-    assert_int_equal(describe("grayscale", KPREP_LIKE_OPENCV, &in, &out, &err), KPREP_E_BAD_OPTION);
+    assert_int_equal(describe("grayscale", KPREP_LIKE_OPENCV, &in, &out, &err), KPREP_OK);
     read_desc("(4, 5, 3) float32, axes h w c", &in);
+    assert_int_equal(describe("grayscale", KPREP_LIKE_OPENCV, &in, &out, &err), KPREP_E_BAD_OPTION);
+    assert_non_null(strstr(err.message, "needs uint8 or uint16, not float32"));
     assert_int_equal(describe("grayscale", KPREP_LIKE_PILLOW, &in, &out, &err), KPREP_E_BAD_OPTION);
     assert_non_null(strstr(err.message, "needs uint8, not float32"));
 }
@@ -386,10 +507,11 @@ static void overflow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shapes),  cmocka_unit_test(rearranged_letters),
-        cmocka_unit_test(colours), cmocka_unit_test(value_bounds),
-        cmocka_unit_test(errors),  cmocka_unit_test(error_places),
-        cmocka_unit_test(likes),   cmocka_unit_test(overflow),
+        cmocka_unit_test(shapes),       cmocka_unit_test(rearranged_letters),
+        cmocka_unit_test(colours),      cmocka_unit_test(value_bounds),
+        cmocka_unit_test(errors),       cmocka_unit_test(error_places),
+        cmocka_unit_test(likes),        cmocka_unit_test(overflow),
+        cmocka_unit_test(alpha_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
