@@ -61,14 +61,25 @@ static bool is_over(const kprep_engine *engine, int64_t place)
     return engine->closing || engine->interrupted || place > engine->failed_place;
 }
 
+/* Is the slot neither open for this batch nor free for it? Batches take a slot in their order: a
+ * later one that came first would keep it, should it fail, from an earlier one that must be finished.
+ * Under the lock. */
+static bool must_wait(const kprep_engine *engine, kprep_slot *slot, int64_t batch)
+{
+    if (slot->state == KPREP_SLOT_READY) return true;
+    if (slot->state == KPREP_SLOT_FILLING) return slot->batch != batch;
+    while (engine->done != NULL && slot->turn < batch && engine->done[slot->turn])
+        slot->turn += engine->slot_count;
+    return slot->turn != batch;
+}
+
 /* The slot of a task's batch, opened by whoever comes first. NULL: stopped or failed. */
 static kprep_slot *enter_slot(kprep_engine *engine, const task *t)
 {
     kprep_slot *slot = &engine->slots[t->batch % engine->slot_count];
     kprep_error err;
     pthread_mutex_lock(&engine->lock);
-    while (slot->state == KPREP_SLOT_READY ||
-           (slot->state == KPREP_SLOT_FILLING && slot->batch != t->batch)) {
+    while (must_wait(engine, slot, t->batch)) {
         if (is_over(engine, t->first + t->row)) {
             pthread_mutex_unlock(&engine->lock);
             return NULL;
@@ -88,6 +99,7 @@ static kprep_slot *enter_slot(kprep_engine *engine, const task *t)
             return NULL;
         }
         slot->state = KPREP_SLOT_FILLING;
+        slot->turn = t->batch + engine->slot_count;
     }
     pthread_mutex_unlock(&engine->lock);
     return slot;
@@ -212,6 +224,7 @@ static kprep_status make_slots(kprep_engine *engine, kprep_error *err)
     if (engine->slots == NULL) return kprep_fail_memory(err);
     for (int64_t i = 0; i < engine->slot_count; i++) {
         engine->slots[i].fd = -1;
+        engine->slots[i].turn = i;
         engine->slots[i].row =
             kprep_calloc((size_t)engine->sequence->batch_rows, sizeof(kprep_row));
         if (engine->slots[i].row == NULL) return kprep_fail_memory(err);

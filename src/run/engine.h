@@ -30,6 +30,7 @@ typedef enum kprep_slot_state {
 typedef struct kprep_slot {
     /* Set when the slot is opened, under the engine's lock; read by the workers of the batch. */
     kprep_slot_state state;
+    int64_t turn;               /* the batch it is for next; another has to wait */
     const kprep_section *section;
     int64_t batch, first, rows; /* number among all batches; first place in the order; rows */
     kprep_row *row;             /* `rows` of them; room for a whole batch */
