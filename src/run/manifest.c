@@ -105,6 +105,20 @@ static json_t *shape_json(const int64_t *shape, int32_t rank)
     return list;
 }
 
+/* A name as text. Names may hold any bytes, JSON only UTF-8: others become '?', as in messages, so
+ * that no entry is missing from a list. samples.csv has them as they are. */
+static json_t *name_json(const char *name)
+{
+    json_t *out = json_string(name);
+    if (out != NULL) return out;
+    char *copy = kprep_strdup(name);
+    for (char *p = copy; p != NULL && *p != '\0'; p++)
+        if ((unsigned char)*p >= 0x80) *p = '?';
+    out = copy != NULL ? json_string(copy) : NULL;
+    free(copy);
+    return out;
+}
+
 static json_t *number_json(double number)
 {
     return isfinite(number) ? json_real(number) : json_null();
@@ -206,8 +220,9 @@ static json_t *channels_json(const kprep_context *context)
     json_t *list = json_array();
     for (size_t i = 0; i < context->input.paths.count; i++)
         json_array_append_new(
-            list, json_pack("{s:s, s:I, s:I}", "source", kprep_input_name(&context->input, i),
-                            "first", (json_int_t)context->plan.channel[i], "count",
+            list, json_pack("{s:o, s:I, s:I}", "source",
+                            name_json(kprep_input_name(&context->input, i)), "first",
+                            (json_int_t)context->plan.channel[i], "count",
                             (json_int_t)(context->plan.channel[i + 1] - context->plan.channel[i])));
     return list;
 }
@@ -217,7 +232,7 @@ static json_t *classes_json(const kprep_context *context)
     if (context->settings.labels != KPREP_LABELS_FOLDER) return json_null();
     json_t *list = json_array();
     for (size_t i = 0; i < context->input.paths.class_count; i++)
-        json_array_append_new(list, json_string(context->input.paths.classes[i]));
+        json_array_append_new(list, name_json(context->input.paths.classes[i]));
     return list;
 }
 
