@@ -82,11 +82,13 @@ static kprep_status join_misfit(const kprep_plan *plan, size_t file, const kprep
                                 const kprep_desc *first, kprep_status code, const char *what,
                                 kprep_error *err)
 {
-    char a[320], b[320];
+    char a[320], b[320], stored[320];
+    kprep_header_format(plan->input->kinds[plan->input->files[file].kind].header, stored,
+                        sizeof stored);
     kprep_fail(err, code, "%s can't be joined with %s as channels: %s",
                kprep_input_name(plan->input, file), kprep_input_name(plan->input, 0), what);
     kprep_error_expected(err, "%s", kprep_desc_format(first, a, sizeof a));
-    kprep_error_found(err, "%s", kprep_desc_format(part, b, sizeof b));
+    kprep_error_found(err, "%s; stored as %s", kprep_desc_format(part, b, sizeof b), stored);
     kprep_error_at_file(err, plan->input->paths.items[file].path);
     return code;
 }
@@ -242,10 +244,11 @@ static kprep_status add_problem(kprep_problems *problems, const kprep_error *pro
 /* Names the file that a misfit was found in: its first one, its stored shape, and how many there are. */
 static void place_problem(const kprep_plan *plan, const kprep_input_kind *kind, kprep_error *problem)
 {
-    kprep_error_at_file(problem, plan->input->paths.items[kind->example].path);
-    problem->count = plan->reading.joined ? (int64_t)plan->input->paths.count : kind->files;
     if (problem->side == KPREP_SIDE_DEFAULT && problem->code < KPREP_E_NOT_FOUND)
         problem->side = KPREP_SIDE_DATA;
+    if (problem->file[0] != '\0') return; /* one of joined files, with its own shape */
+    kprep_error_at_file(problem, plan->input->paths.items[kind->example].path);
+    problem->count = plan->reading.joined ? (int64_t)plan->input->paths.count : kind->files;
     char stored[320], found[256];
     kprep_header_format(kind->header, stored, sizeof stored);
     kprep_copy_text(found, sizeof found, problem->found);
