@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,17 @@ static void catch_signals(void)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, and is told as one */
+    signal(SIGXFSZ, SIG_IGN); /* so is a file over the limit of its size */
+}
+
+/* Takes the place of standard descriptors that came closed: a batch file opened as number 2 would
+ * get the messages. In the wrong direction, so that reading and writing fail as before. */
+static void hold_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+            _exit(4);
 }
 
 const cli_command *cli_find_command(const char *name)
@@ -125,6 +137,7 @@ static int answer(cli *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    hold_standard_files();
     cli c = {.document = json_object(), .problems = kprep_problems_new()};
     if (c.document == NULL || c.problems == NULL) return 3;
     c.options.cancel = &cancel;

@@ -462,10 +462,11 @@ static kprep_status read_shuffle(const kprep_job *job, const kprep_value *value,
     return KPREP_OK;
 }
 
+/* A name that stays inside the output folder, beside the manifest. */
 static bool is_plain_name(const char *name)
 {
-    return name[0] != '\0' && name[0] != '.' && strcmp(name, "manifest.json") != 0 &&
-           strlen(name) < sizeof((kprep_split *)0)->name &&
+    return strcmp(name, "manifest.json") != 0 && strstr(name, "..") == NULL && name[0] != '\0' &&
+           name[0] != '.' && strlen(name) < sizeof((kprep_split *)0)->name &&
            name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")] ==
                '\0';
 }
@@ -482,7 +483,9 @@ static kprep_status read_split(const kprep_job *job, const kprep_value *value,
         kprep_split *split = &settings->splits[i];
         if (!is_plain_name(value->keys[i].text))
             return bad(job, &value->keys[i], "the name of a split",
-                       "a folder name of letters, digits, '_', '-' and '.'", err);
+                       "a folder name of at most 63 letters, digits, '_', '-' and '.', but not "
+                       "manifest.json",
+                       err);
         kprep_copy_text(split->name, sizeof split->name, value->keys[i].text);
         if (!kprep_value_real(&value->items[i], &split->share) || split->share <= 0 ||
             split->share > 1)

@@ -209,6 +209,16 @@ kprep_status kprep_folder_note(kprep_folder *folder, int64_t batch, const kprep_
     return st;
 }
 
+kprep_status kprep_folder_note_table(kprep_folder *folder, const char *section, const char *name,
+                                     kprep_error *err)
+{
+    json_t *line = json_pack("{s:s++}", "table", section, section[0] != '\0' ? "/" : "", name);
+    if (line == NULL) return kprep_fail_memory(err);
+    kprep_status st = append_line(folder, line, err);
+    json_decref(line);
+    return st;
+}
+
 /* A sealed batch counts only while its files are there at their length. */
 static bool has_file(const kprep_folder *folder, const kprep_written *written)
 {
@@ -315,8 +325,19 @@ static void remove_work(const kprep_folder *folder)
     free(path);
 }
 
+static void remove_lock(const kprep_folder *folder)
+{
+    char *work = kprep_folder_final(folder, "", ".kprep");
+    char *lock = kprep_folder_final(folder, "", ".kprep/lock");
+    if (folder->lock >= 0 && lock != NULL) unlink(lock);
+    if (folder->lock >= 0 && work != NULL) rmdir(work); /* if there is nothing else */
+    free(work);
+    free(lock);
+}
+
 static void remove_from_journal(kprep_folder *folder, const json_t *line)
 {
+    remove_named(folder, json_string_value(json_object_get(line, "table")));
     remove_named(folder, json_string_value(json_array_get(json_object_get(line, "x"), 2)));
     remove_named(folder, json_string_value(json_array_get(json_object_get(line, "y"), 2)));
 }
@@ -366,7 +387,11 @@ static kprep_status take_lock(kprep_folder *folder, kprep_error *err)
         if (folder->lock < 0)
             st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
     }
-    if (st == KPREP_OK && flock(folder->lock, LOCK_EX | LOCK_NB) != 0) {
+    /* A lock on a file that the run before has removed meanwhile would keep nobody out. */
+    struct stat held, named;
+    if (st == KPREP_OK &&
+        (flock(folder->lock, LOCK_EX | LOCK_NB) != 0 || fstat(folder->lock, &held) != 0 ||
+         stat(path, &named) != 0 || held.st_ino != named.st_ino)) {
         st = kprep_fail(err, KPREP_E_LOCKED, "another run is writing to this folder");
         kprep_error_help(err, "wait for it, or write to another folder");
         kprep_error_at_file(err, folder->path);
@@ -470,11 +495,10 @@ kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const cha
     KPREP_TRY_GOTO(st, make_folder(folder->path, err), done);
     KPREP_TRY_GOTO(st, take_lock(folder, err), done);
     st = claim(folder, manifest, journal, force, err);
-    if (st != KPREP_OK || folder->complete) {
-        char begun[33];
-        read_plan(journal, true, begun);
-        if (begun[0] == '\0') remove_work(folder); /* the lock was all that we put there */
-    }
+    if (st != KPREP_OK)
+        remove_lock(folder); /* all that we put there; a journal that can't be read is not ours */
+    else if (folder->complete)
+        remove_work(folder); /* left by a run that was killed behind its manifest */
 done:
     free(manifest);
     free(journal);

@@ -2,7 +2,7 @@
  *
  * All that is not finished lives in FOLDER/.kprep/, which is gone after success:
  *   lock      held while a run writes
- *   journal   one line of JSON: the plan; then one for each sealed batch
+ *   journal   lines of JSON: the plan; each table to come; each sealed batch
  *   *.part    files being written
  */
 #ifndef KPREP_RUN_FOLDER_H
@@ -10,7 +10,7 @@
 
 #include "run/context.h"
 
-/* A file that has its final name. */
+/* A file under its final name, below the output folder. */
 typedef struct kprep_written {
     int64_t bytes;
     char hash[33]; /* XXH3-128, hexadecimal; "" if there is no such file */
@@ -53,9 +53,15 @@ void kprep_folder_sync(const kprep_folder *folder, const char *section);
 /* Removes .kprep/: the data set is complete. */
 kprep_status kprep_folder_finish(kprep_folder *folder, kprep_error *err);
 
-/* Notes a sealed batch in the journal. Thread-safe by one append. */
+/* Notes a batch in the journal, before its files get their final names: so that no file stands
+ * there that the journal does not name. One whose files are not there is made again. Thread-safe by
+ * one append. */
 kprep_status kprep_folder_note(kprep_folder *folder, int64_t batch, const kprep_record *record,
                                kprep_error *err);
+
+/* Notes that a table, samples.csv, is going to be written. */
+kprep_status kprep_folder_note_table(kprep_folder *folder, const char *section, const char *name,
+                                     kprep_error *err);
 
 /* "out/train/x-00000.npy" and "out/.kprep/train-x-00000.npy.part": free() them. */
 char *kprep_folder_final(const kprep_folder *folder, const char *section, const char *name);

@@ -36,11 +36,13 @@ static void report(const kprep_context *context, const kprep_engine *engine,
     context->options.progress(context->options.context, &progress);
 }
 
-static kprep_status make_sections(const kprep_context *context, const kprep_folder *folder,
+/* Folders of a split. Their tables are noted first: --force finds by them what it may remove. */
+static kprep_status make_sections(const kprep_context *context, kprep_folder *folder,
                                   kprep_error *err)
 {
     for (size_t i = 0; i < context->sequence.section_count; i++) {
         const char *name = context->sequence.sections[i].name;
+        KPREP_TRY(kprep_folder_note_table(folder, name, "samples.csv", err));
         if (name[0] == '\0') continue;
         char *path = kprep_folder_final(folder, "", name);
         if (path == NULL) return kprep_fail_memory(err);

@@ -58,7 +58,7 @@ static kprep_status preallocate(int fd, int64_t bytes, const char *path, kprep_e
     if (bytes == 0) return KPREP_OK;
     int failed;
     do {
-        failed = posix_fallocate(fd, 0, bytes);
+        failed = fallocate(fd, 0, 0, bytes) == 0 ? 0 : errno;
     } while (failed == EINTR);
     if (failed == 0) return KPREP_OK;
     if ((failed == EOPNOTSUPP || failed == EINVAL) && ftruncate(fd, bytes) == 0) return KPREP_OK;
@@ -150,15 +150,24 @@ static kprep_status reread(const kprep_file_sink *files, const kprep_slot *slot,
     return KPREP_OK;
 }
 
-/* Labels of a batch, small enough to be made and written at once. */
-static kprep_status write_labels(const kprep_file_sink *files, const kprep_slot *slot,
-                                 kprep_record *record, kprep_error *err)
+static void name_written(const kprep_file_sink *files, const kprep_slot *slot, const char *array,
+                         kprep_written *written)
+{
+    char name[64];
+    const char *section = slot->section->name;
+    kprep_batch_name(files->context, array, batch_number(slot), name, sizeof name);
+    snprintf(written->path, sizeof written->path, "%s%s%s", section, section[0] != '\0' ? "/" : "",
+             name);
+}
+
+/* The labels of a batch as a file's bytes, small enough to be made at once. Free them. */
+static kprep_status make_labels(const kprep_file_sink *files, const kprep_slot *slot,
+                                kprep_record *record, uint8_t **out, kprep_error *err)
 {
     const kprep_context *c = files->context;
     const kprep_label_set *labels = &c->labels;
     int64_t shape[KPREP_MAX_RANK] = {slot->rows};
     size_t header_size, bytes = (size_t)(slot->rows * labels->row_bytes);
-    char name[64];
     memcpy(shape + 1, labels->shape, (size_t)labels->rank * sizeof *shape);
     uint8_t *header = make_header(labels->dtype, shape, labels->rank + 1, &header_size);
     uint8_t *data = header != NULL ? realloc(header, header_size + bytes) : NULL;
@@ -166,50 +175,62 @@ static kprep_status write_labels(const kprep_file_sink *files, const kprep_slot 
         free(header);
         return kprep_fail_memory(err);
     }
-    kprep_status st = KPREP_OK;
-    for (int64_t i = 0; st == KPREP_OK && i < slot->rows; i++)
-        st = kprep_label_write(labels, kprep_sequence_sample(&c->sequence, slot->first + i),
-                               data + header_size + i * labels->row_bytes, err);
-    kprep_moments_init(&record->labels);
-    if (st == KPREP_OK) {
-        kprep_moments_add(&record->labels, data + header_size,
-                          (int64_t)(bytes / kprep_dtype_size(labels->dtype)), labels->dtype);
-        kprep_batch_name(c, "y", batch_number(slot), name, sizeof name);
-        st = kprep_write_file(files->folder, slot->section->name, name, data, header_size + bytes,
-                              &record->y, err);
+    for (int64_t i = 0; i < slot->rows; i++) {
+        kprep_status st =
+            kprep_label_write(labels, kprep_sequence_sample(&c->sequence, slot->first + i),
+                              data + header_size + i * labels->row_bytes, err);
+        if (st == KPREP_OK) continue;
+        free(data);
+        return st;
     }
-    free(data);
-    return st;
+    kprep_moments_init(&record->labels);
+    kprep_moments_add(&record->labels, data + header_size,
+                      (int64_t)(bytes / kprep_dtype_size(labels->dtype)), labels->dtype);
+    XXH128_hash_t hash = XXH3_128bits(data, header_size + bytes);
+    kprep_hash_text(hash.high64, hash.low64, record->y.hash);
+    record->y.bytes = (int64_t)(header_size + bytes);
+    name_written(files, slot, "y", &record->y);
+    *out = data;
+    return KPREP_OK;
+}
+
+/* Gives the files of a batch their final names: the labels' first, so that rows never lack them. */
+static kprep_status publish(const kprep_file_sink *files, kprep_slot *slot, const char *part,
+                            const char *final, const uint8_t *labels, const kprep_record *record,
+                            kprep_error *err)
+{
+    int fd = slot->fd;
+    if (labels != NULL) {
+        char name[64];
+        kprep_batch_name(files->context, "y", batch_number(slot), name, sizeof name);
+        KPREP_TRY(kprep_write_file(files->folder, slot->section->name, name, labels,
+                                   (size_t)record->y.bytes, NULL, err));
+    }
+    slot->fd = -1;
+    return kprep_publish(part, final, fd, err);
 }
 
 static kprep_status seal_slot(void *context, kprep_slot *slot, kprep_error *err)
 {
     kprep_file_sink *files = context;
-    char name[64];
+    uint8_t *labels = NULL;
     kprep_record record = {.sealed = true};
-    const char *section = slot->section->name;
-    kprep_batch_name(files->context, kprep_array_name(files->context), batch_number(slot), name,
-                     sizeof name);
-    char *part = kprep_folder_part(files->folder, section, name);
-    char *final = kprep_folder_final(files->folder, section, name);
+    name_written(files, slot, kprep_array_name(files->context), &record.x);
+    char *part = part_path(files, slot, kprep_array_name(files->context));
+    char *final = kprep_folder_final(files->folder, "", record.x.path);
     kprep_moments_init(&record.moments);
     for (int64_t i = 0; i < slot->rows; i++)
         kprep_moments_merge(&record.moments, &slot->row[i].moments);
-    snprintf(record.x.path, sizeof record.x.path, "%s%s%s", section, section[0] != '\0' ? "/" : "",
-             name);
     kprep_status st = part != NULL && final != NULL ? KPREP_OK : kprep_fail_memory(err);
     if (st == KPREP_OK && fdatasync(slot->fd) != 0)
         st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "sync", part);
     if (st == KPREP_OK) st = reread(files, slot, part, &record.x, err);
     if (st == KPREP_OK && files->context->labels.some)
-        st = write_labels(files, slot, &record, err);
-    if (st == KPREP_OK) {
-        int fd = slot->fd;
-        slot->fd = -1;
-        st = kprep_publish(part, final, fd, err);
-    }
+        st = make_labels(files, slot, &record, &labels, err);
     if (st == KPREP_OK) st = kprep_folder_note(files->folder, slot->batch, &record, err);
+    if (st == KPREP_OK) st = publish(files, slot, part, final, labels, &record, err);
     if (st == KPREP_OK) files->folder->records[slot->batch] = record;
+    free(labels);
     free(part);
     free(final);
     return st;
