@@ -4,7 +4,7 @@ complete -c kprep -n __fish_use_subcommand -f -a run -d 'run a job and write ver
 complete -c kprep -n __fish_use_subcommand -f -a check -d 'would it fit? reads headers only, writes nothing'
 complete -c kprep -n __fish_use_subcommand -f -a plan -d 'derive the shortest pipeline that makes the data fit; prints a job file that runs'
 complete -c kprep -n __fish_use_subcommand -f -a spec -d 'print the declared inputs of a model file as a spec'
-complete -c kprep -n __fish_use_subcommand -f -a inspect -d 'format, dtype, shape, order, value range, NaN and Inf count, image facts'
+complete -c kprep -n __fish_use_subcommand -f -a inspect -d 'format, dtype, shape, order, value range, significant bits, NaN and Inf count, image facts'
 complete -c kprep -n __fish_use_subcommand -f -a stats -d 'streaming per-channel min, max, mean, std, ready to paste as normalize constants'
 complete -c kprep -n __fish_use_subcommand -f -a verify -d 're-check a written data set: every file present, length, hash, shape, dtype, spec'
 complete -c kprep -n __fish_use_subcommand -f -a stages -d 'list the stages, or one stage\'s options'

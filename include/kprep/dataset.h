@@ -40,6 +40,12 @@ typedef struct kprep_file_info {
     bool has_values;          /**< the fields below are filled; false for empty arrays */
     double min, max, mean, std; /**< of finite values */
     int64_t nan_count, inf_count;
+    /** Integers (not bool): the bits that are set in any value, counted from 0 and without the sign:
+     * of -6, those of 6. Values below 4096 use bits 0 to 11; the same shifted left by 4, bits 4 to 15;
+     * significant are 12 in both. -1 where it is not known: other dtypes, or no values read; no bit is
+     * set where all are 0: significant_bits is then 0 and the other two are -1. */
+    int32_t significant_bits;       /**< highest_bit - lowest_bit + 1 */
+    int32_t lowest_bit, highest_bit;
 } kprep_file_info;
 
 /** Reads a file's header and, if values is true, all of its values, in constant memory.

@@ -29,10 +29,30 @@ typedef struct kprep_options {
     void *context;       /**< for progress */
 } kprep_options;
 
+/** How many images of an input are stored in one way. Plain data. */
+typedef struct kprep_mode_count {
+    const char *mode; /**< "RGB", "grey + alpha", "palette", "CMYK" ...; static text */
+    int64_t files;
+} kprep_mode_count;
+
+/** What the images of an input are, by their headers. All 0 if there are none. Plain data. */
+typedef struct kprep_image_mix {
+    int64_t files;              /**< images */
+    kprep_mode_count modes[16]; /**< those there are, the most frequent first; YCbCr (JPEG) counts as
+                                     RGB and YCCK as CMYK */
+    int32_t mode_count;
+    int64_t bits[17];           /**< by bits of a colour, 1 to 16; a palette's colours have 8 */
+    int32_t depth_count;        /**< how many of these are not 0 */
+    int64_t oriented;           /**< with an EXIF orientation other than 1 */
+    int64_t turned;             /**< of these with one of 5 to 8: upright, height and width swap */
+    bool exif_applied;          /**< the job turns them upright; else they stay as stored */
+} kprep_image_mix;
+
 /** What a job comes to before it runs: how the input is read and what the plan is. Plain data. */
 typedef struct kprep_summary {
     int64_t files, skipped, hidden; /**< taken; of other kinds and hidden ones, left out */
     int64_t unreadable;             /**< files whose header could not be read */
+    kprep_image_mix images;         /**< what a folder mixes */
     int64_t samples, batches;
     int64_t row_bytes;              /**< of one sample in the output */
     int64_t output_bytes;           /**< of all batch files */

@@ -93,6 +93,10 @@ json_t *cli_shape(const int64_t *shape, int32_t rank);
 json_t *cli_summary(const kprep_summary *summary);
 json_t *cli_number(double number);
 
+/* Prints what images a folder mixes and what becomes of EXIF orientation, in lines whose names take
+ * `width` columns. Nothing if all are of one mode and upright. */
+void cli_print_mix(const kprep_image_mix *mix, int width);
+
 /* A progress callback for kprep_options: a bar on a terminal, lines of JSON, or nothing. */
 void cli_progress_start(cli *c);
 void cli_progress_end(cli *c);

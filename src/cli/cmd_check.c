@@ -12,6 +12,7 @@ static void print_verdict(const cli *c, const kprep_summary *s)
     if (s->skipped > 0) printf(", %lld of other kinds left out", (long long)s->skipped);
     if (s->hidden > 0) printf(", %lld hidden left out", (long long)s->hidden);
     printf("\n");
+    cli_print_mix(&s->images, 9);
     if (s->channels[0] != '\0') printf("  channels %s\n", s->channels);
     if (s->result[0] != '\0')
         printf("  data     %s%s%s\n", s->result, s->axes_assumed ? " (assumed)" : "",

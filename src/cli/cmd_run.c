@@ -48,6 +48,7 @@ static void print_summary(const kprep_summary *s, double seconds)
            s->stored);
     if (s->skipped > 0) printf("          %lld of other kinds left out\n", (long long)s->skipped);
     if (s->hidden > 0) printf("          %lld hidden ones left out\n", (long long)s->hidden);
+    cli_print_mix(&s->images, 8);
     if (s->channels[0] != '\0') printf("  joined  as channels: %s\n", s->channels);
     printf("  sample  %s%s\n", s->data, s->axes_assumed ? " (assumed)" : "");
     printf("  model   %s\n", s->wanted);

@@ -87,6 +87,35 @@ char *cli_bytes(int64_t bytes, char *dst, size_t size)
     return dst;
 }
 
+static void print_modes(const kprep_image_mix *mix, int width)
+{
+    enum { DEPTHS = sizeof mix->bits / sizeof *mix->bits };
+    const char *before = "";
+    printf("  %-*s", width, "images");
+    for (int32_t i = 0; mix->mode_count > 1 && i < mix->mode_count; i++, before = ", ")
+        printf("%s%lld %s", before, (long long)mix->modes[i].files, mix->modes[i].mode);
+    if (mix->mode_count > 1 && mix->depth_count > 1) before = "; ";
+    for (int i = 0; mix->depth_count > 1 && i < DEPTHS; i++) {
+        if (mix->bits[i] == 0) continue;
+        printf("%s%lld of %d %s", before, (long long)mix->bits[i], i, i == 1 ? "bit" : "bits");
+        before = ", ";
+    }
+    printf("\n");
+}
+
+void cli_print_mix(const kprep_image_mix *mix, int width)
+{
+    if (mix->mode_count > 1 || mix->depth_count > 1) print_modes(mix, width);
+    if (mix->oriented == 0) return;
+    printf("  %-*s%lld of %lld %s an orientation other than 1: %s", width, "exif",
+           (long long)mix->oriented, (long long)mix->files, mix->oriented == 1 ? "has" : "have",
+           mix->exif_applied ? "applied" : "ignored");
+    if (mix->turned > 0)
+        printf("; height and width %sswap in %lld", mix->exif_applied ? "" : "would ",
+               (long long)mix->turned);
+    printf("\n");
+}
+
 /* ---- JSON ---- */
 
 json_t *cli_text(const char *text)
@@ -155,6 +184,27 @@ void cli_print_json(cli *c, int exit_code)
     json_decref(root);
 }
 
+static json_t *mix_json(const kprep_image_mix *mix)
+{
+    enum { DEPTHS = sizeof mix->bits / sizeof *mix->bits };
+    json_t *object = json_object(), *modes = json_object(), *bits = json_object();
+    char name[16];
+    for (int32_t i = 0; i < mix->mode_count; i++)
+        json_object_set_new(modes, mix->modes[i].mode, json_integer(mix->modes[i].files));
+    for (int i = 0; i < DEPTHS; i++) {
+        if (mix->bits[i] == 0) continue;
+        snprintf(name, sizeof name, "%d", i);
+        json_object_set_new(bits, name, json_integer(mix->bits[i]));
+    }
+    json_object_set_new(object, "files", json_integer(mix->files));
+    json_object_set_new(object, "modes", modes);
+    json_object_set_new(object, "bits", bits);
+    json_object_set_new(object, "oriented", json_integer(mix->oriented));
+    json_object_set_new(object, "turned", json_integer(mix->turned));
+    json_object_set_new(object, "exif", json_string(mix->exif_applied ? "apply" : "ignore"));
+    return object;
+}
+
 json_t *cli_summary(const kprep_summary *s)
 {
     json_t *object = json_object();
@@ -169,6 +219,7 @@ json_t *cli_summary(const kprep_summary *s)
     json_object_set_new(object, "reading", json_string(s->by_row ? "row" : "file"));
     json_object_set_new(object, "joined", json_boolean(s->joined));
     json_object_set_new(object, "axes_assumed", json_boolean(s->axes_assumed));
+    if (s->images.files > 0) json_object_set_new(object, "images", mix_json(&s->images));
     add_text(object, "warning", s->warning);
     add_text(object, "channels", s->channels);
     add_text(object, "stored", s->stored);

@@ -69,6 +69,51 @@ static kprep_status open_spec(kprep_context *context, const kprep_job *job, kpre
     return KPREP_OK;
 }
 
+/* Adds files of one mode, under the name that people know it by. */
+static void count_mode(kprep_image_mix *mix, kprep_image_mode mode, int64_t files)
+{
+    if (mode == KPREP_MODE_YCBCR) mode = KPREP_MODE_RGB;
+    if (mode == KPREP_MODE_YCCK) mode = KPREP_MODE_CMYK;
+    const char *name = kprep_image_mode_name(mode);
+    int32_t i = 0;
+    while (i < mix->mode_count && mix->modes[i].mode != name) i++;
+    if (i == (int32_t)(sizeof mix->modes / sizeof *mix->modes)) return; /* there are not so many */
+    if (i == mix->mode_count) mix->modes[mix->mode_count++].mode = name;
+    mix->modes[i].files += files;
+}
+
+/* Most frequent first, else as they come. */
+static void sort_modes(kprep_image_mix *mix)
+{
+    for (int32_t i = 1; i < mix->mode_count; i++)
+        for (int32_t j = i; j > 0 && mix->modes[j].files > mix->modes[j - 1].files; j--) {
+            kprep_mode_count more = mix->modes[j];
+            mix->modes[j] = mix->modes[j - 1];
+            mix->modes[j - 1] = more;
+        }
+}
+
+static void summarise_images(const kprep_input *input, kprep_image_mix *mix)
+{
+    for (size_t k = 0; k < input->kind_count; k++) {
+        const kprep_header *header = input->kinds[k].header;
+        const int64_t files = input->kinds[k].files;
+        const kprep_image_mode mode = (kprep_image_mode)header->mode;
+        const bool palette = mode == KPREP_MODE_PALETTE || mode == KPREP_MODE_PALETTE_ALPHA;
+        const size_t bits = palette ? 8 : header->bits;
+        if (!header->codec->image) continue;
+        mix->files += files;
+        count_mode(mix, mode, files);
+        if (bits < sizeof mix->bits / sizeof *mix->bits) {
+            if (mix->bits[bits] == 0) mix->depth_count++;
+            mix->bits[bits] += files;
+        }
+        if (header->orientation > 1) mix->oriented += files;
+        if (header->orientation > 4) mix->turned += files;
+    }
+    sort_modes(mix);
+}
+
 static void summarise_input(kprep_context *context)
 {
     kprep_summary *s = &context->summary;
@@ -78,6 +123,7 @@ static void summarise_input(kprep_context *context)
     s->skipped = input->paths.skipped;
     s->hidden = input->paths.hidden;
     s->unreadable = input->unreadable;
+    summarise_images(input, &s->images);
     if (input->kind_count > 0)
         kprep_copy_text(s->stored, sizeof s->stored,
                         kprep_header_format(input->kinds[0].header, text, sizeof text));
@@ -94,6 +140,7 @@ static void summarise_plan(kprep_context *context)
     kprep_summary *s = &context->summary;
     const kprep_plan *plan = &context->plan;
     char text[320];
+    s->images.exif_applied = plan->orient;
     s->by_row = plan->reading.by_row;
     s->joined = plan->reading.joined;
     s->axes_assumed = plan->data.axes_known == KPREP_ASSUMED;

@@ -30,9 +30,71 @@ static void fill_header(const kprep_header *header, kprep_file_info *info)
     info->orientation = header->orientation;
 }
 
+/* What all values of a file come to. */
+typedef struct tally {
+    kprep_moments moments;
+    uint64_t bits; /* integers: set in the magnitude of any value */
+} tally;
+
+#define OR_UNSIGNED(type)                                                                          \
+    for (int64_t i = 0; i < n; i++) bits |= ((const type *)values)[i]
+/* Magnitudes as unsigned, since the least value has none in its own type. */
+#define OR_SIGNED(type)                                                                            \
+    for (int64_t i = 0; i < n; i++) {                                                              \
+        int64_t value = ((const type *)values)[i];                                                 \
+        bits |= value < 0 ? -(uint64_t)value : (uint64_t)value;                                    \
+    }
+
+static uint64_t or_magnitudes(const void *values, int64_t n, kprep_dtype dtype)
+{
+    uint64_t bits = 0;
+    switch (dtype) {
+    case KPREP_U8: OR_UNSIGNED(uint8_t); break;
+    case KPREP_U16: OR_UNSIGNED(uint16_t); break;
+    case KPREP_U32: OR_UNSIGNED(uint32_t); break;
+    case KPREP_U64: OR_UNSIGNED(uint64_t); break;
+    case KPREP_I8: OR_SIGNED(int8_t); break;
+    case KPREP_I16: OR_SIGNED(int16_t); break;
+    case KPREP_I32: OR_SIGNED(int32_t); break;
+    case KPREP_I64: OR_SIGNED(int64_t); break;
+    default: break;
+    }
+    return bits;
+}
+
+static void tally_add(tally *t, const void *values, int64_t n, kprep_dtype dtype)
+{
+    kprep_moments_add(&t->moments, values, n, dtype);
+    t->bits |= or_magnitudes(values, n, dtype);
+}
+
+static void fill_bits(uint64_t bits, kprep_file_info *info)
+{
+    const kprep_dtype_kind kind = kprep_dtype_get(info->dtype)->kind;
+    if (!info->has_values || (kind != KPREP_KIND_UNSIGNED && kind != KPREP_KIND_SIGNED)) return;
+    info->significant_bits = 0;
+    if (bits == 0) return;
+    info->highest_bit = 63 - __builtin_clzll(bits);
+    info->lowest_bit = __builtin_ctzll(bits);
+    info->significant_bits = info->highest_bit - info->lowest_bit + 1;
+}
+
+static void fill_values(const tally *t, kprep_file_info *info)
+{
+    const kprep_moments *m = &t->moments;
+    info->has_values = m->count + m->nan_count + m->inf_count > 0;
+    info->min = m->count > 0 ? m->min : NAN;
+    info->max = m->count > 0 ? m->max : NAN;
+    info->mean = m->count > 0 ? m->mean : NAN;
+    info->std = m->count > 0 ? sqrt(m->m2 / (double)m->count) : NAN;
+    info->nan_count = m->nan_count;
+    info->inf_count = m->inf_count;
+    fill_bits(t->bits, info);
+}
+
 /* Image: decoded whole. */
-static kprep_status image_moments(const kprep_bytes *bytes, const kprep_header *header,
-                                  kprep_moments *m, kprep_error *err)
+static kprep_status image_values(const kprep_bytes *bytes, const kprep_header *header, tally *t,
+                                 kprep_error *err)
 {
     kprep_decode how = {.like = KPREP_LIKE_KERAS};
     kprep_buffer encoded = {0}, pixels = {0}, work = {0};
@@ -49,7 +111,7 @@ static kprep_status image_moments(const kprep_bytes *bytes, const kprep_header *
     kprep_bytes memory = {.memory = encoded.data, .fd = -1, .size = (int64_t)got};
     if (st == KPREP_OK) st = header->codec->decode(&memory, header, &how, pixels.data, &work, err);
     if (st == KPREP_OK)
-        kprep_moments_add(m, pixels.data, size / (int64_t)kprep_dtype_size(desc.dtype), desc.dtype);
+        tally_add(t, pixels.data, size / (int64_t)kprep_dtype_size(desc.dtype), desc.dtype);
     kprep_buffer_free(&encoded);
     kprep_buffer_free(&pixels);
     kprep_buffer_free(&work);
@@ -57,8 +119,8 @@ static kprep_status image_moments(const kprep_bytes *bytes, const kprep_header *
 }
 
 /* Array: as bytes from start to end, whatever its order, in blocks. */
-static kprep_status array_moments(const kprep_bytes *bytes, const kprep_header *header,
-                                  kprep_moments *m, kprep_error *err)
+static kprep_status array_values(const kprep_bytes *bytes, const kprep_header *header, tally *t,
+                                 kprep_error *err)
 {
     size_t item = kprep_dtype_size(header->dtype);
     int64_t count, left;
@@ -75,7 +137,7 @@ static kprep_status array_moments(const kprep_bytes *bytes, const kprep_header *
             st = kprep_fail(err, KPREP_E_TRUNCATED, "the file became shorter while it was read");
         if (st != KPREP_OK) break;
         if (header->swapped) kprep_swap_bytes(block, (int64_t)(n / item), item);
-        kprep_moments_add(m, block, (int64_t)(n / item), header->dtype);
+        tally_add(t, block, (int64_t)(n / item), header->dtype);
         offset += (int64_t)n;
         left -= (int64_t)n;
     }
@@ -88,9 +150,10 @@ kprep_status kprep_inspect(const char *path, bool values, kprep_file_info *info,
     static const kprep_limits limits = {.pixels = 178956970, .sample_bytes = (int64_t)1 << 30};
     kprep_bytes bytes = {.fd = -1};
     kprep_header header;
-    kprep_moments m;
+    tally t = {0};
     int64_t mtime;
     memset(info, 0, sizeof *info);
+    info->significant_bits = info->lowest_bit = info->highest_bit = -1;
     memset(&header, 0, sizeof header);
     kprep_copy_path(info->path, sizeof info->path, path);
     KPREP_TRY(kprep_open_read(path, &bytes.fd, &bytes.size, &mtime, err));
@@ -98,16 +161,10 @@ kprep_status kprep_inspect(const char *path, bool values, kprep_file_info *info,
     kprep_status st = kprep_header_read(&bytes, &limits, &header, err);
     if (st == KPREP_OK) fill_header(&header, info);
     if (st == KPREP_OK && values) {
-        kprep_moments_init(&m);
-        st = header.codec->image ? image_moments(&bytes, &header, &m, err)
-                                 : array_moments(&bytes, &header, &m, err);
-        info->has_values = st == KPREP_OK && m.count + m.nan_count + m.inf_count > 0;
-        info->min = m.count > 0 ? m.min : NAN;
-        info->max = m.count > 0 ? m.max : NAN;
-        info->mean = m.count > 0 ? m.mean : NAN;
-        info->std = m.count > 0 ? sqrt(m.m2 / (double)m.count) : NAN;
-        info->nan_count = m.nan_count;
-        info->inf_count = m.inf_count;
+        kprep_moments_init(&t.moments);
+        st = header.codec->image ? image_values(&bytes, &header, &t, err)
+                                 : array_values(&bytes, &header, &t, err);
+        if (st == KPREP_OK) fill_values(&t, info);
     }
     close(bytes.fd);
     if (st != KPREP_OK) kprep_error_at_file(err, path);
