@@ -19,11 +19,17 @@ set(KPREP_SOURCES
     src/codec/npy_file.c
     src/kernel/convert.c
     src/kernel/copy.c
+    src/kernel/frame.c
     src/kernel/grey.c
     src/kernel/moments.c
     src/kernel/pass.c
     src/kernel/reduce.c
     src/kernel/resize.c
+    src/kernel/resize_keras.c
+    src/kernel/resize_opencv.c
+    src/kernel/resize_opencv_area.c
+    src/kernel/resize_pillow.c
+    src/kernel/resize_rows.c
     src/kernel/select.c
     src/job/job.c
     src/job/settings.c
