@@ -4,8 +4,10 @@
  */
 
 /* n values of a pixel, at most KPREP_SUMS. Inlined with constant n where pixels are small. */
-static inline __attribute__((always_inline)) void NAME(sum_pixel)(const kprep_filtering *job, const IN *row, int64_t x,
-                                   int64_t channels, int64_t n, OUT *out)
+static inline __attribute__((always_inline)) void NAME(sum_pixel)(const kprep_filtering *job,
+                                                                  const IN *row, int64_t x,
+                                                                  int64_t channels, int64_t n,
+                                                                  OUT *out)
 {
     const kprep_taps *taps = &job->x;
     const WEIGHT *weights = (const WEIGHT *)taps->weights + x * taps->most;
