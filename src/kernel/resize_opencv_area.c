@@ -14,6 +14,7 @@ typedef struct cells {
 } cells;
 
 /* Sums are made of four values at a time: rounding depends on it. */
+/* NOLINTBEGIN(bugprone-macro-parentheses,bugprone-branch-clone): types, and doubles that have no halves */
 #define CELL_ROW(name, type, sum_type, finish, finish_halves)                                      \
     static void name(const cells *own, void *to)                                                   \
     {                                                                                              \
@@ -41,6 +42,7 @@ CELL_ROW(row_f64, double, double, sum *(double)share, sum *(double)share)
 CELL_ROW(row_f32, float, float, sum *share,
          i / own->channels >= own->paired ? sum * share
                                           : ((at[o[0]] + at[o[1]]) + (at[o[2]] + at[o[3]])) * 0.25f)
+/* NOLINTEND(bugprone-macro-parentheses,bugprone-branch-clone) */
 
 static bool begin(cells *own, const kprep_pass *pass, kprep_scratch *scratch, int64_t high,
                   int64_t wide)
