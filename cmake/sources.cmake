@@ -29,6 +29,11 @@ set(KPREP_SOURCES
     src/kernel/pixels.c
     src/kernel/reduce.c
     src/kernel/resize.c
+    src/kernel/resize_keras.c
+    src/kernel/resize_opencv.c
+    src/kernel/resize_opencv_area.c
+    src/kernel/resize_pillow.c
+    src/kernel/resize_rows.c
     src/kernel/select.c
     src/job/job.c
     src/job/settings.c

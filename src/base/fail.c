@@ -147,11 +147,6 @@ kprep_status kprep_fail_errno(kprep_error *err, kprep_side side, int sys_errno, 
     return code;
 }
 
-kprep_status kprep_fail_memory(kprep_error *err)
-{
-    return kprep_fail(err, KPREP_E_NO_MEMORY, "out of memory");
-}
-
 void kprep_error_expected(kprep_error *err, const char *fmt, ...)
 {
     if (err == NULL) return;

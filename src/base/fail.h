@@ -19,7 +19,12 @@ kprep_status kprep_fail(kprep_error *err, kprep_status code, const char *fmt, ..
 kprep_status kprep_fail_errno(kprep_error *err, kprep_side side, int sys_errno, const char *what,
                               const char *path);
 
-kprep_status kprep_fail_memory(kprep_error *err);
+/* Inline, so that static analysis knows what it returns. */
+static inline kprep_status kprep_fail_memory(kprep_error *err)
+{
+    kprep_fail(err, KPREP_E_NO_MEMORY, "out of memory");
+    return KPREP_E_NO_MEMORY;
+}
 
 void kprep_error_clear(kprep_error *err);
 void kprep_error_expected(kprep_error *err, const char *fmt, ...) KPREP_PRINTF(2, 3);

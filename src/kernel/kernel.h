@@ -25,8 +25,18 @@ uint16_t kprep_float_to_half(float value);   /* to nearest, ties to even */
 uint16_t kprep_double_to_half(double value); /* the same, rounded once */
 
 /* Blocks (pass.h). Values: tf.image.resize, tf.image.rgb_to_grayscale, numpy.mean, numpy.pad and the like. */
+/* nearest, by any of the rules; bilinear of tf.image.resize without antialiasing */
 kprep_status kprep_block_resize(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
                                 kprep_scratch *scratch, kprep_error *err);
+/* all else of tf.image.resize, to float32 */
+kprep_status kprep_block_resize_keras(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
+                                      kprep_scratch *scratch, kprep_error *err);
+/* PIL.Image.resize of uint8, uint16 (I;16), int32 (I) and float32 (F), which keep their dtype */
+kprep_status kprep_block_resize_pillow(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
+                                       kprep_scratch *scratch, kprep_error *err);
+/* cv2.resize of uint8, uint16, int16, float32 and float64, which keep their dtype */
+kprep_status kprep_block_resize_opencv(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
+                                       kprep_scratch *scratch, kprep_error *err);
 kprep_status kprep_block_grey_keras(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
                                     kprep_scratch *scratch, kprep_error *err);
 kprep_status kprep_block_grey_pillow(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,

@@ -15,6 +15,8 @@ void kprep_scratch_free(kprep_scratch *scratch)
         kprep_buffer_free(&scratch->between[i]);
     for (size_t i = 0; i < sizeof scratch->work / sizeof *scratch->work; i++)
         kprep_buffer_free(&scratch->work[i]);
+    for (size_t i = 0; i < sizeof scratch->taps / sizeof *scratch->taps; i++)
+        kprep_buffer_free(&scratch->taps[i]);
 }
 
 /* A value in as many digits as tell it from its neighbours. */

@@ -14,7 +14,7 @@
 enum {
     KPREP_MAX_STAGES = 64,
     KPREP_MAX_POINTS = 2 * KPREP_MAX_STAGES + 8,
-    KPREP_MAX_PASSES = 2 * KPREP_MAX_STAGES + 1,
+    KPREP_MAX_PASSES = 3 * KPREP_MAX_STAGES + 1, /* resize may need two blocks and a copy */
     KPREP_PAD_AXES = 4, /* of one block */
     KPREP_CHUNK = 1024 /* elements that go through the point operations at a time */
 };
@@ -49,7 +49,25 @@ typedef struct kprep_point {
     int32_t stage_index;      /* whose it is; -1: the implicit cast to the spec's dtype */
 } kprep_point;
 
-typedef enum kprep_resize_method { KPREP_RESIZE_NEAREST, KPREP_RESIZE_BILINEAR } kprep_resize_method;
+typedef enum kprep_resize_method {
+    KPREP_RESIZE_NEAREST,
+    KPREP_RESIZE_BILINEAR,
+    KPREP_RESIZE_BICUBIC,
+    KPREP_RESIZE_AREA,
+    KPREP_RESIZE_LANCZOS3,
+    KPREP_RESIZE_LANCZOS4,
+    KPREP_RESIZE_LANCZOS5,
+    KPREP_RESIZE_GAUSSIAN,
+    KPREP_RESIZE_MITCHELLCUBIC,
+    KPREP_RESIZE_HAMMING,
+    KPREP_RESIZE_METHODS
+} kprep_resize_method;
+/* Whose positions and roundings. */
+typedef enum kprep_resize_rule {
+    KPREP_RESIZE_TF,
+    KPREP_RESIZE_PILLOW,
+    KPREP_RESIZE_OPENCV
+} kprep_resize_rule;
 typedef enum kprep_reduce_op {
     KPREP_REDUCE_MEAN,
     KPREP_REDUCE_SUM,
@@ -85,7 +103,15 @@ typedef struct kprep_pass {
     int32_t first_point, points; /* range in the program's points */
     int32_t stage_index;   /* of the block; -1 for copies */
     union {
-        struct { int64_t height, width; kprep_resize_method method; } resize; /* src: h, w, c */
+        struct {
+            int64_t height, width;
+            kprep_resize_method method;
+            kprep_resize_rule rule;
+            bool antialias;     /* TF */
+            int32_t channels;   /* of a pixel: c of src is a multiple of it (Pillow, OpenCV) */
+            bool alpha;         /* the last of these is the others' weight (Pillow) */
+            int64_t from[2], length[2]; /* Pillow: the box of h and w that is resized */
+        } resize;               /* src: h, w, c */
         struct { kprep_reduce_op op; int32_t axes; } reduce; /* src: kept axes, then `axes` reduced ones */
         struct { int32_t axis; const int64_t *indices; int64_t count; } select; /* indices are borrowed
                                               from the stage's state; below 0: from the axis's end */
@@ -107,6 +133,7 @@ typedef struct kprep_program {
 typedef struct kprep_scratch {
     kprep_buffer between[2]; /* output of all passes but the last, in turn */
     kprep_buffer work[4];    /* the block's own */
+    kprep_buffer taps[2];    /* of the last resize along h and w, for the next sample of that size */
     _Alignas(64) uint8_t chunk[2][KPREP_CHUNK * 8]; /* values between point operations */
 } kprep_scratch;
 

@@ -1,5 +1,5 @@
-/* tf.image.resize without antialiasing, as TensorFlow's CPU kernels compute it: half-pixel centres,
- * float32, first along x, then along y.
+/* tf.image.resize bilinear without antialiasing, as TensorFlow's CPU kernels compute it: half-pixel
+ * centres, float32, first along x, then along y; and nearest as each of the peers has it.
  */
 #include <math.h>
 #include <string.h>
@@ -45,11 +45,47 @@ static lerp tap_at(int64_t i, int64_t in, int64_t out)
     return tap;
 }
 
-static int64_t nearest_at(int64_t i, int64_t in, int64_t out)
+/* Where nearest looks along an axis. Pillow adds steps up, whose rounding errors it keeps, but in
+ * 16 bits multiplies. */
+typedef struct nearest_walk {
+    kprep_resize_rule rule;
+    bool multiply;
+    int64_t in, out;
+    double step, from, at;
+} nearest_walk;
+
+static nearest_walk nearest_begin(const kprep_pass *pass, int axis)
 {
-    const float scale = (float)in / (float)out;
-    const int64_t at = (int64_t)floorf(((float)i + 0.5f) * scale);
-    return at < in - 1 ? at : in - 1;
+    const int64_t in = pass->src.shape[axis], length = pass->u.resize.length[axis];
+    const int64_t out = axis == 0 ? pass->u.resize.height : pass->u.resize.width;
+    nearest_walk walk = {.rule = pass->u.resize.rule, .in = in, .out = out};
+    if (walk.rule == KPREP_RESIZE_PILLOW) {
+        walk.step = (double)length / (double)out;
+        walk.from = (double)pass->u.resize.from[axis];
+        walk.at = walk.from + walk.step * 0.5;
+        walk.multiply = pass->in == KPREP_U16;
+    } else if (walk.rule == KPREP_RESIZE_OPENCV) {
+        walk.step = 1.0 / ((double)out / (double)in);
+    }
+    return walk;
+}
+
+/* The source position for position i; called for each in turn. */
+static int64_t nearest_next(nearest_walk *walk, int64_t i)
+{
+    int64_t at = 0;
+    switch (walk->rule) {
+    case KPREP_RESIZE_TF:
+        at = (int64_t)floorf(((float)i + 0.5f) * ((float)walk->in / (float)walk->out));
+        break;
+    case KPREP_RESIZE_PILLOW:
+        if (walk->multiply) walk->at = walk->step * ((double)i + 0.5) + walk->from;
+        at = (int64_t)walk->at;
+        walk->at += walk->step;
+        break;
+    case KPREP_RESIZE_OPENCV: at = (int64_t)floor((double)i * walk->step); break;
+    }
+    return at < walk->in - 1 ? at : walk->in - 1;
 }
 
 static bool reserve(kprep_buffer *buffer, int64_t pixels, int64_t channels, int64_t item)
@@ -215,13 +251,14 @@ static kprep_status unchanged(resizing *job, kprep_emit *emit)
     return KPREP_OK;
 }
 
-static kprep_status nearest(resizing *job, kprep_emit *emit)
+static kprep_status nearest(const kprep_pass *pass, resizing *job, kprep_emit *emit)
 {
     int64_t held = -1;
+    nearest_walk rows = nearest_begin(pass, 0), columns = nearest_begin(pass, 1);
     for (int64_t x = 0; x < job->out_width; x++)
-        job->used[x] = nearest_at(x, job->width, job->out_width) * job->step;
+        job->used[x] = nearest_next(&columns, x) * job->step;
     for (int64_t y = 0; y < job->out_height; y++) {
-        const int64_t from = nearest_at(y, job->height, job->out_height);
+        const int64_t from = nearest_next(&rows, y);
         if (from != held) pick_row(job, whole_pixels(job, from), job->out_width);
         held = from;
         KPREP_TRY(kprep_emit_run(emit, job->row, job->out_width * job->channels));
@@ -237,7 +274,7 @@ kprep_status kprep_block_resize(const kprep_pass *pass, const uint8_t *src, kpre
     if (pass->src.shape[0] == 0 || pass->src.shape[1] == 0)
         return kprep_fail(err, KPREP_E_AXIS_SIZE, "an image without pixels can't be resized");
     if (!begin(&job, pass, src, scratch)) return kprep_fail_memory(err);
-    if (pass->u.resize.method == KPREP_RESIZE_NEAREST) return nearest(&job, emit);
+    if (pass->u.resize.method == KPREP_RESIZE_NEAREST) return nearest(pass, &job, emit);
     if (job.height == job.out_height && job.width == job.out_width) return unchanged(&job, emit);
     return bilinear(&job, emit);
 }

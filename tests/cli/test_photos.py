@@ -225,3 +225,41 @@ def test_alpha_is_blended_as_pillow_does(kprep, job, tmp_path):
                spec={"shape": [None, *expected.shape], "dtype": "uint8"}, output={"path": "out"})
     kprep("run", path, rc=0)
     equal(rows(tmp_path / "out"), np.ascontiguousarray(expected[None, ..., ::-1]))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "LA", "RGBA", "I;16"])
+@pytest.mark.parametrize("method, name", [("bilinear", "BILINEAR"), ("lanczos3", "LANCZOS")])
+def test_resize_of_images_is_pillow(kprep, job, tmp_path, method, name, mode):
+    """Colours are weighted by alpha, and 16 bits stay."""
+    image = Image.fromarray(make.picture(90, 31, 3))
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+    else:
+        image = image.convert(mode)
+    if mode.endswith("A"):
+        image.putalpha(Image.fromarray(make.picture(90, 31, 4)).convert("L"))
+    path = tmp_path / "image.png"
+    image.save(path)
+    out = tmp_path / "out"
+    expected = np.asarray(image.resize((20, 24), Image.Resampling[name])).reshape(24, 20, -1)
+    kprep("run", job(input=str(path), like="pillow",
+                     pipeline=[{"resize": {"height": 24, "width": 20, "method": method}}],
+                     spec=spec(24, 20, expected.shape[2], str(expected.dtype)),
+                     output={"path": str(out)}), rc=0)
+    equal(rows(out)[0], expected)
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("keys, words", [
+    ({}, {"method": "area"}), ({}, {"method": "lanczos5"}),
+    ({"crop_to_aspect_ratio": True}, {"crop_to_aspect_ratio": True}),
+    ({"pad_to_aspect_ratio": True}, {"pad_to_aspect_ratio": True})], ids=str)
+def test_resize_is_that_of_data_sets(kprep, job, keras, tmp_path, keys, words):
+    out = tmp_path / "out"
+    data = keras.utils.image_dataset_from_directory(
+        str(PHOTOS), image_size=(24, 20), shuffle=False, batch_size=None, verbose=False, labels=None,
+        interpolation=words.get("method", "bilinear"), **keys)
+    kprep("run", job(input={"path": str(PHOTOS), "order": "keras"},
+                     pipeline=["rgb", {"resize": {"height": 24, "width": 20, **words}}],
+                     spec=spec(24, 20, 3, "float32"), output={"path": str(out)}), rc=0)
+    equal(rows(out), np.stack([np.asarray(x) for x in data]))

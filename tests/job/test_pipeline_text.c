@@ -145,7 +145,9 @@ static void stages(void **state)
     kprep_text_add(&text, "|");
     kprep_stage_format(&uses[1], &text);
     assert_string_equal(
-        text.data, "resize: {height: 24, width: 32, method: nearest, antialias: false}|flatten");
+        text.data,
+        "resize: {height: 24, width: 32, method: nearest, antialias: as-like, "
+        "crop_to_aspect_ratio: false, pad_to_aspect_ratio: false, fill_value: 0}|flatten");
     kprep_text_free(&text);
     kprep_pipeline_free(uses, count);
 }

@@ -6,9 +6,9 @@ they are taken by $KPREP_LIB alone.
 
 import ctypes
 import os
-import pathlib
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from built import ROOT, library
+
 MAX_RANK = 64
 DTYPES = ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64",
           "float16", "float32", "float64"]
@@ -55,19 +55,8 @@ class NpyHeader(ctypes.Structure):
     ]
 
 
-def library_path():
-    path = os.environ.get("KPREP_LIB")
-    if path:
-        return pathlib.Path(path)
-    built = [p for p in ROOT.glob("build/*/lib/libkprep.so")
-             if p.parents[1].name not in ("asan", "tsan")]
-    if not built:
-        raise FileNotFoundError("no build/*/lib/libkprep.so: build first, or set KPREP_LIB")
-    return max(built, key=lambda p: p.stat().st_mtime)
-
-
 def load():
-    lib = ctypes.CDLL(str(library_path()))
+    lib = ctypes.CDLL(str(library("libkprep.so", "KPREP_LIB")))
     error, c_int, c_void_p = ctypes.POINTER(Error), ctypes.c_int, ctypes.c_void_p
     int64, size = ctypes.c_int64, ctypes.c_size_t
     lib.kprep_status_id.restype = ctypes.c_char_p

@@ -1,14 +1,14 @@
 """Runs pipelines of stages on arrays, by ctypes, without files."""
 import ctypes
-import glob
 import os
 
 import numpy as np
 import pytest
 
+from built import ROOT, library
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DTYPES = ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64",
           "float16", "float32", "float64"]
 NUMBERS = DTYPES[1:]
@@ -30,13 +30,7 @@ class Sample(ctypes.Structure):
 
 
 def load():
-    path = os.environ.get("KPREP_INSIDE")
-    if path is None:
-        found = glob.glob(os.path.join(ROOT, "build", "*", "lib", "libkprep_inside.so"))
-        if not found:
-            pytest.skip("libkprep_inside.so is not built", allow_module_level=True)
-        path = max(found, key=os.path.getmtime)
-    return ctypes.CDLL(path)
+    return ctypes.CDLL(str(library("libkprep_inside.so", "KPREP_INSIDE")))
 
 
 LIB = load()

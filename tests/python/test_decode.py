@@ -3,7 +3,6 @@
 import ctypes
 import io
 import os
-import pathlib
 import warnings
 
 import numpy as np
@@ -13,10 +12,11 @@ from PIL import Image
 import rawpng
 from rawpng import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, chunk, gama
 
+from built import ROOT, library
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 tf = pytest.importorskip("tensorflow")
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "fixtures" / "images"
 KERAS, PILLOW, OPENCV = 0, 1, 2
 OK, TRUNCATED, CORRUPT, UNSUPPORTED_FORMAT = 0, 42, 43, 41
@@ -24,13 +24,7 @@ DTYPES = {1: np.uint8, 3: np.uint16}
 
 
 def load_library():
-    path = os.environ.get("KPREP_INSIDE")
-    if path is None:
-        built = sorted(ROOT.glob("build/*/lib/libkprep_inside.so"), key=lambda p: p.stat().st_mtime)
-        if not built:
-            pytest.skip("libkprep_inside.so is not built", allow_module_level=True)
-        path = built[-1]
-    return ctypes.CDLL(str(path))
+    return ctypes.CDLL(str(library("libkprep_inside.so", "KPREP_INSIDE")))
 
 
 LIBRARY = load_library()

@@ -228,6 +228,11 @@ static void value_bounds(void **state)
     } cases[] = {
         {"(4, 5, 3) uint8, axes h w c", "transpose 2 0 1 | flip h", 0, 255, true},
         {"(4, 5, 3) uint8, axes h w c", "resize 2 2", 0, 255, true},
+        {"(4, 5, 3) uint8, axes h w c", "resize 2 2 area", 0, 255, true},
+        {"(4, 5, 3) uint8, axes h w c", "resize 2 2 bicubic", -INFINITY, INFINITY, false},
+        {"(4, 5, 3) uint8, axes h w c", "resize 2 2 pad_to_aspect_ratio=true", 0, 255, true},
+        {"(4, 5, 3) uint8, axes h w c", "resize 2 2 pad_to_aspect_ratio=layer fill_value=300", 0,
+         300, false},
         {"(4, 5, 3) uint8, axes h w c", "grayscale", 0, 255, true},
         {"(4, 5, 3) uint8, axes h w c", "rescale 1/255", 0, 1, true},
         {"(4, 5, 3) uint8, axes h w c", "rescale -1/255 1", 0, 1, true},
@@ -379,8 +384,22 @@ static void errors(void **state)
         {"(3, 4) uint8, axes h w", "crop 0 1 3 4",
          "crop 0 1 3 4 needs an image that has these 3 rows from 0 and 4 columns from 1: found "
          "(3, 4), axes h w"},
-        {"(3, 4) uint8, axes h w", "resize 2 2 antialias=true",
-         "resize: antialias: true is not available yet"},
+        {"(3, 4) uint8, axes h w", "resize 2 2 hamming",
+         "resize: method hamming is none of TensorFlow's: under like: keras it is nearest, "
+         "bilinear, bicubic, area, lanczos3, lanczos5, gaussian or mitchellcubic"},
+        {"(3, 4) uint8, axes h w", "resize 2 2 gaussian crop_to_aspect_ratio=true",
+         "resize: Keras crops, and its layer pads, with nearest, bilinear, bicubic, area, lanczos3 "
+         "or lanczos5"},
+        {"(3, 4) uint8, axes h w", "resize 2 2 crop_to_aspect_ratio=true pad_to_aspect_ratio=layer",
+         "resize: crop_to_aspect_ratio and pad_to_aspect_ratio exclude each other"},
+        {"(3, 4) uint8, axes h w", "resize 2 2 pad_to_aspect_ratio=true fill_value=3",
+         "resize: fill_value belongs to pad_to_aspect_ratio: layer"},
+        {"(3, 4) uint8, axes h w", "resize 2 2 nearest pad_to_aspect_ratio=layer fill_value=0.5",
+         "resize needs a fill_value of dtype uint8, not 0.5: found (3, 4), axes h w"},
+        {"(1, 100) uint8, axes h w", "resize 9 9 pad_to_aspect_ratio=true",
+         "resize 9 9 with pad_to_aspect_ratio needs proportions that leave a pixel: found (1, "
+         "100), "
+         "axes h w"},
         {"(3, 4) bool, axes h w", "resize 2 2",
          "resize method=bilinear needs numbers, not bool: found (3, 4), axes h w"},
         {"(0, 4) uint8, axes h w", "resize 2 2",
@@ -476,14 +495,58 @@ static void error_places(void **state)
 static void likes(void **state)
 {
     (void)state;
+    static const struct {
+        const char *in, *pipeline, *message; /* NULL: it is there, and keeps the dtype */
+        kprep_like like;
+    } cases[] = {
+        {"(4, 5, 3) uint8, axes h w c", "resize 2 2", NULL, KPREP_LIKE_PILLOW},
+        {"(4, 5, 3) uint16, axes h w c", "resize 2 2 hamming", NULL, KPREP_LIKE_PILLOW},
+        {"(4, 5, 3) uint8, axes h w c", "resize 2 2 antialias=true crop_to_aspect_ratio=true", NULL,
+         KPREP_LIKE_PILLOW},
+        {"(4, 5, 3) float64, axes h w c", "resize 2 2 lanczos4 antialias=false", NULL,
+         KPREP_LIKE_OPENCV},
+        {"(4, 5, 3) int64, axes h w c", "resize 2 2 nearest", NULL, KPREP_LIKE_OPENCV},
+        {"(4, 5, 3) uint8, axes h w c", "resize 2 2 lanczos5",
+         "resize: method lanczos5 is none of Pillow's: under like: pillow it is nearest, bilinear, "
+         "bicubic, area, lanczos3 or hamming",
+         KPREP_LIKE_PILLOW},
+        {"(4, 5, 3) uint8, axes h w c", "resize 2 2 antialias=false",
+         "resize: Pillow always antialiases", KPREP_LIKE_PILLOW},
+        {"(4, 5, 3) uint8, axes h w c", "resize 2 2 pad_to_aspect_ratio=true",
+         "resize: pad_to_aspect_ratio is Keras' alone", KPREP_LIKE_PILLOW},
+        {"(4, 5, 3) float64, axes h w c", "resize 2 2",
+         "resize method=bilinear under like: pillow needs uint8, uint16, int32 or float32, not "
+         "float64: found (4, 5, 3), axes h w c",
+         KPREP_LIKE_PILLOW},
+        {"(4, 5, 3) uint8, axes h w c", "resize 2 2 gaussian",
+         "resize: method gaussian is none of OpenCV's: under like: opencv it is nearest, bilinear, "
+         "bicubic, area or lanczos4",
+         KPREP_LIKE_OPENCV},
+        {"(4, 5, 3) uint8, axes h w c", "resize 2 2 antialias=true",
+         "resize: OpenCV never antialiases; method: area takes all pixels in", KPREP_LIKE_OPENCV},
+        {"(4, 5, 3) uint8, axes h w c", "resize 2 2 crop_to_aspect_ratio=true",
+         "resize: crop_to_aspect_ratio is none of OpenCV's", KPREP_LIKE_OPENCV},
+        {"(4, 5, 3) int32, axes h w c", "resize 2 2",
+         "resize method=bilinear under like: opencv needs uint8, uint16, int16, float32 or "
+         "float64, not int32: found (4, 5, 3), axes h w c",
+         KPREP_LIKE_OPENCV},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        kprep_desc in, out;
+        kprep_error err;
+        read_desc(cases[i].in, &in);
+        kprep_status st = describe(cases[i].pipeline, cases[i].like, &in, &out, &err);
+        if (cases[i].message == NULL) {
+            if (st != KPREP_OK) fail_msg("%s: %s", cases[i].pipeline, err.message);
+            assert_int_equal(out.dtype, in.dtype);
+            continue;
+        }
+        if (st != KPREP_E_BAD_OPTION) fail_msg("%s: status %d", cases[i].pipeline, (int)st);
+        assert_string_equal(err.message, cases[i].message);
+    }
     kprep_desc in, out;
     kprep_error err;
     read_desc("(4, 5, 3) uint8, axes h w c", &in);
-    assert_int_equal(describe("resize 2 2", KPREP_LIKE_PILLOW, &in, &out, &err),
-                     KPREP_E_BAD_OPTION);
-    assert_string_equal(err.message, "resize is not available yet under like: pillow");
-    assert_int_equal(describe("resize 2 2", KPREP_LIKE_OPENCV, &in, &out, &err),
-                     KPREP_E_BAD_OPTION);
     assert_int_equal(describe("grayscale", KPREP_LIKE_PILLOW, &in, &out, &err), KPREP_OK);
     assert_int_equal(describe("grayscale", KPREP_LIKE_OPENCV, &in, &out, &err), KPREP_OK);
     read_desc("(4, 5, 3) float32, axes h w c", &in);
