@@ -6,7 +6,7 @@
 typedef struct inspection {
     cli *c;
     json_t *files;
-    json_t *kinds;      /* "png RGB, 8 bits": how many files, in the order of their first */
+    json_t *kinds; /* "png RGB, 8 bits": how many files, in the order of their first */
     json_int_t readable, unreadable, oriented;
 } inspection;
 
@@ -151,7 +151,8 @@ static int run(cli *c)
 const cli_command cmd_inspect = {
     .name = "inspect",
     .arguments = "PATH...",
-    .summary = "format, dtype, shape, order, value range, significant bits, NaN and Inf count, image facts",
+    .summary = "format, dtype, shape, order, value range, significant bits, NaN and Inf count, "
+               "image facts",
     .example = "kprep inspect photos/ features/f_000.npy",
     .flag = INSPECT,
     .least = 1,

@@ -41,7 +41,7 @@ typedef struct tally {
 /* Magnitudes as unsigned, since the least value has none in its own type. */
 #define OR_SIGNED(type)                                                                            \
     for (int64_t i = 0; i < n; i++) {                                                              \
-        int64_t value = ((const type *)values)[i];                                                 \
+        const int64_t value = (int64_t)((const type *)values)[i];                                  \
         bits |= value < 0 ? -(uint64_t)value : (uint64_t)value;                                    \
     }
 
