@@ -246,6 +246,37 @@ kprep_status kprep_stage_image_axes(const kprep_desc *in, const char *stage, int
     return KPREP_E_BAD_OPTION;
 }
 
+void kprep_stage_permute(const kprep_desc *in, const int32_t *perm, kprep_desc *out)
+{
+    for (int32_t i = 0; i < in->rank; i++) {
+        out->shape[i] = in->shape[perm[i]];
+        out->axes[i] = in->axes[perm[i]];
+    }
+}
+
+kprep_status kprep_stage_colours(const kprep_desc *in, const char *stage, int32_t *c,
+                                 kprep_error *err)
+{
+    *c = kprep_desc_axis(in, 'c');
+    if (*c < 0) return kprep_stage_refuse(err, in, "%s needs an axis c", stage);
+    int64_t channels = in->shape[*c];
+    if (channels == 1 || channels == 3 || in->colour == KPREP_COLOUR_GREY_ALPHA ||
+        in->colour == KPREP_COLOUR_RGBA)
+        return KPREP_OK;
+    return kprep_stage_refuse(err, in, "%s needs axis c of 1 or 3, or an image with alpha", stage);
+}
+
+void kprep_stage_lower_colours(const kprep_desc *in, bool backwards, kprep_lowering *lowering)
+{
+    int32_t c = kprep_desc_axis(in, 'c');
+    if (in->shape[c] >= 3) {
+        kprep_lower_slice(lowering, c, backwards ? 2 : 0, 3, backwards ? -1 : 1);
+        return;
+    }
+    kprep_lower_slice(lowering, c, 0, 1, 1);
+    kprep_lower_repeat(lowering, c, 3);
+}
+
 kprep_dtype kprep_stage_real(kprep_dtype dtype)
 {
     return dtype == KPREP_F64 ? KPREP_F64 : KPREP_F32;

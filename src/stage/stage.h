@@ -89,6 +89,13 @@ char kprep_stage_new_letter(const kprep_desc *in, int32_t axis);
 /* h, w and c of a sample that must have all three (or h and w only, *c is then -1). */
 kprep_status kprep_stage_image_axes(const kprep_desc *in, const char *stage, int32_t *h, int32_t *w,
                                     int32_t *c, kprep_error *err);
+/* Sizes and letters of axes in another order: axis i becomes old axis perm[i]. */
+void kprep_stage_permute(const kprep_desc *in, const int32_t *perm, kprep_desc *out);
+/* Axis c of a sample that three colours can be made of: grey or colours, with or without alpha. */
+kprep_status kprep_stage_colours(const kprep_desc *in, const char *stage, int32_t *c,
+                                 kprep_error *err);
+/* Lowers to three colours without copying: grey is read three times, alpha left out. */
+void kprep_stage_lower_colours(const kprep_desc *in, bool backwards, kprep_lowering *lowering);
 /* float64 from float64, float32 from all else: the arithmetic stages' dtype. */
 kprep_dtype kprep_stage_real(kprep_dtype dtype);
 /* A bound of a value after rounding to dtype: itself for float64 and integers. */

@@ -71,12 +71,8 @@ static kprep_status describe(const void *state, kprep_like like, const kprep_des
     (void)like;
     int32_t perm[KPREP_MAX_RANK];
     kprep_status st = permutation(state, in, perm, err);
-    if (st != KPREP_OK) return st;
-    for (int32_t i = 0; i < in->rank; i++) {
-        out->shape[i] = in->shape[perm[i]];
-        out->axes[i] = in->axes[perm[i]];
-    }
-    return KPREP_OK;
+    if (st == KPREP_OK) kprep_stage_permute(in, perm, out);
+    return st;
 }
 
 static kprep_status lower(const void *state, kprep_like like, const kprep_desc *in,
