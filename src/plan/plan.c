@@ -336,21 +336,35 @@ static size_t list_joined(kprep_plan *plan, bool by_row, kprep_reading *out)
     return n;
 }
 
+/* Is there an array among the files of a source? */
+static bool holds_arrays(const kprep_plan *plan, size_t source)
+{
+    const kprep_input *input = plan->input;
+    bool arrays = false;
+    for (size_t i = 0; plan->source_count <= 1 && i < input->kind_count; i++)
+        arrays |= !input->kinds[i].header->codec->image;
+    if (plan->source_count <= 1) return arrays;
+    const kprep_source *s = &plan->sources[source];
+    for (size_t i = s->first; !arrays && i < s->end; i++)
+        arrays = input->files[i].kind != UINT32_MAX &&
+                 !input->kinds[input->files[i].kind].header->codec->image;
+    return arrays;
+}
+
 /* Which sample axes are possible for arrays: both, unless the settings say. */
 static size_t list_rows(const kprep_plan *plan, bool rows[2])
 {
     const kprep_settings *settings = plan->settings;
-    bool arrays = false, open = false, by_row = false;
-    for (size_t i = 0; i < plan->input->kind_count; i++)
-        arrays |= !plan->input->kinds[i].header->codec->image;
+    bool open = false, by_row = false;
     for (size_t i = 0; i < kprep_settings_source_count(settings); i++) {
         const kprep_settings *source = kprep_settings_source(settings, i);
-        open |= source->samples == KPREP_SAMPLES_AUTO && source->by != KPREP_BY_FOLDER;
+        if (source->by == KPREP_BY_FOLDER || !holds_arrays(plan, i)) continue;
+        open |= source->samples == KPREP_SAMPLES_AUTO;
         by_row |= source->samples == KPREP_SAMPLES_ROW;
     }
-    rows[0] = arrays && (open || by_row);
+    rows[0] = open || by_row;
     rows[1] = false;
-    return arrays && open ? 2 : 1;
+    return open ? 2 : 1;
 }
 
 /* The readings to try, likeliest first. */
