@@ -247,29 +247,6 @@ static const section input_section = {"input", input_options, input_specials};
 static kprep_status set_defaults(const kprep_job *job, const section *where,
                                  kprep_settings *settings, kprep_error *err);
 
-/* What holds of the keys of one source together. */
-static kprep_status check_source(const kprep_job *job, const kprep_value *value,
-                                 const kprep_settings *source, bool of_list, kprep_error *err)
-{
-    const char *what = NULL, *help = "write join: channels beside it";
-    bool joined = source->join == KPREP_JOIN_CHANNELS;
-    if (source->by == KPREP_BY_FOLDER && !joined) what = "input.by: folder needs join: channels";
-    if (source->broadcast && !joined && !of_list)
-        what = "input.broadcast: true needs samples that are joined";
-    if (source->by == KPREP_BY_FOLDER && source->samples == KPREP_SAMPLES_ROW) {
-        what = "input.by: folder makes a sample of each folder, samples: row one of each row";
-        help = "leave one of them out";
-    }
-    if (source->match == KPREP_MATCH_STEM && !of_list) {
-        what = "input.match: stem pairs the sources of a list, and there is one source";
-        help = "write input as a list: input: [rgb/, {path: depth/, match: stem}]";
-    }
-    if (what == NULL) return KPREP_OK;
-    kprep_fail(err, KPREP_E_BAD_OPTION, "%s", what);
-    kprep_error_help(err, "%s", help);
-    return at(job, value, KPREP_E_BAD_OPTION, err);
-}
-
 static kprep_status read_source(const kprep_job *job, const kprep_value *value,
                                 kprep_settings *source, kprep_error *err)
 {
@@ -282,7 +259,7 @@ static kprep_status read_source(const kprep_job *job, const kprep_value *value,
     if (axes != NULL) return not_yet(job, axes, "axes of a source in a list", err);
     if (source->path_count == 0)
         return bad(job, value, "a source of input", "a path, or a map with path", err);
-    return check_source(job, value, source, true, err);
+    return KPREP_OK;
 }
 
 /* Sources of the same samples. */
@@ -320,7 +297,7 @@ static kprep_status read_input(const kprep_job *job, const kprep_value *value,
             return bad(job, axes, "input.axes",
                        "a lower-case letter for each axis of one sample, each once, without n", err);
     }
-    return check_source(job, value, settings, false, err);
+    return KPREP_OK;
 }
 
 /* ---- labels, pipeline, spec ---- */

@@ -75,11 +75,36 @@ static kprep_status check_folders(const kprep_path *items, size_t count, kprep_e
     return KPREP_E_BAD_OPTION;
 }
 
+/* What holds of the keys of one source together. They are set one by one, so that it can't be seen
+ * before. */
+static kprep_status check_source(const kprep_settings *source, bool of_list, kprep_error *err)
+{
+    const char *what = NULL, *help = "write join: channels beside it";
+    bool joined = source->join == KPREP_JOIN_CHANNELS;
+    if (source->by == KPREP_BY_FOLDER && !joined) what = "input.by: folder needs join: channels";
+    if (source->broadcast && !joined && !of_list)
+        what = "input.broadcast: true needs samples that are joined";
+    if (source->by == KPREP_BY_FOLDER && source->samples == KPREP_SAMPLES_ROW) {
+        what = "input.by: folder makes a sample of each folder, samples: row one of each row";
+        help = "leave one of them out";
+    }
+    if (source->match == KPREP_MATCH_STEM && !of_list) {
+        what = "input.match: stem pairs the sources of a list, and there is one source";
+        help = "write input as a list: input: [rgb/, {path: depth/, match: stem}]";
+    }
+    if (what == NULL) return KPREP_OK;
+    kprep_fail(err, KPREP_E_BAD_OPTION, "%s", what);
+    kprep_error_help(err, "%s", help);
+    if (err != NULL) err->side = KPREP_SIDE_JOB;
+    return KPREP_E_BAD_OPTION;
+}
+
 /* Lists the files of one source. */
-static kprep_status add_source(const kprep_settings *source, kprep_path_list *paths,
+static kprep_status add_source(const kprep_settings *source, bool of_list, kprep_path_list *paths,
                                kprep_error *err)
 {
     kprep_order order = (kprep_order)source->order;
+    KPREP_TRY(check_source(source, of_list, err));
     if (source->path_count == 0) {
         kprep_fail(err, KPREP_E_BAD_OPTION, "the job has no input");
         kprep_error_help(err, "name files, folders or a glob: input: photos/");
@@ -101,7 +126,8 @@ kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *p
     *paths = (kprep_path_list){.by_class = settings->labels == KPREP_LABELS_FOLDER};
     kprep_order order = (kprep_order)settings->order;
     for (size_t i = 0; i < kprep_settings_source_count(settings); i++) {
-        kprep_status st = add_source(kprep_settings_source(settings, i), paths, err);
+        kprep_status st = add_source(kprep_settings_source(settings, i), settings->sources != NULL,
+                                     paths, err);
         if (st != KPREP_OK) {
             kprep_path_list_free(paths);
             return st;

@@ -103,7 +103,7 @@ def test_hyperspectral(run_example, workplace, keras):
     spread = np.broadcast_to(table[:, np.newaxis, np.newaxis, :], (5, 32, 32, 12))
     expected = np.concatenate([planes, spread], axis=-1).astype(np.float32) * np.float32(1 / 65535)
     equal(rows(out), expected)
-    assert [row["source"] for row in samples(out)] == [str(i) for i in range(5)]
+    assert [row["source"] for row in samples(out)] == [f"samples/{i}" for i in range(5)]
     fed(keras, load_model(keras, workplace, "conv-32-32-912"), batches(out), expected)
     shutil.rmtree(bands)
 

@@ -80,7 +80,7 @@ class TestFolders:
     def test_by_option_and_order_bytes(self, kprep, save, rng, tmp_path):
         expected = self.make(save, rng, 12)
         (tmp_path / "spec.yaml").write_text("shape: [null, 5, 7, 5]\ndtype: uint16\n")
-        kprep("run", "set", "--spec", "spec.yaml", "--join", "channels", "--by", "folder", "--order", "bytes",
+        kprep("run", "set", "--spec", "spec.yaml", "--by", "folder", "--join", "channels", "--order", "bytes",
               "--output", "out", rc=0)
         order = sorted(range(12), key=lambda i: f"s{i}")
         equal(rows(tmp_path / "out"), expected[order][..., [1, 0, 2, 3, 4]])
@@ -202,6 +202,12 @@ class TestSources:
         assert [(r["source"], r["index"]) for r in samples(tmp_path / "out1")][2:5] == [
             ("a/0.npy", "2"), ("a/1.npy", "0"), ("a/2.npy", "0")]
 
+    def test_each_source_is_decoded_as_it_says(self, take, save, rng):
+        colour = [save(f"rgb/{i}.png", rng.integers(0, 256, (5, 7, 3), dtype=np.uint8)) for i in range(3)]
+        deep = [save(f"deep/{i}.png", plane(rng)) for i in range(3)]
+        equal(take(["rgb", {"path": "deep", "depth": 8}], spec(5, 7, 4, dtype="uint8"), like="opencv"),
+              np.stack([np.dstack([c, (d >> 8).astype(np.uint8)]) for c, d in zip(colour, deep)]))
+
     def test_folders_beside_a_table_spread(self, take, save, rng):
         folders = TestFolders().make(save, rng)
         table = save("table.npy", rng.integers(0, 65536, (11, 9), dtype=np.uint16))
@@ -276,9 +282,16 @@ class TestSources:
     @pytest.mark.parametrize("source, words", [
         ([], "input"), ([{"order": "bytes"}], "path"), ([[1]], "a source of input"),
         ([{"path": "a", "axes": "hwc"}], "not available"), ({"path": "a", "match": "stem"}, "a list"),
-        ({"path": "a", "broadcast": True}, "joined"), ([{"path": "a", "broadcst": True}], "broadcast")])
+        ({"path": "a", "broadcast": True}, "joined"),
+        ([{"path": "a", "by": "folder"}], "join: channels"),
+        ({"path": "a", "by": "folder", "join": "channels", "samples": "row"}, "leave one of them out"), ([{"path": "a", "broadcst": True}], "broadcast")])
     def test_senseless_sources_are_refused(self, kprep, job, source, words):
         assert words in kprep("check", job(input=source, spec=spec(5, 7, 2)), rc=2).err
+
+    def test_a_key_of_one_source_is_not_set_on_several(self, kprep, job, save):
+        save("a.npy", np.zeros((2, 5, 7), np.uint16))
+        answer = kprep("check", job(input=["a.npy", "a.npy"], spec=spec(5, 7, 2)), "--samples", "row", rc=2)
+        assert "input.samples" in answer.err and "list of sources" in answer.err
 
     def test_a_plan_runs_as_it_is_printed(self, kprep, job, save, rng, tmp_path):
         expected = [save("a.npy", rng.random((4, 5, 6), dtype=np.float32)),
