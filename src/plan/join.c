@@ -37,8 +37,8 @@ static size_t folder_length(const kprep_plan *plan, size_t file)
 static bool same_folder(const kprep_plan *plan, size_t a, size_t b)
 {
     size_t n = folder_length(plan, a);
-    return n == folder_length(plan, b) && memcmp(plan->input->paths.items[a].path,
-                                                 plan->input->paths.items[b].path, n) == 0;
+    return n == folder_length(plan, b) &&
+           memcmp(plan->input->paths.items[a].path, plan->input->paths.items[b].path, n) == 0;
 }
 
 char *kprep_join_folder(const kprep_plan *plan, size_t file, char *dst, size_t size)
@@ -78,8 +78,10 @@ kprep_status kprep_join_begin(kprep_plan *plan, kprep_error *err)
         *source = (kprep_source){.settings = settings, .first = file};
         kprep_plan_decode(plan->settings, settings, &source->decode, &source->orient);
         entry += (uint32_t)settings->path_count;
-        while (file < plan->input->paths.count && plan->input->paths.items[file].entry < entry) file++;
-        source->end = n == 1 ? plan->input->paths.count : file; /* given together, they stand mixed */
+        while (file < plan->input->paths.count && plan->input->paths.items[file].entry < entry)
+            file++;
+        source->end =
+            n == 1 ? plan->input->paths.count : file; /* given together, they stand mixed */
         if (settings->join != KPREP_JOIN_CHANNELS) continue;
         source->holding = settings->by == KPREP_BY_FOLDER ? KPREP_HOLD_FOLDERS : KPREP_HOLD_ALL;
         if (source->holding == KPREP_HOLD_FOLDERS) KPREP_TRY(find_folders(plan, source, err));
@@ -105,10 +107,10 @@ typedef struct survey {
     const kprep_plan *plan;
     kprep_source *source;
     kprep_error *err;
-    bool begun;           /* model is set */
-    kprep_desc model;     /* the first part that is not spread: all have its sizes and dtype */
+    bool begun;       /* model is set */
+    kprep_desc model; /* the first part that is not spread: all have its sizes and dtype */
     size_t model_file;
-    uint32_t kind;        /* that part, rows and channels are of */
+    uint32_t kind; /* that part, rows and channels are of */
     kprep_desc part;
     int64_t rows, channels;
 } survey;
@@ -119,7 +121,8 @@ static kprep_status misfit(const survey *v, size_t file, kprep_status code, cons
     const kprep_plan *plan = v->plan;
     const kprep_input_kind *kind = &plan->input->kinds[plan->input->files[file].kind];
     kprep_fail(v->err, code, "%s can't be joined with %s as channels: %s",
-               kprep_input_name(plan->input, file), kprep_input_name(plan->input, v->model_file), what);
+               kprep_input_name(plan->input, file), kprep_input_name(plan->input, v->model_file),
+               what);
     kprep_error_expected(v->err, "%s", kprep_desc_format(&v->model, a, sizeof a));
     kprep_error_found(v->err, "%s; stored as %s", kprep_desc_format(&v->part, b, sizeof b),
                       kprep_header_format(kind->header, stored, sizeof stored));
@@ -134,10 +137,11 @@ static kprep_status dtype_misfit(const survey *v, size_t file)
     const kprep_header *a = input->kinds[input->files[v->model_file].kind].header;
     const kprep_header *b = input->kinds[input->files[file].kind].header;
     misfit(v, file, KPREP_E_DTYPE, "its dtype differs");
-    kprep_error_help(v->err, "%s", a->codec->image && b->codec->image
-                                       ? "depth: 8 narrows the 16-bit images"
-                                       : "parts are joined before any stage: store them in one dtype, for "
-                                         "instance with kprep run and the stage cast");
+    kprep_error_help(v->err, "%s",
+                     a->codec->image && b->codec->image
+                         ? "depth: 8 narrows the 16-bit images"
+                         : "parts are joined before any stage: store them in one dtype, for "
+                           "instance with kprep run and the stage cast");
     return KPREP_E_DTYPE;
 }
 
@@ -175,10 +179,11 @@ static kprep_status check_part(survey *v, size_t file)
         v->model_file = file;
     }
     if (v->channels < 0) {
-        kprep_status st = misfit(
-            v, file, v->part.rank < v->model.rank || v->part.rank < spatial ? KPREP_E_MISSING_AXIS
-                                                                           : KPREP_E_EXTRA_AXIS,
-            "it has another number of axes");
+        kprep_status st =
+            misfit(v, file,
+                   v->part.rank < v->model.rank || v->part.rank < spatial ? KPREP_E_MISSING_AXIS
+                                                                          : KPREP_E_EXTRA_AXIS,
+                   "it has another number of axes");
         if (v->part.rank == 1 && spatial > 1)
             kprep_error_help(v->err, "broadcast: true spreads its values over the other axes");
         return st;
@@ -226,7 +231,8 @@ static kprep_status folder_misfit(const survey *v, int64_t folder, int64_t expec
     size_t file = source->folder[folder];
     kprep_join_folder(v->plan, file, name, sizeof name);
     kprep_join_folder(v->plan, source->folder[0], first, sizeof first);
-    kprep_fail(v->err, KPREP_E_CHANNEL_COUNT, "the folder %.200s has another number of channels", name);
+    kprep_fail(v->err, KPREP_E_CHANNEL_COUNT, "the folder %.200s has another number of channels",
+               name);
     kprep_error_expected(v->err, "c = %lld, as %.200s has it", (long long)expected, first);
     kprep_error_found(v->err, "c = %lld, in %zu files", (long long)found,
                       source->folder[folder + 1] - file);
@@ -293,11 +299,14 @@ static kprep_status compare_counts(const survey *v, size_t s)
 {
     const kprep_plan *plan = v->plan;
     const kprep_source *first = &plan->sources[0], *source = &plan->sources[s];
-    bool by_stem = first->settings->match == KPREP_MATCH_STEM ||
-                   source->settings->match == KPREP_MATCH_STEM;
-    if (source->samples == first->samples || by_stem) return KPREP_OK; /* stems say more than counts */
-    kprep_fail(v->err, KPREP_E_AXIS_SIZE, "sources of the same samples differ in their number: %.100s and "
-                                          "%.100s", first->settings->paths[0], source->settings->paths[0]);
+    bool by_stem =
+        first->settings->match == KPREP_MATCH_STEM || source->settings->match == KPREP_MATCH_STEM;
+    if (source->samples == first->samples || by_stem)
+        return KPREP_OK; /* stems say more than counts */
+    kprep_fail(v->err, KPREP_E_AXIS_SIZE,
+               "sources of the same samples differ in their number: %.100s and "
+               "%.100s",
+               first->settings->paths[0], source->settings->paths[0]);
     kprep_error_expected(v->err, "%lld samples", (long long)first->samples);
     kprep_error_found(v->err, "%lld samples", (long long)source->samples);
     kprep_error_help(v->err, "give every source the same samples; match: stem pairs files by name");
@@ -327,8 +336,9 @@ kprep_status kprep_join_data(const kprep_plan *plan, kprep_desc *data, kprep_err
     }
     for (size_t s = 1; s < plan->source_count; s++) KPREP_TRY(compare_counts(&v, s));
     if (v.model.rank < plan->reading.spatial)
-        return kprep_fail(err, KPREP_E_MISSING_AXIS, "there are only rank-1 parts, and nothing to "
-                                                     "spread them over");
+        return kprep_fail(err, KPREP_E_MISSING_AXIS,
+                          "there are only rank-1 parts, and nothing to "
+                          "spread them over");
     *data = v.model;
     data->rank = plan->reading.spatial + 1;
     data->shape[plan->reading.spatial] = channels;
@@ -342,7 +352,8 @@ kprep_status kprep_join_data(const kprep_plan *plan, kprep_desc *data, kprep_err
 
 /* ---- numbers ---- */
 
-size_t kprep_join_find(const kprep_plan *plan, const kprep_source *source, int64_t sample, int64_t *row)
+size_t kprep_join_find(const kprep_plan *plan, const kprep_source *source, int64_t sample,
+                       int64_t *row)
 {
     int64_t number = source->match != NULL ? source->match[sample] : sample;
     if (source->holding == KPREP_HOLD_EACH) {
@@ -446,20 +457,24 @@ static kprep_status list_stems(const kprep_plan *plan, const kprep_source *sourc
     int64_t n = source->samples;
     *out = NULL;
     if (!folders && !holds_single(plan, source)) {
-        kprep_fail(err, KPREP_E_BAD_OPTION, "match: stem needs a file or folder for each sample, and %.200s "
-                                            "holds rows", source->settings->paths[0]);
+        kprep_fail(err, KPREP_E_BAD_OPTION,
+                   "match: stem needs a file or folder for each sample, and %.200s "
+                   "holds rows",
+                   source->settings->paths[0]);
         kprep_error_help(err, "pair rows by position");
         return KPREP_E_BAD_OPTION;
     }
     stem *stems = kprep_calloc((size_t)n + 1, sizeof *stems);
     if (stems == NULL) return kprep_fail_memory(err);
     for (int64_t i = 0; i < n; i++)
-        stems[i] = make_stem(plan, folders ? source->folder[i] : source->first + (size_t)i, folders, i);
+        stems[i] =
+            make_stem(plan, folders ? source->folder[i] : source->first + (size_t)i, folders, i);
     if (n > 1) qsort(stems, (size_t)n, sizeof *stems, compare_stems);
     *out = stems;
     for (int64_t i = 1; i < n; i++) {
         if (compare_stems(&stems[i - 1], &stems[i]) != 0) continue;
-        kprep_fail(err, KPREP_E_BAD_OPTION, "match: stem, but two samples of %.200s are called %.*s",
+        kprep_fail(err, KPREP_E_BAD_OPTION,
+                   "match: stem, but two samples of %.200s are called %.*s",
                    source->settings->paths[0], (int)stems[i].length, stems[i].text);
         kprep_error_help(err, "give each sample a name of its own, or pair them by position");
         return KPREP_E_BAD_OPTION;
@@ -471,10 +486,12 @@ static kprep_status list_stems(const kprep_plan *plan, const kprep_source *sourc
 static kprep_status unmatched(const kprep_source *first, const kprep_source *source,
                               const kprep_text *names, int64_t count, kprep_error *err)
 {
-    kprep_fail(err, KPREP_E_NOT_FOUND, "%lld samples of %.100s and %.100s have no partner of the same name",
+    kprep_fail(err, KPREP_E_NOT_FOUND,
+               "%lld samples of %.100s and %.100s have no partner of the same name",
                (long long)count, first->settings->paths[0], source->settings->paths[0]);
     kprep_error_expected(err, "a file or folder of each name in both");
-    kprep_error_found(err, "%s%s", names->data != NULL ? names->data : "", count > 5 ? ", ..." : "");
+    kprep_error_found(err, "%s%s", names->data != NULL ? names->data : "",
+                      count > 5 ? ", ..." : "");
     kprep_error_help(err, "add what is missing, or leave its partner out");
     if (err != NULL) {
         err->side = KPREP_SIDE_INPUT;

@@ -11,20 +11,20 @@ struct kprep_plan;
 
 /* How the files of a source hold its part of the samples. */
 typedef enum kprep_holding {
-    KPREP_HOLD_EACH,    /* files, or the rows of files, follow one another: each holds a whole part */
-    KPREP_HOLD_ALL,     /* every file holds some channels of all samples */
-    KPREP_HOLD_FOLDERS  /* every folder is one sample, its files are channels */
+    KPREP_HOLD_EACH, /* files, or the rows of files, follow one another: each holds a whole part */
+    KPREP_HOLD_ALL,  /* every file holds some channels of all samples */
+    KPREP_HOLD_FOLDERS /* every folder is one sample, its files are channels */
 } kprep_holding;
 
 typedef struct kprep_source {
     const kprep_settings *settings;
     kprep_holding holding;
-    size_t first, end;     /* its files */
+    size_t first, end; /* its files */
     kprep_decode decode;
     bool orient;
-    size_t *folder;        /* of folders: the first file of each, and the end; owned */
+    size_t *folder; /* of folders: the first file of each, and the end; owned */
     int64_t folders;
-    int64_t *match;        /* sample -> its number in this source; NULL: the same number; owned */
+    int64_t *match; /* sample -> its number in this source; NULL: the same number; owned */
     int64_t samples;
     int64_t channel, channels; /* where its channels begin, and how many they are */
 } kprep_source;

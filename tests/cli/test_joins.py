@@ -218,6 +218,18 @@ class TestSources:
         equal(take([source, spread], spec(5, 7, 14)), expected)
         equal(take([spread, source], spec(5, 7, 14)), np.roll(expected, 9, axis=-1))
 
+    def test_the_sample_that_breaks_is_named_where_rows_are_read_together(self, kprep, job, save, rng, tmp_path):
+        for i in range(11):
+            save(f"rgb/{i}.png", rng.integers(0, 256, (5, 7, 3), dtype=np.uint8))
+        for i in range(3):
+            save(f"features/f{i}.npy", rng.integers(0, 256, (11, 5, 7), dtype=np.uint8))
+        broken = tmp_path / "rgb/7.png"
+        broken.write_bytes(broken.read_bytes()[:-30])
+        path = job(input=[{"path": "features", "join": "channels"}, "rgb"], output={"path": "out"},
+                   spec=spec(5, 7, 6, dtype="uint8"))
+        problem = kprep("run", path, "--json", rc=3).problems[0]
+        assert problem["file"].endswith("rgb/7.png") and problem["sample"] == 7
+
     def test_nothing_is_spread_unasked(self, kprep, job, save, rng):
         TestFolders().make(save, rng)
         save("table.npy", np.zeros((11, 9), np.uint16))
