@@ -39,6 +39,7 @@ set(KPREP_SOURCES
     src/job/settings.c
     src/plan/hash.c
     src/plan/input.c
+    src/plan/join.c
     src/plan/plan.c
     src/run/check.c
     src/run/context.c

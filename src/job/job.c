@@ -153,11 +153,32 @@ static bool put(kprep_value *tree, const char *key, kprep_value *item)
     return true;
 }
 
+/* A key of input means one source; of several, each has its own. */
+static kprep_status refuse_sources(const kprep_job *job, const char *key, const char *origin,
+                                   kprep_error *err)
+{
+    const kprep_value *input = NULL;
+    if (job->tree.kind == KPREP_VALUE_MAP) input = kprep_value_find(&job->tree, "input");
+    if (input == NULL || input->kind != KPREP_VALUE_LIST || strncmp(key, "input.", 6) != 0)
+        return KPREP_OK;
+    kprep_fail(err, KPREP_E_BAD_OPTION, "the job's input is a list of sources, and %s is a key of one",
+               key);
+    kprep_error_help(err, "write %s into the sources that are meant", key + 6);
+    if (err != NULL) err->side = KPREP_SIDE_JOB;
+    kprep_error_at_config(err, origin, 0, 0);
+    return KPREP_E_BAD_OPTION;
+}
+
 /* Sets a key and sees whether the job still makes sense; otherwise it stays as it was. */
 static kprep_status set(kprep_job *job, const char *key, kprep_value *item, const char *origin,
                         kprep_error *err)
 {
     kprep_value old = {0};
+    kprep_status refused = refuse_sources(job, key, origin, err);
+    if (refused != KPREP_OK) {
+        kprep_value_free(item);
+        return refused;
+    }
     if (!kprep_value_copy(&old, &job->tree)) {
         kprep_value_free(item);
         return kprep_fail_memory(err);

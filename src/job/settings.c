@@ -27,8 +27,10 @@ static const kprep_option input_options[] = {
      FIELD(samples), "auto", 0, 0, samples_words},
     {"join", "files follow one another, or are channels of the same samples", KPREP_OPT_CHOICE,
      FIELD(join), "samples", 0, 0, join_words},
-    {"by", "with join: channels, what holds the channels of a sample", KPREP_OPT_CHOICE, FIELD(by),
-     "file", 0, 0, by_words},
+    {"by",
+     "with join: channels, what holds the channels of a sample: each file those of all samples, or each "
+     "folder those of one",
+     KPREP_OPT_CHOICE, FIELD(by), "file", 0, 0, by_words},
     {"order", "order of the files", KPREP_OPT_CHOICE, FIELD(order), "natural", 0, 0, order_words},
     {"axes", "names of one sample's axes, a letter each (hwc)", KPREP_OPT_TEXT, FIELD(axes), "", 0,
      0, NULL},
@@ -36,10 +38,12 @@ static const kprep_option input_options[] = {
      FIELD(depth), "keep", 0, 0, depth_words},
     {"exif", "EXIF orientation of images", KPREP_OPT_CHOICE, FIELD(exif), "as-like", 0, 0,
      exif_words},
-    {"match", "how several sources are paired", KPREP_OPT_CHOICE, FIELD(match), "position", 0, 0,
-     match_words},
-    {"broadcast", "spread a rank-1 sample over h and w", KPREP_OPT_BOOL, FIELD(broadcast), "false",
-     0, 0, NULL},
+    {"match",
+     "how a source of a list is paired with the first one: by position, or by the name of file or "
+     "folder without its ending; in the first source, it holds for all",
+     KPREP_OPT_CHOICE, FIELD(match), "position", 0, 0, match_words},
+    {"broadcast", "spread rank-1 samples over h and w where they are joined with planes",
+     KPREP_OPT_BOOL, FIELD(broadcast), "false", 0, 0, NULL},
     {0},
 };
 
@@ -240,14 +244,47 @@ static const special input_specials[] = {
 /* clang-format on */
 static const section input_section = {"input", input_options, input_specials};
 
+static kprep_status set_defaults(const kprep_job *job, const section *where,
+                                 kprep_settings *settings, kprep_error *err);
+
+static kprep_status read_source(const kprep_job *job, const kprep_value *value,
+                                kprep_settings *source, kprep_error *err)
+{
+    KPREP_TRY(set_defaults(job, &input_section, source, err));
+    if (value->kind == KPREP_VALUE_SCALAR) return read_paths(job, value, source, err);
+    if (value->kind != KPREP_VALUE_MAP)
+        return bad(job, value, "a source of input", "a path or a map", err);
+    KPREP_TRY(read_section(job, &input_section, value, source, err));
+    const kprep_value *axes = kprep_value_find(value, "axes");
+    if (axes != NULL) return not_yet(job, axes, "axes of a source in a list", err);
+    if (source->path_count == 0)
+        return bad(job, value, "a source of input", "a path, or a map with path", err);
+    return KPREP_OK;
+}
+
+/* Sources of the same samples. */
+static kprep_status read_sources(const kprep_job *job, const kprep_value *value,
+                                 kprep_settings *settings, kprep_error *err)
+{
+    if (value->count == 0 || value->count > KPREP_MAX_SOURCES)
+        return bad(job, value, "input", "a path, a map, or a list of up to 256 sources", err);
+    settings->sources = kprep_calloc(value->count, sizeof *settings->sources);
+    if (settings->sources == NULL) return kprep_fail_memory(err);
+    settings->source_count = value->count;
+    for (size_t i = 0; i < value->count; i++) {
+        settings->sources[i].base = settings->base;
+        KPREP_TRY(read_source(job, &value->items[i], &settings->sources[i], err));
+    }
+    return KPREP_OK;
+}
+
 static kprep_status read_input(const kprep_job *job, const kprep_value *value,
                                kprep_settings *settings, kprep_error *err)
 {
     if (value->kind == KPREP_VALUE_SCALAR) return read_paths(job, value, settings, err);
-    if (value->kind == KPREP_VALUE_LIST)
-        return not_yet(job, value, "a list of sources under input (write input.path for several paths)",
-                       err);
-    if (value->kind != KPREP_VALUE_MAP) return bad(job, value, "input", "a path or a map", err);
+    if (value->kind == KPREP_VALUE_LIST) return read_sources(job, value, settings, err);
+    if (value->kind != KPREP_VALUE_MAP)
+        return bad(job, value, "input", "a path, a map, or a list of sources", err);
     KPREP_TRY(read_section(job, &input_section, value, settings, err));
     const kprep_value *axes = kprep_value_find(value, "axes");
     if (axes != NULL && settings->axes != NULL) {
@@ -260,10 +297,6 @@ static kprep_status read_input(const kprep_job *job, const kprep_value *value,
             return bad(job, axes, "input.axes",
                        "a lower-case letter for each axis of one sample, each once, without n", err);
     }
-    if (settings->by == KPREP_BY_FOLDER)
-        return not_yet(job, value, "input.by: folder", err);
-    if (settings->broadcast) return not_yet(job, value, "input.broadcast: true", err);
-    if (settings->match != 0) return not_yet(job, value, "input.match: stem", err);
     return KPREP_OK;
 }
 
@@ -622,8 +655,13 @@ static kprep_status read_limits(const kprep_job *job, const kprep_value *value,
 
 /* clang-format off */
 static const special top_specials[] = {
-    {"input", "what to read, and how it becomes samples", read_input, "a path, or a map", "",
-     KPREP_JSON({"type": "string", "minLength": 1}), &input_section},
+    {"input", "what to read, and how it becomes samples; sources of a list are joined on c", read_input,
+     "a path, a map, or a list of sources, each a path or a map", "",
+     KPREP_JSON({"anyOf": [{"type": "string", "minLength": 1},
+                           {"type": "array", "minItems": 1, "maxItems": 256,
+                            "items": {"anyOf": [{"type": "string", "minLength": 1},
+                                                {"$ref": "#/$defs/input"}]}}]}),
+     &input_section},
     {"arrays", "an input and a pipeline for each input of the model", read_arrays,
      "a map from names to {input: ..., pipeline: ...}", "",
      KPREP_JSON({"type": "object", "additionalProperties": {
@@ -712,12 +750,28 @@ bool kprep_settings_key(size_t i, kprep_key_info *info)
     return false;
 }
 
+static void free_input(kprep_settings *settings)
+{
+    for (size_t i = 0; i < settings->path_count; i++) free(settings->paths[i]);
+    free(settings->paths);
+    kprep_options_free(input_options, settings);
+}
+
+static void free_sources(kprep_settings *settings)
+{
+    for (size_t i = 0; i < settings->source_count; i++) free_input(&settings->sources[i]);
+    free(settings->sources);
+    settings->sources = NULL;
+    settings->source_count = 0;
+}
+
 /* A command line's paths replace the file's. They stand in the job's order here already, as a job file
  * orders within each path of its list only. */
 static kprep_status take_paths(const kprep_job *job, kprep_settings *settings, kprep_error *err)
 {
     kprep_path_list sorted = {.count = job->path_count};
     for (size_t i = 0; i < settings->path_count; i++) free(settings->paths[i]);
+    free_sources(settings);
     settings->path_count = 0;
     settings->base = "";
     settings->paths_together = true;
@@ -749,7 +803,10 @@ kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings,
         st = not_yet(job, kprep_value_find(&job->tree, "on_error"), "on_error other than fail", err);
         goto fail;
     }
-    if (was_set(job, "input.path") || was_set(job, "input")) settings->base = "";
+    if (was_set(job, "input.path") || was_set(job, "input")) {
+        settings->base = "";
+        for (size_t i = 0; i < settings->source_count; i++) settings->sources[i].base = "";
+    }
     if (job->path_count > 0) KPREP_TRY_GOTO(st, take_paths(job, settings, err), fail);
     return KPREP_OK;
 fail:
@@ -759,15 +816,29 @@ fail:
 
 void kprep_settings_free(kprep_settings *settings)
 {
-    for (size_t i = 0; i < settings->path_count; i++) free(settings->paths[i]);
-    free(settings->paths);
+    free_sources(settings);
+    free_input(settings);
     kprep_pipeline_free(settings->stages, settings->stage_count);
     kprep_value_free(&settings->spec);
-    kprep_options_free(input_options, settings);
     kprep_options_free(label_options, settings);
     free(settings->label_path);
     free(settings->output);
     *settings = (kprep_settings){0};
+}
+
+size_t kprep_settings_source_count(const kprep_settings *settings)
+{
+    return settings->sources != NULL ? settings->source_count : 1;
+}
+
+const kprep_settings *kprep_settings_source(const kprep_settings *settings, size_t i)
+{
+    return settings->sources != NULL ? &settings->sources[i] : settings;
+}
+
+bool kprep_settings_joined(const kprep_settings *settings)
+{
+    return settings->sources != NULL || settings->join == KPREP_JOIN_CHANNELS;
 }
 
 static void format_options(const kprep_option *options, const char *indent,
@@ -863,17 +934,25 @@ static void format_path(const char *base, const char *path, kprep_text *text)
     free(whole);
 }
 
+static void format_source(const kprep_settings *source, bool all, const char *first,
+                          const char *indent, kprep_text *text)
+{
+    kprep_text_add(text, "%spath: [", first);
+    for (size_t i = 0; i < source->path_count; i++) {
+        if (i > 0) kprep_text_add(text, ", ");
+        format_path(all ? source->base : "", source->paths[i], text);
+    }
+    kprep_text_add(text, "]\n");
+    format_options(input_options, indent, source, text);
+}
+
 static void format_settings(const kprep_settings *settings, bool all, const char *more,
                             kprep_text *text)
 {
     kprep_text_add(text, "input:\n");
-    kprep_text_add(text, "  path: [");
-    for (size_t i = 0; i < settings->path_count; i++) {
-        if (i > 0) kprep_text_add(text, ", ");
-        format_path(all ? settings->base : "", settings->paths[i], text);
-    }
-    kprep_text_add(text, "]\n");
-    format_options(input_options, "  ", settings, text);
+    if (settings->sources == NULL) format_source(settings, all, "  ", "  ", text);
+    for (size_t i = 0; i < settings->source_count; i++)
+        format_source(&settings->sources[i], all, "  - ", "    ", text);
     kprep_text_add(text, "like: %s\n", like_words[settings->like]);
     format_labels(settings, all, text);
     bool stages = settings->stage_count > 0 || more[0] != '\0';

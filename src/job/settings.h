@@ -26,7 +26,9 @@ typedef enum {
 typedef enum { KPREP_ENCODE_INT, KPREP_ENCODE_ONE_HOT, KPREP_ENCODE_BINARY } kprep_label_encode;
 typedef enum { KPREP_ON_ERROR_FAIL, KPREP_ON_ERROR_SKIP, KPREP_ON_ERROR_QUARANTINE } kprep_on_error;
 
-enum { KPREP_MAX_SPLITS = 16 };
+typedef enum { KPREP_MATCH_POSITION, KPREP_MATCH_STEM } kprep_match;
+
+enum { KPREP_MAX_SPLITS = 16, KPREP_MAX_SOURCES = 256 };
 
 typedef struct kprep_split {
     char name[64];
@@ -35,6 +37,10 @@ typedef struct kprep_split {
 
 /* Enums are stored as int32_t, as the option tables do. */
 typedef struct kprep_settings {
+    /* input as a list: settings of which only base and the keys of input are used; owned. NULL: these
+     * settings are their own one source. See kprep_settings_source(). */
+    struct kprep_settings *sources;
+    size_t source_count;
     char **paths;             /* as written */
     size_t path_count;
     const char *base;         /* prefix of relative input paths: "" or "dir/"; borrowed from the job */
@@ -77,6 +83,13 @@ kprep_status kprep_job_copy(const kprep_job *job, kprep_job **copy, kprep_error 
 /* Reads a job's tree into settings. Nothing is opened. On failure settings holds nothing. */
 kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings, kprep_error *err);
 void kprep_settings_free(kprep_settings *settings);
+
+/* The sources of the input, of which there is always one. */
+size_t kprep_settings_source_count(const kprep_settings *settings);
+const kprep_settings *kprep_settings_source(const kprep_settings *settings, size_t i);
+
+/* Are the files, or sources, parts of the same samples? */
+bool kprep_settings_joined(const kprep_settings *settings);
 
 /* Key i of the job file, as kprep_key_info_get() gives it; those of a spec are not among them. */
 bool kprep_settings_key(size_t i, kprep_key_info *info);

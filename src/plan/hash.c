@@ -42,8 +42,13 @@ void kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33])
     kprep_text job = {0};
     /* Paths as written are folders of this machine; the files' own names and sizes follow below. */
     kprep_settings settings = *plan->settings;
-    settings.path_count = 0;
+    settings.path_count = settings.source_count = 0;
     kprep_settings_format(&settings, false, &job);
+    for (size_t i = 0; i < plan->settings->source_count; i++) {
+        settings = plan->settings->sources[i];
+        settings.path_count = 0;
+        kprep_settings_format(&settings, false, &job);
+    }
     XXH3_INITSTATE(&state);
     XXH3_128bits_reset(&state);
     add_text(&state, KPREP_VERSION);

@@ -24,26 +24,122 @@ static void share_root(kprep_path_list *paths)
     for (size_t i = 0; i < paths->count; i++) paths->items[i].root = common;
 }
 
+/* ---- folders that are samples ---- */
+
+static int compare_folder_bytes(const void *a, const void *b)
+{
+    const char *x = ((const kprep_path *)a)->path, *y = ((const kprep_path *)b)->path;
+    int order = strcmp(x, y);
+    return order != 0 ? order : strcmp(x + strlen(x) + 1, y + strlen(y) + 1);
+}
+
+static int compare_folder_natural(const void *a, const void *b)
+{
+    const char *x = ((const kprep_path *)a)->path, *y = ((const kprep_path *)b)->path;
+    int order = kprep_natural_compare(x, y);
+    return order != 0 ? order : kprep_natural_compare(x + strlen(x) + 1, y + strlen(y) + 1);
+}
+
+/* Sorts folder by folder: by whole paths, files of "f1" and "f01" would stand mixed. The slash before a
+ * file's name becomes a zero for the time being. */
+static void sort_folders(kprep_path *items, size_t count, kprep_order order)
+{
+    if (order == KPREP_ORDER_LIST || count < 2) return;
+    for (size_t i = 0; i < count; i++) *strrchr(items[i].path, '/') = '\0';
+    qsort(items, count, sizeof *items,
+          order == KPREP_ORDER_NATURAL ? compare_folder_natural : compare_folder_bytes);
+    for (size_t i = 0; i < count; i++) items[i].path[strlen(items[i].path)] = '/';
+}
+
+/* Each file must lie in a folder directly below its root. */
+static kprep_status check_folders(const kprep_path *items, size_t count, kprep_error *err)
+{
+    size_t bad = count;
+    int64_t loose = 0, nested = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *name = items[i].path + items[i].root, *slash = strchr(name, '/');
+        if (slash != NULL && strchr(slash + 1, '/') == NULL) continue;
+        if (bad == count) bad = i;
+        loose += slash == NULL;
+        nested += slash != NULL;
+    }
+    if (bad == count) return KPREP_OK;
+    kprep_fail(err, KPREP_E_BAD_OPTION, "by: folder makes a sample of each folder below the path, but "
+                                        "%lld files lie beside the folders and %lld in folders of folders",
+               (long long)loose, (long long)nested);
+    kprep_error_expected(err, "every file in a folder that lies directly below the path");
+    kprep_error_found(err, "%s", items[bad].path + items[bad].root);
+    kprep_error_help(err, "%s", loose > 0 ? "move the loose files away, or name the folder above"
+                                          : "name the folder whose folders are the samples");
+    kprep_error_at_file(err, items[bad].path);
+    return KPREP_E_BAD_OPTION;
+}
+
+/* What holds of the keys of one source together. They are set one by one, so that it can't be seen
+ * before. */
+static kprep_status check_source(const kprep_settings *source, bool of_list, kprep_error *err)
+{
+    const char *what = NULL, *help = "write join: channels beside it";
+    bool joined = source->join == KPREP_JOIN_CHANNELS;
+    if (source->by == KPREP_BY_FOLDER && !joined) what = "input.by: folder needs join: channels";
+    if (source->broadcast && !joined && !of_list)
+        what = "input.broadcast: true needs samples that are joined";
+    if (source->by == KPREP_BY_FOLDER && source->samples == KPREP_SAMPLES_ROW) {
+        what = "input.by: folder makes a sample of each folder, samples: row one of each row";
+        help = "leave one of them out";
+    }
+    if (source->match == KPREP_MATCH_STEM && !of_list) {
+        what = "input.match: stem pairs the sources of a list, and there is one source";
+        help = "write input as a list: input: [rgb/, {path: depth/, match: stem}]";
+    }
+    if (what == NULL) return KPREP_OK;
+    kprep_fail(err, KPREP_E_BAD_OPTION, "%s", what);
+    kprep_error_help(err, "%s", help);
+    if (err != NULL) err->side = KPREP_SIDE_JOB;
+    return KPREP_E_BAD_OPTION;
+}
+
+/* Lists the files of one source. */
+static kprep_status add_source(const kprep_settings *source, bool of_list, kprep_path_list *paths,
+                               kprep_error *err)
+{
+    kprep_order order = (kprep_order)source->order;
+    KPREP_TRY(check_source(source, of_list, err));
+    if (source->path_count == 0) {
+        kprep_fail(err, KPREP_E_BAD_OPTION, "the job has no input");
+        kprep_error_help(err, "name files, folders or a glob: input: photos/");
+        return KPREP_E_BAD_OPTION;
+    }
+    for (size_t i = 0; i < source->path_count; i++) {
+        size_t first = paths->count;
+        KPREP_TRY(kprep_path_list_add(paths, source->base, source->paths[i], order, err));
+        if (source->by != KPREP_BY_FOLDER || source->join != KPREP_JOIN_CHANNELS) continue;
+        KPREP_TRY(check_folders(paths->items + first, paths->count - first, err));
+        sort_folders(paths->items + first, paths->count - first, order);
+    }
+    return KPREP_OK;
+}
+
 kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *paths,
                               kprep_error *err)
 {
     *paths = (kprep_path_list){.by_class = settings->labels == KPREP_LABELS_FOLDER};
     kprep_order order = (kprep_order)settings->order;
-    if (settings->path_count == 0) {
-        kprep_fail(err, KPREP_E_BAD_OPTION, "the job has no input");
-        kprep_error_help(err, "name files, folders or a glob: input: photos/");
-        return KPREP_E_BAD_OPTION;
-    }
-    for (size_t i = 0; i < settings->path_count; i++) {
-        kprep_status st =
-            kprep_path_list_add(paths, settings->base, settings->paths[i], order, err);
+    for (size_t i = 0; i < kprep_settings_source_count(settings); i++) {
+        kprep_status st = add_source(kprep_settings_source(settings, i), settings->sources != NULL,
+                                     paths, err);
         if (st != KPREP_OK) {
             kprep_path_list_free(paths);
             return st;
         }
     }
     share_root(paths);
-    if (settings->paths_together && settings->path_count > 1) kprep_path_list_sort(paths, order);
+    if (settings->paths_together && settings->path_count > 1) {
+        if (settings->by == KPREP_BY_FOLDER && settings->join == KPREP_JOIN_CHANNELS)
+            sort_folders(paths->items, paths->count, order);
+        else
+            kprep_path_list_sort(paths, order);
+    }
     return KPREP_OK;
 }
 

@@ -9,30 +9,35 @@
 
 enum { MAX_READINGS = 6 };
 
-/* Orientations 5 to 8 exchange height and width (EXIF 2.32, tag 0x0112). */
-static bool is_turned(const kprep_plan *plan, const kprep_header *header)
-{
-    return plan->orient && header->orientation >= 5;
-}
-
 int64_t kprep_plan_rows(const kprep_reading *reading, const kprep_header *header)
 {
     return reading->by_row && !header->codec->image && header->rank > 0 ? header->shape[0] : 1;
 }
 
-void kprep_plan_part(const kprep_plan *plan, const kprep_header *header, kprep_desc *part)
+void kprep_plan_describe(const kprep_header *header, const kprep_decode *decode, bool orient,
+                         bool by_row, kprep_desc *part)
 {
-    if (header->codec->image) {
-        kprep_decoded_desc(header, &plan->decode, part);
-        if (is_turned(plan, header)) {
-            int64_t height = part->shape[0];
-            part->shape[0] = part->shape[1];
-            part->shape[1] = height;
-        }
+    if (!header->codec->image) {
+        int32_t skip = by_row && header->rank > 0 ? 1 : 0;
+        kprep_desc_array(part, header->dtype, header->shape + skip, header->rank - skip);
         return;
     }
-    int32_t skip = plan->reading.by_row && header->rank > 0 ? 1 : 0;
-    kprep_desc_array(part, header->dtype, header->shape + skip, header->rank - skip);
+    kprep_decoded_desc(header, decode, part);
+    /* Orientations 5 to 8 exchange height and width (EXIF 2.32, tag 0x0112). */
+    if (orient && header->orientation >= 5) {
+        int64_t height = part->shape[0];
+        part->shape[0] = part->shape[1];
+        part->shape[1] = height;
+    }
+}
+
+void kprep_plan_decode(const kprep_settings *settings, const kprep_settings *source,
+                       kprep_decode *decode, bool *orient)
+{
+    *decode = (kprep_decode){.like = (kprep_like)settings->like,
+                             .narrow = source->depth == KPREP_DEPTH_8};
+    *orient = source->exif == KPREP_EXIF_APPLY ||
+              (source->exif == KPREP_EXIF_AS_LIKE && settings->like == KPREP_LIKE_OPENCV);
 }
 
 /* Gives the sample the letters of input.axes. */
@@ -71,85 +76,13 @@ static kprep_status check_size(const kprep_plan *plan, const kprep_desc *desc, k
     return KPREP_E_TOO_LARGE;
 }
 
-/* Channels that a part adds, or -1 if its rank fits neither way. */
-static int64_t part_channels(const kprep_plan *plan, const kprep_desc *part)
-{
-    if (part->rank == plan->reading.spatial) return 1;
-    return part->rank == plan->reading.spatial + 1 ? part->shape[part->rank - 1] : -1;
-}
-
-static kprep_status join_misfit(const kprep_plan *plan, size_t file, const kprep_desc *part,
-                                const kprep_desc *first, kprep_status code, const char *what,
-                                kprep_error *err)
-{
-    char a[320], b[320];
-    kprep_fail(err, code, "%s can't be joined with %s as channels: %s",
-               kprep_input_name(plan->input, file), kprep_input_name(plan->input, 0), what);
-    const kprep_input_kind *kind = &plan->input->kinds[plan->input->files[file].kind];
-    char stored[320];
-    kprep_error_expected(err, "%s", kprep_desc_format(first, a, sizeof a));
-    kprep_error_found(err, "%s; stored as %s", kprep_desc_format(part, b, sizeof b),
-                      kprep_header_format(kind->header, stored, sizeof stored));
-    kprep_error_at_file(err, plan->input->paths.items[file].path);
-    if (err != NULL) err->count = kind->files;
-    return code;
-}
-
-/* One sample made of one part from each file. */
-static kprep_status joined_data(const kprep_plan *plan, kprep_desc *data, kprep_error *err)
-{
-    const kprep_input *input = plan->input;
-    kprep_header header;
-    kprep_desc first, part;
-    int64_t channels = 0, rows = 0;
-    for (size_t i = 0; i < input->paths.count; i++) {
-        if (input->files[i].kind == UINT32_MAX) continue;
-        if (i == 0 || input->files[i].kind != input->files[i - 1].kind) {
-            kprep_input_header(input, input->files[i].kind, &header);
-            kprep_plan_part(plan, &header, &part);
-        }
-        if (channels == 0 && rows == 0) {
-            first = part;
-            rows = kprep_plan_rows(&plan->reading, &header);
-        }
-        int64_t more = part_channels(plan, &part);
-        if (more < 0)
-            return join_misfit(plan, i, &part, &first,
-                               part.rank < first.rank ? KPREP_E_MISSING_AXIS : KPREP_E_EXTRA_AXIS,
-                               "it has another number of axes", err);
-        if (memcmp(part.shape, first.shape, (size_t)plan->reading.spatial * sizeof *part.shape) != 0)
-            return join_misfit(plan, i, &part, &first, KPREP_E_AXIS_SIZE, "its sizes differ", err);
-        if (part.dtype != first.dtype)
-            return join_misfit(plan, i, &part, &first, KPREP_E_DTYPE, "its dtype differs", err);
-        if (kprep_plan_rows(&plan->reading, &header) != rows) {
-            kprep_status st = join_misfit(plan, i, &part, &first, KPREP_E_AXIS_SIZE,
-                                          "its number of rows differs", err);
-            kprep_error_expected(err, "%lld rows", (long long)rows);
-            kprep_error_found(err, "%lld rows",
-                              (long long)kprep_plan_rows(&plan->reading, &header));
-            if (err != NULL) err->axis = 'n';
-            return st;
-        }
-        channels += more;
-    }
-    *data = first;
-    data->rank = plan->reading.spatial + 1;
-    data->shape[plan->reading.spatial] = channels;
-    kprep_axes_by_rank(data->rank, data->axes);
-    data->axes_known = KPREP_ASSUMED;
-    data->colour = KPREP_COLOUR_NONE;
-    data->decoded = false;
-    data->full = false;
-    return KPREP_OK;
-}
-
 kprep_status kprep_plan_data(const kprep_plan *plan, uint32_t kind, kprep_desc *data,
                              kprep_error *err)
 {
     const char *letters = plan->settings->axes;
     char with_channel[KPREP_MAX_RANK + 2];
     if (plan->reading.joined) {
-        KPREP_TRY(joined_data(plan, data, err));
+        KPREP_TRY(kprep_join_data(plan, data, err));
         if (letters != NULL && (int32_t)strlen(letters) == plan->reading.spatial &&
             strchr(letters, 'c') == NULL) { /* the stacked axis has its own letter */
             size_t n = strlen(letters);
@@ -160,7 +93,7 @@ kprep_status kprep_plan_data(const kprep_plan *plan, uint32_t kind, kprep_desc *
     } else {
         kprep_header header;
         kprep_input_header(plan->input, kind, &header);
-        kprep_plan_part(plan, &header, data);
+        kprep_plan_describe(&header, &plan->decode, plan->orient, plan->reading.by_row, data);
         if (header.codec->image) letters = NULL;
         if (header.rank == 0 && plan->reading.by_row) {
             kprep_fail(err, KPREP_E_MISSING_AXIS, "a 0-d array has no rows");
@@ -260,7 +193,7 @@ static void place_problem(const kprep_plan *plan, const kprep_input_kind *kind, 
 {
     if (problem->side == KPREP_SIDE_DEFAULT && problem->code < KPREP_E_NOT_FOUND)
         problem->side = KPREP_SIDE_DATA;
-    if (problem->count > 0) return; /* by join_misfit(), which knows the file */
+    if (problem->count > 0) return; /* by kprep_join_data(), which knows the file */
     kprep_error_at_file(problem, plan->input->paths.items[kind->example].path);
     problem->count = plan->reading.joined ? (int64_t)plan->input->paths.count : kind->files;
     char stored[320], found[256];
@@ -368,38 +301,82 @@ static kprep_status judge(kprep_plan *plan, const kprep_reading *reading, judgem
     if (out->problems == NULL) return kprep_fail_memory(err);
     size_t kinds = reading->joined ? 1 : plan->input->kind_count;
     for (size_t k = 0; k < kinds; k++) KPREP_TRY(judge_kind(plan, k, out, err));
-    return judge_depth(plan, out->problems);
+    return reading->joined ? KPREP_OK : judge_depth(plan, out->problems);
+}
+
+/* How many axes the parts have: what the first kind of file says, or where rank-1 parts are spread, the
+ * first with more. */
+static int32_t part_rank(const kprep_plan *plan)
+{
+    int32_t rank = -1;
+    for (size_t i = 0; i < plan->input->kind_count; i++) {
+        const kprep_input_kind *kind = &plan->input->kinds[i];
+        const kprep_source *source = kprep_join_source(plan, kind->example);
+        bool by_row = kprep_join_by_row(plan, source) && !kind->header->codec->image;
+        int32_t own = kind->header->rank - (by_row ? 1 : 0);
+        if (own > rank) rank = own;
+        if (rank > 1 || !source->settings->broadcast) break;
+    }
+    return rank;
+}
+
+/* Joined: a part of lower rank than the spec's is stacked, one of equal rank concatenated; where stages
+ * change the rank later, whichever of the two fits. */
+static size_t list_joined(kprep_plan *plan, bool by_row, kprep_reading *out)
+{
+    size_t n = 0;
+    plan->reading.by_row = by_row;
+    int32_t rank = part_rank(plan), likely = plan->wanted->rank - 2;
+    if (rank <= likely) likely = rank;
+    if (rank > likely + 1) likely = rank - 1;
+    int32_t other = likely == rank ? rank - 1 : rank;
+    if (likely >= 0)
+        out[n++] = (kprep_reading){.by_row = by_row, .joined = true, .spatial = likely};
+    if (other >= 0) out[n++] = (kprep_reading){.by_row = by_row, .joined = true, .spatial = other};
+    return n;
+}
+
+/* Is there an array among the files of a source? */
+static bool holds_arrays(const kprep_plan *plan, size_t source)
+{
+    const kprep_input *input = plan->input;
+    bool arrays = false;
+    for (size_t i = 0; plan->source_count <= 1 && i < input->kind_count; i++)
+        arrays |= !input->kinds[i].header->codec->image;
+    if (plan->source_count <= 1) return arrays;
+    const kprep_source *s = &plan->sources[source];
+    for (size_t i = s->first; !arrays && i < s->end; i++)
+        arrays = input->files[i].kind != UINT32_MAX &&
+                 !input->kinds[input->files[i].kind].header->codec->image;
+    return arrays;
+}
+
+/* Which sample axes are possible for arrays: both, unless the settings say. */
+static size_t list_rows(const kprep_plan *plan, bool rows[2])
+{
+    const kprep_settings *settings = plan->settings;
+    bool open = false, by_row = false;
+    for (size_t i = 0; i < kprep_settings_source_count(settings); i++) {
+        const kprep_settings *source = kprep_settings_source(settings, i);
+        if (source->by == KPREP_BY_FOLDER || !holds_arrays(plan, i)) continue;
+        open |= source->samples == KPREP_SAMPLES_AUTO;
+        by_row |= source->samples == KPREP_SAMPLES_ROW;
+    }
+    rows[0] = open || by_row;
+    rows[1] = false;
+    return open ? 2 : 1;
 }
 
 /* The readings to try, likeliest first. */
-static size_t list_readings(const kprep_plan *plan, kprep_reading out[MAX_READINGS])
+static size_t list_readings(kprep_plan *plan, kprep_reading out[MAX_READINGS])
 {
-    const kprep_settings *settings = plan->settings;
-    bool arrays = false;
-    for (size_t i = 0; i < plan->input->kind_count; i++)
-        arrays |= !plan->input->kinds[i].header->codec->image;
-    bool rows[2] = {true, false};
-    size_t row_count = 2, n = 0;
-    if (!arrays || settings->samples == KPREP_SAMPLES_FILE) rows[0] = false;
-    if (!arrays || settings->samples != KPREP_SAMPLES_AUTO) row_count = 1;
+    bool rows[2];
+    size_t row_count = list_rows(plan, rows), n = 0;
     for (size_t r = 0; r < row_count; r++) {
-        if (settings->join != KPREP_JOIN_CHANNELS) {
+        if (plan->sources != NULL)
+            n += list_joined(plan, rows[r], out + n);
+        else
             out[n++] = (kprep_reading){.by_row = rows[r]};
-            continue;
-        }
-        /* A part of lower rank than the spec's is stacked, one of equal rank concatenated; where stages
-         * change the rank later, whichever of the two fits. */
-        kprep_header header;
-        kprep_input_header(plan->input, 0, &header);
-        int32_t rank = header.rank - (rows[r] && !header.codec->image ? 1 : 0);
-        int32_t likely = plan->wanted->rank - 2;
-        if (rank <= likely) likely = rank;
-        if (rank > likely + 1) likely = rank - 1;
-        int32_t other = likely == rank ? rank - 1 : rank;
-        if (likely >= 0)
-            out[n++] = (kprep_reading){.by_row = rows[r], .joined = true, .spatial = likely};
-        if (other >= 0)
-            out[n++] = (kprep_reading){.by_row = rows[r], .joined = true, .spatial = other};
     }
     return n;
 }
@@ -472,58 +449,55 @@ done:
 /* Numbers the samples, and the channels of joined files. */
 static kprep_status count_samples(kprep_plan *plan, kprep_input *input, kprep_error *err)
 {
-    size_t n = input->paths.count;
-    int64_t total = 0, channels = 0;
-    if (plan->reading.joined) {
-        plan->channel = kprep_calloc(n + 1, sizeof *plan->channel);
-        if (plan->channel == NULL) return kprep_fail_memory(err);
-    }
-    for (size_t i = 0; i < n; i++) {
+    int64_t total = 0;
+    if (plan->reading.joined) return kprep_join_number(plan, input, err);
+    for (size_t i = 0; i < input->paths.count; i++) {
         kprep_header header;
         if (input->files[i].kind == UINT32_MAX) continue;
         kprep_input_header(input, input->files[i].kind, &header);
-        int64_t rows = kprep_plan_rows(&plan->reading, &header);
-        if (plan->reading.joined) {
-            kprep_desc part;
-            kprep_plan_part(plan, &header, &part);
-            plan->channel[i] = channels;
-            int64_t more = part_channels(plan, &part);
-            channels += more > 0 ? more : 0;
-            plan->channel[i + 1] = channels;
-            total = rows;
-            continue;
-        }
         input->files[i].first = total;
-        if (!kprep_add_i64(total, rows, &total))
+        if (!kprep_add_i64(total, kprep_plan_rows(&plan->reading, &header), &total))
             return kprep_fail(err, KPREP_E_TOO_LARGE, "the input has more than 2^63 samples");
     }
     plan->samples = total;
     return KPREP_OK;
 }
 
-/* A plan with what settings say alone. */
-static void begin_plan(kprep_plan *plan, const kprep_settings *settings, const kprep_input *input)
+/* Pairs sources by stem unless there are problems already; what has no partner is one. */
+static kprep_status pair_sources(kprep_plan *plan, kprep_problems *problems, kprep_error *err)
 {
-    *plan = (kprep_plan){
-        .settings = settings,
-        .input = input,
-        .decode = {.like = (kprep_like)settings->like, .narrow = settings->depth == KPREP_DEPTH_8},
-        .orient = settings->exif == KPREP_EXIF_APPLY ||
-                  (settings->exif == KPREP_EXIF_AS_LIKE && settings->like == KPREP_LIKE_OPENCV),
-    };
+    kprep_error problem;
+    if (!plan->reading.joined || kprep_problems_count(problems) > 0) return KPREP_OK;
+    kprep_error_clear(&problem);
+    kprep_status st = kprep_join_pair(plan, &problem);
+    if (st == KPREP_OK) return st;
+    if (st == KPREP_E_NO_MEMORY || kprep_problems_add(problems, &problem) != KPREP_OK)
+        return kprep_fail_memory(err);
+    return KPREP_OK;
+}
+
+/* A plan with what settings say alone, and where the parts of joined samples are. */
+static kprep_status begin_plan(kprep_plan *plan, const kprep_settings *settings,
+                               const kprep_input *input, kprep_error *err)
+{
+    *plan = (kprep_plan){.settings = settings, .input = input};
+    kprep_plan_decode(settings, settings, &plan->decode, &plan->orient);
+    if (kprep_settings_joined(settings)) return kprep_join_begin(plan, err);
     /* The first stage after a decode may ask the decoder for its own grey. */
     if (settings->stage_count > 0 && strcmp(settings->stages[0].stage->name, "grayscale") == 0)
         plan->decode.grey = true;
+    return KPREP_OK;
 }
 
 kprep_status kprep_plan_make(const kprep_settings *settings, kprep_input *input,
                              const kprep_spec_input *wanted, kprep_plan *plan,
                              kprep_problems *problems, kprep_error *err)
 {
-    begin_plan(plan, settings, input);
+    KPREP_TRY(begin_plan(plan, settings, input, err));
     plan->wanted = wanted;
     if (input->kind_count == 0) return KPREP_OK; /* nothing readable: said already */
     KPREP_TRY(choose_reading(plan, problems, err));
+    KPREP_TRY(pair_sources(plan, problems, err));
     KPREP_TRY(count_samples(plan, input, err));
     int64_t count = 0;
     if (!kprep_count_elements(plan->result.shape, plan->result.rank, &count) ||
@@ -539,17 +513,29 @@ static int64_t channel_count(const kprep_desc *desc)
     return c >= 0 ? desc->shape[c] : 1;
 }
 
+/* How joined parts are read where no spec says: arrays are stacked, and images concatenated. */
+static void measure_joined(kprep_plan *plan)
+{
+    const kprep_input *input = plan->input;
+    bool rows[2];
+    list_rows(plan, rows);
+    plan->reading.by_row = rows[0];
+    plan->reading.spatial = part_rank(plan);
+    for (size_t i = 0; i < input->kind_count; i++)
+        if (input->kinds[i].header->codec->image) plan->reading.spatial = 2;
+}
+
 kprep_status kprep_plan_measure(const kprep_settings *settings, kprep_input *input, kprep_plan *plan,
                                 kprep_problems *problems, kprep_error *err)
 {
-    begin_plan(plan, settings, input);
+    KPREP_TRY(begin_plan(plan, settings, input, err));
     if (input->kind_count == 0) return KPREP_OK;
     const kprep_header *first = input->kinds[0].header;
     bool arrays = !first->codec->image;
     plan->reading.by_row = arrays && (settings->samples == KPREP_SAMPLES_ROW ||
                                       (settings->samples == KPREP_SAMPLES_AUTO && first->rank > 0));
-    plan->reading.joined = settings->join == KPREP_JOIN_CHANNELS;
-    plan->reading.spatial = arrays ? first->rank - plan->reading.by_row : 2;
+    plan->reading.joined = plan->sources != NULL;
+    if (plan->reading.joined) measure_joined(plan);
     bool described = false;
     for (size_t k = 0; k < (plan->reading.joined ? 1 : input->kind_count); k++) {
         kprep_desc data, result;
@@ -575,11 +561,13 @@ kprep_status kprep_plan_measure(const kprep_settings *settings, kprep_input *inp
         place_problem(plan, &input->kinds[k], &problem);
         if (add_problem(problems, &problem) != KPREP_OK) return kprep_fail_memory(err);
     }
+    KPREP_TRY(pair_sources(plan, problems, err));
     return count_samples(plan, input, err);
 }
 
 void kprep_plan_free(kprep_plan *plan)
 {
+    kprep_join_end(plan);
     free(plan->channel);
     plan->channel = NULL;
 }

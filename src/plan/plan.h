@@ -6,11 +6,12 @@
 #define KPREP_PLAN_PLAN_H
 
 #include "plan/input.h"
+#include "plan/join.h"
 
 /* How files become samples. */
 typedef struct kprep_reading {
     bool by_row;      /* axis 0 of an array is the sample axis */
-    bool joined;      /* files are channels of the same samples */
+    bool joined;      /* files are parts of the same samples */
     int32_t spatial;  /* joined: axes besides the channel axis */
 } kprep_reading;
 
@@ -26,7 +27,10 @@ typedef struct kprep_plan {
     kprep_desc data;       /* one sample of the first file, as read */
     kprep_desc result;     /* after the stages, before the cast to the spec's dtype */
     int64_t row_bytes;     /* of one sample in the output */
-    int64_t *channel;      /* joined: first channel of each file, and the number of all; owned */
+    /* Joined: */
+    kprep_source *sources; /* owned */
+    size_t source_count;
+    int64_t *channel;      /* first channel of each file, and the number of all; owned */
 } kprep_plan;
 
 /* Plans a job; numbers the samples in input. What does not fit is added to problems, and plan then holds
@@ -55,8 +59,13 @@ kprep_status kprep_plan_lower(const kprep_plan *plan, const kprep_desc *data, co
 /* Samples in one file under a reading: rows, or 1. */
 int64_t kprep_plan_rows(const kprep_reading *reading, const kprep_header *header);
 
-/* Axes of one sample of a header under a reading: shape without the sample axis. */
-void kprep_plan_part(const kprep_plan *plan, const kprep_header *header, kprep_desc *part);
+/* Axes of one sample of a header: shape without the sample axis. */
+void kprep_plan_describe(const kprep_header *header, const kprep_decode *decode, bool orient,
+                         bool by_row, kprep_desc *part);
+
+/* How the images of a source are decoded. */
+void kprep_plan_decode(const kprep_settings *settings, const kprep_settings *source,
+                       kprep_decode *decode, bool *orient);
 
 /* Hash of everything that the output's bytes depend on, as 32 hexadecimal digits; labels stands for labels
  * that come from a file. */

@@ -33,7 +33,7 @@ static kprep_status sample_row(const kprep_context *context, kprep_worker *worke
     if (st == KPREP_E_NO_MEMORY) return kprep_fail_memory(err);
     int64_t index;
     size_t file = context->plan.reading.joined
-                      ? 0
+                      ? kprep_join_find(&context->plan, &context->plan.sources[0], sample, &index)
                       : kprep_reader_find(&context->input, sample, &index);
     kprep_error_at_file(&problem, context->input.paths.items[file].path);
     problem.sample = sample;
@@ -59,10 +59,10 @@ static kprep_status sample_rows(const kprep_context *context, kprep_problems *pr
         st = kprep_fail_memory(err);
     for (int64_t i = 0; st == KPREP_OK && i < wanted; i++) {
         int64_t row, sample = i * (n / wanted) + i * (n % wanted) / wanted;
-        size_t file = context->plan.reading.joined
-                          ? 0
-                          : kprep_reader_find(&context->input, sample, &row);
-        if (holds_floats(context, file))
+        bool joined = context->plan.reading.joined; /* then all parts have one dtype */
+        size_t file = joined ? 0 : kprep_reader_find(&context->input, sample, &row);
+        if (joined ? kprep_dtype_get(context->plan.data.dtype)->kind == KPREP_KIND_FLOAT
+                   : holds_floats(context, file))
             st = sample_row(context, &worker, sample, problems, before, err);
     }
     kprep_worker_free(&worker);

@@ -147,10 +147,11 @@ static void summarise_plan(kprep_context *context)
     s->samples = plan->samples;
     s->row_bytes = plan->row_bytes;
     if (s->joined && context->input.paths.count > 0) {
-        size_t last = context->input.paths.count - 1;
+        size_t last = kprep_join_end_of_first(&plan->sources[plan->source_count - 1]);
         snprintf(s->channels, sizeof s->channels, "%lld, from %.80s (first) to %.80s (last)",
-                 (long long)plan->channel[last + 1], kprep_input_name(&context->input, 0),
-                 kprep_input_name(&context->input, last));
+                 (long long)plan->channel[context->input.paths.count],
+                 kprep_input_name(&context->input, 0),
+                 kprep_input_name(&context->input, last > 0 ? last - 1 : 0));
     }
     if (!plan->described) return;
     kprep_copy_text(s->data, sizeof s->data, kprep_desc_format(&plan->data, text, sizeof text));

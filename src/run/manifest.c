@@ -27,6 +27,26 @@ static void add_field(kprep_text *text, const char *field)
     kprep_text_add(text, "\"");
 }
 
+/* Where a joined sample is in the first source: its file or its folder. Is index a row there? */
+static bool add_joined_source(const kprep_plan *plan, int64_t sample, int64_t *index,
+                              kprep_text *text)
+{
+    const kprep_source *source = &plan->sources[0];
+    bool rows = kprep_join_by_row(plan, source);
+    if (source->holding == KPREP_HOLD_ALL) { /* each of its files holds a part */
+        kprep_text_add(text, ".");
+        return rows;
+    }
+    size_t file = kprep_join_find(plan, source, sample, index);
+    if (source->holding == KPREP_HOLD_FOLDERS) {
+        char name[4096];
+        add_field(text, kprep_join_folder(plan, file, name, sizeof name));
+        return false;
+    }
+    add_field(text, kprep_input_name(plan->input, file));
+    return rows && !plan->input->kinds[plan->input->files[file].kind].header->codec->image;
+}
+
 static void add_sample(const kprep_context *context, int64_t batch, int64_t row, int64_t place,
                        kprep_text *text)
 {
@@ -36,7 +56,7 @@ static void add_sample(const kprep_context *context, int64_t batch, int64_t row,
     bool rows = plan->reading.by_row;
     kprep_text_add(text, "%lld,%lld,", (long long)batch, (long long)row);
     if (plan->reading.joined) {
-        kprep_text_add(text, "."); /* all files of the input hold a part of it */
+        rows = add_joined_source(plan, sample, &index, text);
     } else {
         file = kprep_reader_find(&context->input, sample, &index);
         add_field(text, kprep_input_name(&context->input, file));
@@ -188,9 +208,13 @@ static json_t *job_json(const kprep_context *context, kprep_error *err)
     if (text.data != NULL &&
         kprep_yaml_parse(text.data, text.length, "job", &value, err) == KPREP_OK)
         job = value_json(&value);
+    const kprep_plan *plan = &context->plan;
     json_t *input = json_object_get(job, "input");
-    if (input != NULL) {
-        const kprep_plan *plan = &context->plan;
+    for (size_t i = 0; json_is_array(input) && i < plan->source_count; i++)
+        json_object_set_new(
+            json_array_get(input, i), "samples",
+            json_string(kprep_join_by_row(plan, &plan->sources[i]) ? "row" : "file"));
+    if (json_is_object(input)) {
         json_object_set_new(input, "samples", json_string(plan->reading.by_row ? "row" : "file"));
         json_object_set_new(input, "axes", json_string(plan->data.axes));
         if (plan->data.axes_known == KPREP_ASSUMED)
@@ -214,16 +238,22 @@ static json_t *file_json(const kprep_written *written, const char *array, int64_
                      (json_int_t)written->bytes, "xxh128", written->hash);
 }
 
-/* Where each channel of joined files comes from. */
+/* Where each channel of joined files comes from: each file of a source, or those of its first sample. */
 static json_t *channels_json(const kprep_context *context)
 {
+    const kprep_plan *plan = &context->plan;
     json_t *list = json_array();
-    for (size_t i = 0; i < context->input.paths.count; i++) {
-        const int64_t *first = &context->plan.channel[i];
-        json_array_append_new(
-            list, json_pack("{s:o, s:I, s:I}", "source",
-                            text_json(kprep_input_name(&context->input, i)), "first",
-                            (json_int_t)first[0], "count", (json_int_t)(first[1] - first[0])));
+    for (size_t s = 0; s < plan->source_count; s++) {
+        const kprep_source *source = &plan->sources[s];
+        size_t end = kprep_join_end_of_first(source);
+        for (size_t i = source->first; i < end; i++) {
+            int64_t first = plan->channel[i];
+            int64_t next = i + 1 < end ? plan->channel[i + 1] : source->channel + source->channels;
+            json_array_append_new(list, json_pack("{s:o, s:I, s:I}", "source",
+                                                  text_json(kprep_input_name(&context->input, i)),
+                                                  "first", (json_int_t)first, "count",
+                                                  (json_int_t)(next - first)));
+        }
     }
     return list;
 }

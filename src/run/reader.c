@@ -47,8 +47,11 @@ int64_t kprep_reader_run(const kprep_plan *plan)
     int64_t bytes = plan->reading.joined ? JOINED_RUN_BYTES : RUN_BYTES, sample = 1;
     for (int32_t i = 0; i < plan->data.rank; i++) sample *= plan->data.shape[i];
     sample *= (int64_t)kprep_dtype_size(plan->data.dtype);
+    bool files = true; /* no file holds more than one sample's channels */
+    for (size_t i = 0; i < plan->source_count; i++)
+        files &= plan->sources[i].holding != KPREP_HOLD_ALL;
     for (size_t i = 0; i < plan->input->kind_count; i++) {
-        if (plan->input->kinds[i].header->codec->image) return 1;
+        if (files && plan->input->kinds[i].header->codec->image) return 1;
         if (plan->input->kinds[i].header->fortran_order) bytes = FORTRAN_RUN_BYTES;
     }
     int64_t run = sample > 0 ? bytes / sample : MOST_RUN;
@@ -109,10 +112,9 @@ static kprep_status read_whole(const kprep_bytes *bytes, kprep_buffer *buffer, k
 
 /* Decodes an image file to dst; the view is of its pixels as stored. */
 static kprep_status load_image(kprep_reader *reader, const kprep_bytes *bytes,
-                               const kprep_header *header, kprep_buffer *dst, kprep_view *view,
-                               kprep_error *err)
+                               const kprep_header *header, const kprep_decode *how,
+                               kprep_buffer *dst, kprep_view *view, kprep_error *err)
 {
-    const kprep_decode *how = &reader->plan->decode;
     kprep_desc desc;
     kprep_decoded_desc(header, how, &desc);
     if (bytes->size > reader->plan->settings->limits.sample_bytes)
@@ -128,12 +130,12 @@ static kprep_status load_image(kprep_reader *reader, const kprep_bytes *bytes,
     return KPREP_OK;
 }
 
-static kprep_status load_rows(const kprep_plan *plan, const kprep_bytes *bytes,
-                              const kprep_header *header, int64_t row, int64_t count,
-                              kprep_buffer *dst, kprep_view *view, int64_t *step, kprep_error *err)
+static kprep_status load_rows(bool by_row, const kprep_bytes *bytes, const kprep_header *header,
+                              int64_t row, int64_t count, kprep_buffer *dst, kprep_view *view,
+                              int64_t *step, kprep_error *err)
 {
     kprep_header whole = *header;
-    if (!plan->reading.by_row) { /* the whole array is one sample: give it a row axis of its own */
+    if (!by_row) { /* the whole array is one sample: give it a row axis of its own */
         row = 0;
         count = header->rank > 0 ? header->shape[0] : 1;
     }
@@ -141,7 +143,7 @@ static kprep_status load_rows(const kprep_plan *plan, const kprep_bytes *bytes,
         return kprep_fail_memory(err);
     KPREP_TRY(kprep_npy_read_block(bytes, &whole, row, count, dst->data, view, err));
     *step = 0;
-    if (plan->reading.by_row && view->rank > 0) {
+    if (by_row && view->rank > 0) {
         *step = view->strides[0];
         view->shape[0] = 1; /* one row, whatever their number */
         kprep_view_remove_axis(view, 0);
@@ -151,30 +153,40 @@ static kprep_status load_rows(const kprep_plan *plan, const kprep_bytes *bytes,
 
 /* ---- joined files ---- */
 
-/* Rearranges one part, of some channels at its end, into channel planes that each hold `count` rows. */
-static void place_part(const kprep_view *part, int64_t step, int64_t count, int32_t spatial,
-                       const uint8_t *src, uint8_t *dst, size_t item)
+/* What is being put together: [channel][row][spatial], some rows of all sources. */
+typedef struct joined_block {
+    uint8_t *data;
+    int64_t rows;   /* of each channel */
+    int64_t plane;  /* bytes of one row of one channel */
+} joined_block;
+
+/* Rearranges one part, of some channels at its end, into channel planes that each hold `count` rows of
+ * the block from dst on. The values of a spread part are the same all over their planes. */
+static void place_part(const kprep_plan *plan, const joined_block *block, const kprep_view *part,
+                       bool spread, int64_t step, int64_t count, const uint8_t *src, uint8_t *dst)
 {
-    int64_t channels = part->rank > spatial ? part->shape[spatial] : 1;
+    int32_t spatial = plan->reading.spatial, c = spread ? 0 : spatial;
+    int64_t channels = part->rank > c ? part->shape[c] : 1;
+    int64_t stride = part->rank > c ? part->strides[c] : 0;
     kprep_view rows = *part;
-    if (part->rank > spatial) rows.rank = spatial;
+    if (rows.rank > c) rows.rank = c;
+    for (int32_t i = 0; spread && i < spatial; i++) {
+        kprep_view_insert_axis(&rows, i);
+        rows.shape[i] = plan->data.shape[i];
+        rows.strides[i] = 0;
+    }
     kprep_view_insert_axis(&rows, 0);
     rows.shape[0] = count;
     rows.strides[0] = step;
-    int64_t plane = (int64_t)item;
-    for (int32_t i = 0; i < rows.rank; i++) plane *= rows.shape[i];
-    for (int64_t c = 0; c < channels; c++) {
-        kprep_view channel = rows;
-        if (part->rank > spatial) channel.offset += c * part->strides[spatial];
-        kprep_copy_view(&channel, src, dst + c * plane, item);
-    }
+    for (int64_t k = 0; k < channels; k++, rows.offset += stride)
+        kprep_copy_view(&rows, src, dst + k * block->plane * block->rows,
+                        kprep_dtype_size(plan->data.dtype));
 }
 
 /* Stored view of an image -> upright, as the plan describes it. */
-static void turn_view(const kprep_plan *plan, const kprep_header *header, kprep_view *view)
+static void turn_view(uint8_t o, kprep_view *view)
 {
     static const int32_t turn[] = {1, 0, 2};
-    uint8_t o = plan->orient ? header->orientation : 1;
     if (o >= 5) kprep_view_permute(view, turn);
     if (o == 3 || o == 4 || o == 7 || o == 8)
         kprep_view_slice(view, 0, view->shape[0] - 1, view->shape[0], -1);
@@ -182,55 +194,96 @@ static void turn_view(const kprep_plan *plan, const kprep_header *header, kprep_
         kprep_view_slice(view, 1, view->shape[1] - 1, view->shape[1], -1);
 }
 
-static kprep_status load_part(kprep_reader *reader, size_t file, const kprep_header *header,
-                              int64_t row, int64_t count, uint8_t *dst, kprep_error *err)
+/* One file's part of `count` rows, from row `at` of the block on. */
+static kprep_status load_part(kprep_reader *reader, const kprep_source *source, size_t file,
+                              int64_t row, int64_t at, int64_t count, const joined_block *block,
+                              kprep_error *err)
 {
     const kprep_plan *plan = reader->plan;
-    size_t item = kprep_dtype_size(plan->data.dtype);
+    uint8_t *dst = block->data + (plan->channel[file] * block->rows + at) * block->plane;
+    bool by_row = kprep_join_by_row(plan, source);
+    kprep_header header;
     kprep_bytes bytes;
     kprep_view view;
     int64_t step = 0;
+    kprep_input_header(plan->input, plan->input->files[file].kind, &header);
     KPREP_TRY(open_file(reader, file, &bytes, err));
-    bool plane = !header->codec->image && !header->fortran_order && plan->reading.by_row &&
-                 header->rank == plan->reading.spatial + 1;
-    if (plane) /* rows of planes: they lie in the file as they are wanted here */
-        return kprep_npy_read_block(&bytes, header, row, count, dst, &view, err);
-    kprep_buffer *buffer = header->codec->image ? &reader->decoded : &reader->encoded;
-    if (header->codec->image) {
-        KPREP_TRY(load_image(reader, &bytes, header, buffer, &view, err));
-        turn_view(plan, header, &view);
+    bool spread = !header.codec->image &&
+                  kprep_join_spreads(plan, source, header.rank - (by_row && header.rank > 0 ? 1 : 0));
+    if (!header.codec->image && !header.fortran_order && by_row && !spread &&
+        header.rank == plan->reading.spatial + 1) /* rows of planes lie in the file as wanted here */
+        return kprep_npy_read_block(&bytes, &header, row, count, dst, &view, err);
+    kprep_buffer *buffer = header.codec->image ? &reader->decoded : &reader->encoded;
+    if (header.codec->image) {
+        KPREP_TRY(load_image(reader, &bytes, &header, &source->decode, buffer, &view, err));
+        turn_view(source->orient ? header.orientation : 1, &view);
     } else {
-        KPREP_TRY(load_rows(plan, &bytes, header, row, count, buffer, &view, &step, err));
+        KPREP_TRY(load_rows(by_row, &bytes, &header, row, count, buffer, &view, &step, err));
     }
-    place_part(&view, step, count, plan->reading.spatial, buffer->data, dst, item);
+    place_part(plan, block, &view, spread, step, count, buffer->data, dst);
     return KPREP_OK;
 }
 
-/* All files' parts of some rows, as [channel][row][spatial]; a sample's channel axis is its last. */
+/* Rows of one file that follow one another from a sample on, at most count. */
+static int64_t rows_together(const kprep_plan *plan, const kprep_source *source, size_t file,
+                             int64_t row, int64_t count)
+{
+    const kprep_header *header = plan->input->kinds[plan->input->files[file].kind].header;
+    if (source->match != NULL || header->codec->image || !kprep_join_by_row(plan, source)) return 1;
+    int64_t left = header->shape[0] - row;
+    return left < count ? left : count;
+}
+
+/* One source's part of some samples. */
+static kprep_status load_source(kprep_reader *reader, const kprep_source *source, int64_t first,
+                                const joined_block *block, kprep_error *err)
+{
+    const kprep_plan *plan = reader->plan;
+    int64_t together = block->rows;
+    for (int64_t at = 0; at < block->rows; at += together) {
+        int64_t row;
+        size_t file = kprep_join_find(plan, source, first + at, &row), end = file + 1;
+        together = block->rows - at;
+        if (source->holding == KPREP_HOLD_ALL) {
+            end = source->end;
+        } else if (source->holding == KPREP_HOLD_FOLDERS) {
+            int64_t folder = source->match != NULL ? source->match[first + at] : first + at;
+            end = source->folder[folder + 1];
+            together = 1;
+        } else {
+            together = rows_together(plan, source, file, row, together);
+        }
+        for (; file < end; file++) {
+            kprep_status st = load_part(reader, source, file, row, at, together, block, err);
+            if (st != KPREP_OK) {
+                kprep_error_at_file(err, plan->input->paths.items[file].path);
+                return st;
+            }
+        }
+    }
+    return KPREP_OK;
+}
+
+/* All sources' parts of some rows; a sample's channel axis is its last. */
 static kprep_status load_joined(kprep_reader *reader, int64_t first, int64_t count,
                                 kprep_loaded *loaded, kprep_error *err)
 {
     const kprep_plan *plan = reader->plan;
-    const kprep_input *input = plan->input;
     int32_t spatial = plan->reading.spatial;
     int64_t item = (int64_t)kprep_dtype_size(plan->data.dtype), plane = item;
     for (int32_t i = 0; i < spatial; i++) plane *= plan->data.shape[i];
-    int64_t channels = plan->channel[input->paths.count];
+    int64_t channels = plan->channel[plan->input->paths.count];
     if (!kprep_buffer_reserve(&reader->elements, (size_t)(plane * count * channels)))
         return kprep_fail_memory(err);
-    kprep_header header;
-    uint32_t kind = UINT32_MAX;
-    for (size_t i = 0; i < input->paths.count; i++) {
-        if (input->files[i].kind != kind) {
-            kind = input->files[i].kind;
-            kprep_input_header(input, kind, &header);
+    joined_block block = {.data = reader->elements.data, .rows = count, .plane = plane};
+    for (size_t s = 0; s < plan->source_count; s++) {
+        kprep_status st = load_source(reader, &plan->sources[s], first, &block, err);
+        /* Which of the samples failed is known when there is only one. */
+        if (st != KPREP_OK && st != KPREP_E_NO_MEMORY && count > 1) {
+            if (err != NULL) kprep_error_clear(err);
+            return load_joined(reader, first, 1, loaded, err);
         }
-        uint8_t *dst = reader->elements.data + plan->channel[i] * plane * count;
-        kprep_status st = load_part(reader, i, &header, first, count, dst, err);
-        if (st != KPREP_OK) {
-            kprep_error_at_file(err, input->paths.items[i].path);
-            return st;
-        }
+        KPREP_TRY(st);
     }
     *loaded = (kprep_loaded){.data = reader->elements.data, .count = count, .step = plane, .row = first};
     kprep_view_contiguous(&loaded->view, plan->data.shape, spatial, item);
@@ -257,10 +310,10 @@ kprep_status kprep_reader_load(kprep_reader *reader, int64_t first, int64_t coun
     loaded->count = count < rows ? count : rows;
     kprep_status st = open_file(reader, loaded->file, &bytes, err);
     if (st == KPREP_OK && header.codec->image) {
-        st = load_image(reader, &bytes, &header, &reader->elements, &loaded->view, err);
+        st = load_image(reader, &bytes, &header, &plan->decode, &reader->elements, &loaded->view, err);
         loaded->orientation = header.orientation;
     } else if (st == KPREP_OK) {
-        st = load_rows(plan, &bytes, &header, loaded->row, loaded->count, &reader->elements,
+        st = load_rows(plan->reading.by_row, &bytes, &header, loaded->row, loaded->count, &reader->elements,
                        &loaded->view, &loaded->step, err);
     }
     loaded->data = reader->elements.data;

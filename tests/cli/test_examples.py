@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import make
 from support import FIXTURES, MODELS, ROOT, batches, equal, manifest, npy_bytes, rows, samples
@@ -87,6 +88,24 @@ def test_features_912(run_example, workplace, keras):
     assert first == 100
     shutil.rmtree(features)
     shutil.rmtree(out)
+
+
+@pytest.mark.tf
+@pytest.mark.big
+def test_hyperspectral(run_example, workplace, keras):
+    bands = workplace / "build/data/bands"
+    make.make_bands(bands)
+    out = run_example("hyperspectral")
+    table = np.load(bands / "table.npy")
+    planes = np.stack([np.stack([np.asarray(Image.open(bands / f"samples/{i}/band{k}.png"))
+                                 for k in range(900)], axis=-1) for i in range(len(table))])
+    assert planes.dtype == table.dtype == np.uint16 and planes.shape == (5, 32, 32, 900)
+    spread = np.broadcast_to(table[:, np.newaxis, np.newaxis, :], (5, 32, 32, 12))
+    expected = np.concatenate([planes, spread], axis=-1).astype(np.float32) * np.float32(1 / 65535)
+    equal(rows(out), expected)
+    assert [row["source"] for row in samples(out)] == [f"samples/{i}" for i in range(5)]
+    fed(keras, load_model(keras, workplace, "conv-32-32-912"), batches(out), expected)
+    shutil.rmtree(bands)
 
 
 @pytest.mark.tf

@@ -213,6 +213,74 @@ static void joined_misfits(void **state)
         KPREP_E_DTYPE);
 }
 
+static void folders(void **state)
+{
+    char name[64];
+    for (int i = 0; i < 12; i++) {
+        for (int k = 0; k < 3; k++) {
+            snprintf(name, sizeof name, "set/s%d/b%d.png", i, k);
+            support_png(support_path(*state, name), 6, 4, 1, 16, 0);
+        }
+    }
+    const char *job = "input: {path: set, join: channels, by: folder}\n"
+                      "spec: {shape: [null, 4, 6, 3], dtype: uint16}\n";
+    planned *p = plan_job(*state, job);
+    int64_t row;
+    char text[64];
+    expect_fit(p);
+    assert_int_equal(p->plan.samples, 12);
+    assert_false(p->plan.reading.by_row);
+    expect_shape(&p->plan.data, "(4, 6, 3)");
+    const kprep_source *source = &p->plan.sources[0];
+    assert_int_equal(source->holding, KPREP_HOLD_FOLDERS);
+    assert_int_equal(kprep_join_find(&p->plan, source, 2, &row), 6);
+    assert_int_equal(row, 0);
+    assert_string_equal(kprep_join_folder(&p->plan, 6, text, sizeof text), "s2"); /* before s10 */
+    for (size_t i = 0; i < 36; i++) assert_int_equal(p->plan.channel[i], i % 3);
+    assert_int_equal(p->plan.channel[36], 3);
+    drop(p);
+    support_png(support_path(*state, "set/s7/c.png"), 6, 4, 1, 16, 0);
+    kprep_error problem = expect_problem(*state, job, KPREP_E_CHANNEL_COUNT);
+    assert_non_null(strstr(problem.message, "s7"));
+    assert_non_null(strstr(problem.found, "c = 4"));
+    assert_int_equal(problem.count, 1);
+}
+
+static void sources(void **state)
+{
+    char name[64];
+    for (int i = 0; i < 5; i++) {
+        snprintf(name, sizeof name, "rgb/%d.png", i);
+        support_png(support_path(*state, name), 6, 4, 3, 16, 0);
+        snprintf(name, sizeof name, "deep/%d.png", 4 - i);
+        support_png(support_path(*state, name), 6, 4, 1, 16, 0);
+    }
+    support_npy(support_path(*state, "table.npy"), "<u2", (const int64_t[]){5, 2}, 2,
+                "0123456789abcdefghij", 20);
+    planned *p = plan_job(*state, "input: [rgb, {path: deep, match: stem}, {path: table.npy, broadcast: true}]\n"
+                                  "spec: {shape: [null, 4, 6, 6], dtype: uint16}\n");
+    int64_t row;
+    expect_fit(p);
+    assert_int_equal(p->plan.samples, 5);
+    assert_int_equal(p->plan.source_count, 3);
+    assert_int_equal(p->plan.sources[1].channel, 3);
+    assert_int_equal(p->plan.sources[2].channel, 4);
+    assert_int_equal(p->plan.sources[2].channels, 2);
+    assert_int_equal(kprep_join_find(&p->plan, &p->plan.sources[1], 3, &row), 8);
+    assert_int_equal(kprep_join_find(&p->plan, &p->plan.sources[2], 3, &row), 10);
+    assert_int_equal(row, 3);
+    drop(p);
+    kprep_error problem = expect_problem(*state, "input: [rgb, {path: table.npy, samples: row}]\n"
+                                                 "spec: {shape: [null, 4, 6, 5], dtype: uint16}\n",
+                                         KPREP_E_MISSING_AXIS);
+    assert_non_null(strstr(problem.help, "broadcast: true"));
+    support_png(support_path(*state, "rgb/5.png"), 6, 4, 3, 16, 0);
+    problem = expect_problem(*state, "input: [rgb, {path: deep, match: stem}]\n"
+                                     "spec: {shape: [null, 4, 6, 4], dtype: uint16}\n",
+                             KPREP_E_NOT_FOUND);
+    assert_non_null(strstr(problem.found, "5 (in rgb)"));
+}
+
 static void mixed_depth(void **state)
 {
     support_png(support_path(*state, "p/1.png"), 3, 2, 1, 8, 0);
@@ -427,6 +495,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(readings),   IN_FOLDER(ambiguous),         IN_FOLDER(nearest_reading),
         IN_FOLDER(joined),     IN_FOLDER(joined_misfits),    IN_FOLDER(mixed_depth),
+        IN_FOLDER(folders),    IN_FOLDER(sources),
         IN_FOLDER(exif),       IN_FOLDER(sizes_that_differ), IN_FOLDER(kinds),
         IN_FOLDER(wrong_axes), IN_FOLDER(hash_stays),        IN_FOLDER(hash_changes),
     };

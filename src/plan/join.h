@@ -1,0 +1,65 @@
+/* join.h: files that are parts of the same samples. Each source of the input says of a sample in which
+ * files its part lies, and which channels they are; nothing is kept by the sample but what can't be told
+ * from the order of the files.
+ */
+#ifndef KPREP_PLAN_JOIN_H
+#define KPREP_PLAN_JOIN_H
+
+#include "plan/input.h"
+
+struct kprep_plan;
+
+/* How the files of a source hold its part of the samples. */
+typedef enum kprep_holding {
+    KPREP_HOLD_EACH, /* files, or the rows of files, follow one another: each holds a whole part */
+    KPREP_HOLD_ALL,  /* every file holds some channels of all samples */
+    KPREP_HOLD_FOLDERS /* every folder is one sample, its files are channels */
+} kprep_holding;
+
+typedef struct kprep_source {
+    const kprep_settings *settings;
+    kprep_holding holding;
+    size_t first, end; /* its files */
+    kprep_decode decode;
+    bool orient;
+    size_t *folder; /* of folders: the first file of each, and the end; owned */
+    int64_t folders;
+    int64_t *match; /* sample -> its number in this source; NULL: the same number; owned */
+    int64_t samples;
+    int64_t channel, channels; /* where its channels begin, and how many they are */
+} kprep_source;
+
+/* Finds the sources' files and folders. */
+kprep_status kprep_join_begin(struct kprep_plan *plan, kprep_error *err);
+void kprep_join_end(struct kprep_plan *plan);
+
+/* One sample of all sources together under the plan's reading, or why they can't be joined. Sets the
+ * sources' samples and channels. */
+kprep_status kprep_join_data(const struct kprep_plan *plan, kprep_desc *data, kprep_error *err);
+
+/* Pairs the sources that are matched by stem, once the reading is chosen and all files can be read. */
+kprep_status kprep_join_pair(struct kprep_plan *plan, kprep_error *err);
+
+/* Numbers samples and channels. */
+kprep_status kprep_join_number(struct kprep_plan *plan, kprep_input *input, kprep_error *err);
+
+/* The source of a file. */
+const kprep_source *kprep_join_source(const struct kprep_plan *plan, size_t file);
+
+/* Is axis 0 of a source's arrays the sample axis? */
+bool kprep_join_by_row(const struct kprep_plan *plan, const kprep_source *source);
+
+/* Is a part of this rank spread over the axes of the others? */
+bool kprep_join_spreads(const struct kprep_plan *plan, const kprep_source *source, int32_t rank);
+
+/* Where the first of a source's channels of a sample lie: the file, and the row in it. */
+size_t kprep_join_find(const struct kprep_plan *plan, const kprep_source *source, int64_t sample,
+                       int64_t *row);
+
+/* The end of the files from source->first on that hold a source's first sample. */
+size_t kprep_join_end_of_first(const kprep_source *source);
+
+/* Name of a folder that is a sample: relative to the root, without the slash. Returns dst. */
+char *kprep_join_folder(const struct kprep_plan *plan, size_t file, char *dst, size_t size);
+
+#endif
