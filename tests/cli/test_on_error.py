@@ -2,7 +2,6 @@
 be without them."""
 
 import csv
-import os
 import shutil
 import signal
 import subprocess
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support import ROOT, equal, manifest, npy_bytes, samples, tree
+from support import equal, manifest, npy_bytes, samples, tree
 
 pytestmark = pytest.mark.pipeline
 
@@ -422,6 +421,18 @@ class TestRetry:
         kprep("run", image_job(policy="quarantine", out="again"), rc=0)
         assert tree(tmp_path / "out") == tree(tmp_path / "again")
         assert manifest(tmp_path / "out")["counts"]["rejected"] == 4
+
+    def test_goes_on_after_a_stop(self, kprep, image_job, tmp_path):
+        good_folder(tmp_path / "in")
+        kprep("run", image_job(out="good"), rc=0)
+        spoil(tmp_path / "in")
+        kprep("run", image_job(), rc=0)
+        save(path_of(tmp_path / "in", 3), image(3))
+        kprep("run", image_job(), "--retry", "--max-bad", 3, "--threads", 1, rc=3)
+        assert not (tmp_path / "out/manifest.json").exists()
+        kprep("run", image_job(), rc=0)
+        kprep("run", image_job(out="again"), rc=0)
+        assert tree(tmp_path / "out") == tree(tmp_path / "again")
 
     def test_nothing_to_do(self, kprep, image_job, tmp_path):
         good_folder(tmp_path / "in")
