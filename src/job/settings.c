@@ -62,8 +62,8 @@ static const kprep_option output_options[] = {
 static const kprep_option top_options[] = {
     {"like", "whose values to give, bit for bit", KPREP_OPT_CHOICE, FIELD(like), "keras", 0, 0,
      like_words},
-    {"on_error", "a bad file or sample ends the run, is left out, or is also copied aside", KPREP_OPT_CHOICE, FIELD(on_error),
-     "fail", 0, 0, on_error_words},
+    {"on_error", "a bad file or sample ends the run, is left out, or is also copied aside",
+     KPREP_OPT_CHOICE, FIELD(on_error), "fail", 0, 0, on_error_words},
     {0},
 };
 

@@ -77,7 +77,8 @@ void kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33])
     write_hash(&state, out);
 }
 
-void kprep_plan_base_hash(const kprep_plan *plan, uint64_t labels, const uint8_t *loose, char out[33])
+void kprep_plan_base_hash(const kprep_plan *plan, uint64_t labels, const uint8_t *loose,
+                          char out[33])
 {
     XXH3_state_t state;
     begin(&state, plan, labels);

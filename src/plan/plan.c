@@ -427,7 +427,8 @@ static bool same_shape(const kprep_desc *a, const kprep_desc *b)
 }
 
 /* The group of a result; UINT32_MAX: out of memory. */
-static uint32_t join_group(groups *all, const kprep_desc *data, const kprep_desc *result, int64_t files)
+static uint32_t join_group(groups *all, const kprep_desc *data, const kprep_desc *result,
+                           int64_t files)
 {
     size_t i = 0;
     while (i < all->count && !same_shape(&all->items[i].result, result)) i++;
@@ -520,8 +521,7 @@ kprep_status kprep_plan_admit(const kprep_plan *plan, size_t file, kprep_error *
     if (!plan->unfit[kind]) return KPREP_OK;
     kprep_desc data, result;
     kprep_status st = fit_kind(plan, kind, &data, &result, err);
-    if (st == KPREP_OK && is_deep(plan, kind) &&
-        same_shape(&result, &plan->result)) {
+    if (st == KPREP_OK && is_deep(plan, kind) && same_shape(&result, &plan->result)) {
         st = kprep_fail(err, KPREP_E_DTYPE, "a 16-bit image among 8-bit ones");
         kprep_error_help(err, "depth: 8 narrows the 16-bit ones; or sort them apart");
     } else if (st == KPREP_OK) {
@@ -533,7 +533,8 @@ kprep_status kprep_plan_admit(const kprep_plan *plan, size_t file, kprep_error *
             if (err != NULL) *err = *kprep_problems_get(found, 0);
             st = kprep_problems_get(found, 0)->code;
         } else {
-            st = kprep_fail(err, KPREP_E_EXTRA_AXIS, "samples of one batch need one number of axes");
+            st =
+                kprep_fail(err, KPREP_E_EXTRA_AXIS, "samples of one batch need one number of axes");
         }
         kprep_problems_free(&found);
     }
@@ -548,7 +549,8 @@ kprep_status kprep_plan_admit(const kprep_plan *plan, size_t file, kprep_error *
 int64_t kprep_plan_file_rows(const kprep_plan *plan, size_t file)
 {
     uint32_t kind = plan->input->files[file].kind;
-    return kind == UINT32_MAX ? 1 : kprep_plan_rows(&plan->reading, plan->input->kinds[kind].header);
+    return kind == UINT32_MAX ? 1
+                              : kprep_plan_rows(&plan->reading, plan->input->kinds[kind].header);
 }
 
 static kprep_status add_ambiguous(const kprep_plan *plan, kprep_problems *problems,
@@ -617,7 +619,8 @@ static kprep_status choose_reading(kprep_plan *plan, kprep_problems *problems, k
     kprep_problems_free(&chosen);
     KPREP_TRY_GOTO(st, judge(plan, &readings[best], &judged[best], err), done);
     plan->described = judged[best].described;
-    bool several = (fits[0] && fits[1]) || (twice && plan->reading.spatial + 1 > plan->wanted->rank - 1);
+    bool several =
+        (fits[0] && fits[1]) || (twice && plan->reading.spatial + 1 > plan->wanted->rank - 1);
     if (is_lenient(plan) && judged[best].fitted && !several)
         KPREP_TRY_GOTO(st, mark_unfit(plan, err), done);
     for (size_t i = 0; i < kprep_problems_count(judged[best].problems); i++) {

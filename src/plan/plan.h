@@ -26,7 +26,7 @@ typedef struct kprep_plan {
     kprep_desc data;       /* one sample of the first file, as read */
     kprep_desc result;     /* after the stages, before the cast to the spec's dtype */
     int64_t row_bytes;     /* of one sample in the output */
-    uint8_t *unfit;        /* by kind: its files are rejected; owned. NULL: nothing that does not fit is
+    uint8_t *unfit; /* by kind: its files are rejected; owned. NULL: nothing that does not fit is
                             * let pass */
     int64_t *channel;      /* joined: first channel of each file, and the number of all; owned */
 } kprep_plan;
@@ -74,7 +74,8 @@ void kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33]);
 
 /* The same where some files, those that loose says (by file), may have changed: of these, only the names
  * count. It tells a job whose bad files were mended. */
-void kprep_plan_base_hash(const kprep_plan *plan, uint64_t labels, const uint8_t *loose, char out[33]);
+void kprep_plan_base_hash(const kprep_plan *plan, uint64_t labels, const uint8_t *loose,
+                          char out[33]);
 
 /* Hash of when the input files were changed, in the same form. It is no part of the plan: a copy of the
  * data is the same data. */

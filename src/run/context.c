@@ -202,7 +202,8 @@ static kprep_status read_input(kprep_context *context, bool measure, kprep_probl
                                problems, err));
     summarise_input(context);
     if (measure)
-        return kprep_plan_measure(&context->settings, &context->input, &context->plan, problems, err);
+        return kprep_plan_measure(&context->settings, &context->input, &context->plan, problems,
+                                  err);
     return kprep_plan_make(&context->settings, &context->input, context->wanted, &context->plan,
                            problems, err);
 }
@@ -216,7 +217,8 @@ static kprep_status open_input(kprep_context *context, kprep_purpose purpose,
     kprep_status st = read_input(context, purpose == KPREP_TO_MEASURE, found, err);
     bool pass = context->plan.unfit != NULL && purpose != KPREP_TO_LOOK;
     for (size_t i = 0; !pass && i < kprep_problems_count(found); i++)
-        if (kprep_problems_add(problems, kprep_problems_get(found, i)) != KPREP_OK && st == KPREP_OK)
+        if (kprep_problems_add(problems, kprep_problems_get(found, i)) != KPREP_OK &&
+            st == KPREP_OK)
             st = kprep_fail_memory(err);
     kprep_problems_free(&found);
     return st;

@@ -204,9 +204,8 @@ static kprep_status reject_row(kprep_engine *engine, kprep_row *row, uint8_t *da
     if (row->reject == NULL) return kprep_fail_memory(err);
     memset(data, 0, (size_t)engine->plan->row_bytes);
     int64_t bad = atomic_fetch_add(&engine->rejected, 1) + 1;
-    return engine->max_bad >= 0 && bad > engine->max_bad
-               ? kprep_fail_too_many(engine->max_bad, err)
-               : KPREP_OK;
+    return engine->max_bad >= 0 && bad > engine->max_bad ? kprep_fail_too_many(engine->max_bad, err)
+                                                         : KPREP_OK;
 }
 
 kprep_status kprep_fail_too_many(int64_t max_bad, kprep_error *err)

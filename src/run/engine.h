@@ -18,7 +18,7 @@
 /* Why a row is not in its batch. */
 typedef struct kprep_reject {
     kprep_status code;
-    char message[];        /* one line of ASCII */
+    char message[]; /* one line of ASCII */
 } kprep_reject;
 
 /* What is kept of each row of a batch until the batch is sealed. */
@@ -74,8 +74,8 @@ typedef struct kprep_engine {
     size_t open_files;        /* descriptors each worker may keep */
     int64_t run, tasks, tasks_per_batch;
     const volatile int *cancel;
-    bool skip;                /* a bad sample is rejected, and the others go on */
-    int64_t max_bad;          /* with skip: rows that may be; -1: any number */
+    bool skip;       /* a bad sample is rejected, and the others go on */
+    int64_t max_bad; /* with skip: rows that may be; -1: any number */
 
     kprep_slot *slots;
     int64_t slot_count;

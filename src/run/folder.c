@@ -155,8 +155,8 @@ static json_t *pack_rejects(const kprep_record *record)
     json_t *list = json_array();
     for (size_t i = 0; i < record->reject_count; i++) {
         const kprep_rejected *one = &record->rejects[i];
-        json_array_append_new(list, json_pack("[I, i, s]", (json_int_t)one->row, (int)one->code,
-                                              one->message));
+        json_array_append_new(
+            list, json_pack("[I, i, s]", (json_int_t)one->row, (int)one->code, one->message));
     }
     return list;
 }
@@ -245,11 +245,11 @@ static kprep_status append_line(kprep_folder *folder, const json_t *line, kprep_
 kprep_status kprep_folder_note(kprep_folder *folder, int64_t batch, const kprep_record *record,
                                kprep_error *err)
 {
-    json_t *line = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "batch", (json_int_t)batch,
-                             "rows", (json_int_t)record->rows, "rejects", pack_rejects(record), "x",
-                             pack_written(&record->x), "y", pack_written(&record->y), "moments",
-                             pack_moments(&record->moments), "labels",
-                             pack_moments(&record->labels));
+    json_t *line =
+        json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "batch", (json_int_t)batch, "rows",
+                  (json_int_t)record->rows, "rejects", pack_rejects(record), "x",
+                  pack_written(&record->x), "y", pack_written(&record->y), "moments",
+                  pack_moments(&record->moments), "labels", pack_moments(&record->labels));
     if (line == NULL) return kprep_fail_memory(err);
     kprep_status st = append_line(folder, line, err);
     json_decref(line);
@@ -284,7 +284,8 @@ static void replay_line(kprep_folder *folder, const json_t *line)
     if (times != NULL && strlen(times) < sizeof folder->times)
         memcpy(folder->times, times, strlen(times) + 1);
     int64_t batch = json_integer_value(json_object_get(line, "batch"));
-    kprep_record record = {.sealed = true, .rows = json_integer_value(json_object_get(line, "rows"))};
+    kprep_record record = {.sealed = true,
+                           .rows = json_integer_value(json_object_get(line, "rows"))};
     if (!json_is_integer(json_object_get(line, "batch")) || batch < 0 || batch >= folder->batches)
         return;
     if (unpack_written(json_object_get(line, "x"), &record.x) &&

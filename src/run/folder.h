@@ -19,7 +19,7 @@ typedef struct kprep_written {
 
 /* A sample that was left out of its batch. */
 typedef struct kprep_rejected {
-    int64_t row;      /* in the batch, had all been good */
+    int64_t row; /* in the batch, had all been good */
     kprep_status code;
     char *message;
 } kprep_rejected;

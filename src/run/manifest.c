@@ -472,9 +472,9 @@ static void add_retry(const kprep_context *context, const uint8_t *bad, json_t *
     kprep_plan_base_hash(&context->plan, kprep_label_digest(&context->labels), bad, hash);
     for (size_t i = 0; i < context->input.paths.count; i++)
         if (bad[i])
-            json_array_append_new(
-                files, json_pack("[I, I]", (json_int_t)i,
-                                 (json_int_t)kprep_plan_file_rows(&context->plan, i)));
+            json_array_append_new(files,
+                                  json_pack("[I, I]", (json_int_t)i,
+                                            (json_int_t)kprep_plan_file_rows(&context->plan, i)));
     json_object_set_new(root, "retry", json_pack("{s:s, s:o}", "base", hash, "files", files));
 }
 

@@ -20,7 +20,8 @@ typedef struct reading {
     XXH3_state_t state;
 } reading;
 
-static bool begin(const kprep_folder *folder, const json_t *entry, kprep_written *written, reading *r)
+static bool begin(const kprep_folder *folder, const json_t *entry, kprep_written *written,
+                  reading *r)
 {
     int64_t mtime;
     const char *name = json_string_value(json_object_get(entry, "path"));
@@ -43,7 +44,8 @@ static bool next(reading *r, void *dst, int64_t n)
 {
     size_t got = 0;
     const kprep_bytes bytes = {.fd = r->fd, .size = r->size};
-    if (kprep_bytes_read(&bytes, r->at, dst, (size_t)n, &got, NULL) != KPREP_OK || (int64_t)got != n)
+    if (kprep_bytes_read(&bytes, r->at, dst, (size_t)n, &got, NULL) != KPREP_OK ||
+        (int64_t)got != n)
         return false;
     XXH3_128bits_update(&r->state, dst, got);
     r->at += n;
@@ -70,7 +72,8 @@ static bool measure(reading *r, int64_t n, int64_t row_bytes, const kprep_plan *
     kprep_moments_init(moments);
     for (int64_t i = 0; fine && plan != NULL && i < n; i++) {
         kprep_row row = {0};
-        fine = next(r, data, row_bytes) && kprep_row_check(plan, data, false, &row, NULL) == KPREP_OK;
+        fine =
+            next(r, data, row_bytes) && kprep_row_check(plan, data, false, &row, NULL) == KPREP_OK;
         kprep_moments_merge(moments, &row.moments);
     }
     if (fine && plan == NULL) {
@@ -104,7 +107,8 @@ static bool keep_batch(const kprep_context *context, const kprep_folder *folder,
 }
 
 /* Does an entry of the manifest name a batch of an array? */
-static bool is_batch(const kprep_context *context, const json_t *entry, const char *array, int64_t b)
+static bool is_batch(const kprep_context *context, const json_t *entry, const char *array,
+                     int64_t b)
 {
     char name[64], path[160];
     int64_t first, rows;
@@ -137,8 +141,8 @@ static kprep_status keep_batches(const kprep_context *context, kprep_folder *fol
 
 /* Is it the same job but for the files that had rejects? *moved: one of them now has another number of
  * samples, so that all that follow have another place. */
-static kprep_status is_same(const kprep_context *context, const json_t *retry, bool *same, bool *moved,
-                            kprep_error *err)
+static kprep_status is_same(const kprep_context *context, const json_t *retry, bool *same,
+                            bool *moved, kprep_error *err)
 {
     char hash[33];
     size_t n = context->input.paths.count, i;
@@ -169,7 +173,8 @@ static kprep_status refuse(const kprep_folder *folder, kprep_error *err)
 {
     kprep_fail(err, KPREP_E_PLAN_CHANGED,
                "job or input differ in more than the rejected files: there is nothing to retry");
-    kprep_error_help(err, "write to another folder, or use --force in place of --retry to begin anew");
+    kprep_error_help(err,
+                     "write to another folder, or use --force in place of --retry to begin anew");
     kprep_error_at_file(err, folder->path);
     return KPREP_E_PLAN_CHANGED;
 }

@@ -74,9 +74,11 @@ static void tell_rejects(kprep_context *context, const kprep_folder *folder)
     s->rejected = count_rejects(folder);
     if (s->rejected == 0) return;
     s->output_bytes -= s->rejected * s->row_bytes;
-    snprintf(text, sizeof text, "%lld of %lld samples were rejected; rejected.csv %s says which, and why",
+    snprintf(text, sizeof text,
+             "%lld of %lld samples were rejected; rejected.csv %s says which, and why",
              (long long)s->rejected, (long long)kprep_sequence_rows(&context->sequence),
-             context->sequence.section_count > 1 ? "in the folder of each part" : "in the output folder");
+             context->sequence.section_count > 1 ? "in the folder of each part"
+                                                 : "in the output folder");
     size_t n = strlen(s->warning);
     if (n + strlen(text) + 3 <= sizeof s->warning)
         snprintf(s->warning + n, sizeof s->warning - n, "%s%s", n > 0 ? "; " : "", text);
@@ -134,8 +136,8 @@ static kprep_status run(kprep_context *context, kprep_error *err)
     kprep_claim how = context->options.retry   ? KPREP_CLAIM_RETRY
                       : context->options.force ? KPREP_CLAIM_FORCE
                                                : KPREP_CLAIM;
-    KPREP_TRY(kprep_folder_open(&folder, context->settings.output, plan,
-                                context->sequence.batches, how, err));
+    KPREP_TRY(kprep_folder_open(&folder, context->settings.output, plan, context->sequence.batches,
+                                how, err));
     kprep_status st = KPREP_OK;
     if (folder.retrying)
         st = kprep_retry(context, &folder, times, err);
@@ -147,7 +149,8 @@ static kprep_status run(kprep_context *context, kprep_error *err)
         if (st == KPREP_OK) st = kprep_manifest_write(context, &folder, err);
         if (st == KPREP_OK) tell_rejects(context, &folder);
     }
-    if (st == KPREP_OK && (!folder.complete || folder.retrying)) st = kprep_folder_finish(&folder, err);
+    if (st == KPREP_OK && (!folder.complete || folder.retrying))
+        st = kprep_folder_finish(&folder, err);
     kprep_folder_close(&folder);
     return st;
 }

@@ -236,7 +236,8 @@ static kprep_status move_back(int fd, int64_t from, int64_t to, int64_t n, uint8
         ssize_t got = pread(fd, buffer, (size_t)(n < REREAD_BYTES ? n : REREAD_BYTES), from);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0)
-            return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, got < 0 ? errno : EIO, "read back", path);
+            return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, got < 0 ? errno : EIO, "read back",
+                                    path);
         KPREP_TRY(kprep_write_at(fd, buffer, (size_t)got, to, path, err));
         from += got;
         to += got;
@@ -260,8 +261,8 @@ static kprep_status take_out(const kprep_file_sink *files, kprep_slot *slot, con
     kprep_status st = header != NULL && buffer != NULL ? KPREP_OK : kprep_fail_memory(err);
     for (int64_t i = 0; st == KPREP_OK && i < slot->rows; i++) {
         if (slot->row[i].reject != NULL) continue;
-        st = move_back(slot->fd, (int64_t)slot->header + i * bytes, (int64_t)size + to * bytes, bytes,
-                       buffer, path, err);
+        st = move_back(slot->fd, (int64_t)slot->header + i * bytes, (int64_t)size + to * bytes,
+                       bytes, buffer, path, err);
         to++;
     }
     if (st == KPREP_OK) st = kprep_write_at(slot->fd, header, size, 0, path, err);

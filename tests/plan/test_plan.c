@@ -312,7 +312,8 @@ static void unfit(void **state)
     }
     assert_int_equal(kprep_problems_count(p->problems), 2);
     drop(p);
-    p = plan_job(*state, "input: {path: u, samples: row}\non_error: skip\nspec: {shape: [null, 9]}\n");
+    p = plan_job(*state,
+                 "input: {path: u, samples: row}\non_error: skip\nspec: {shape: [null, 9]}\n");
     assert_null(p->plan.unfit); /* nothing fits */
     drop(p);
 }
@@ -451,10 +452,11 @@ static void hash_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(readings),   IN_FOLDER(ambiguous),         IN_FOLDER(nearest_reading),
-        IN_FOLDER(joined),     IN_FOLDER(joined_misfits),    IN_FOLDER(mixed_depth),
-        IN_FOLDER(exif),       IN_FOLDER(sizes_that_differ), IN_FOLDER(kinds), IN_FOLDER(unfit),
-        IN_FOLDER(wrong_axes), IN_FOLDER(hash_stays),        IN_FOLDER(hash_changes),
+        IN_FOLDER(readings),     IN_FOLDER(ambiguous),         IN_FOLDER(nearest_reading),
+        IN_FOLDER(joined),       IN_FOLDER(joined_misfits),    IN_FOLDER(mixed_depth),
+        IN_FOLDER(exif),         IN_FOLDER(sizes_that_differ), IN_FOLDER(kinds),
+        IN_FOLDER(unfit),        IN_FOLDER(wrong_axes),        IN_FOLDER(hash_stays),
+        IN_FOLDER(hash_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
