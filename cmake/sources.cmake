@@ -52,6 +52,7 @@ set(KPREP_SOURCES
     src/run/order.c
     src/run/pipeline.c
     src/run/reader.c
+    src/run/retry.c
     src/run/run.c
     src/run/sink_files.c
     src/run/stats.c

@@ -55,6 +55,7 @@ typedef enum kprep_status {
     KPREP_E_UNSUPPORTED_DTYPE = 45,  /**< structured, string, date, long double ... */
     KPREP_E_PICKLED_OBJECT = 46,     /**< an object array: reading it would run a pickle */
     KPREP_E_UNREADABLE = 47,         /**< it is there, but the system refuses to read it */
+    KPREP_E_TOO_MANY_BAD = 48,       /**< more was rejected than the job lets pass */
 
     KPREP_E_UNKNOWN_KEY = 60, /**< no such key, option, stage or command */
     KPREP_E_BAD_OPTION = 61,  /**< the key exists, its value is wrong */

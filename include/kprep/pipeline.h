@@ -21,6 +21,7 @@ typedef struct kprep_progress {
 typedef struct kprep_options {
     int32_t threads;     /**< workers; 0: the CPUs this process may use */
     int32_t sample_rows; /**< kprep_check(): rows of float arrays to read; 0: 16; below 0: none */
+    bool retry; /**< kprep_run(): redo the batches of a complete data set that lack samples */
     bool force;          /**< kprep_run(): remove what an earlier, different job wrote */
     const volatile int *cancel; /**< set to non-zero, by a signal handler or another thread (there as an
                               atomic store), to stop; may be NULL */
@@ -54,6 +55,7 @@ typedef struct kprep_summary {
     int64_t unreadable;             /**< files whose header could not be read */
     kprep_image_mix images;         /**< what a folder mixes */
     int64_t samples, batches;
+    int64_t rejected;               /**< samples left out, as far as the job has come */
     int64_t row_bytes;              /**< of one sample in the output */
     int64_t output_bytes;           /**< of all batch files */
     int64_t memory_bytes;           /**< the most that buffers will take */

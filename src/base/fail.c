@@ -44,6 +44,7 @@ static const struct {
     {KPREP_E_PICKLED_OBJECT, 3, "pickled-object",
      "an array of Python objects: reading it would run a pickle"},
     {KPREP_E_UNREADABLE, 3, "unreadable", "it is there, but the system refuses to read it"},
+    {KPREP_E_TOO_MANY_BAD, 3, "too-many-bad", "more samples were rejected than max_bad lets pass"},
     {KPREP_E_UNKNOWN_KEY, 2, "unknown-key", "no such key, option, stage or command"},
     {KPREP_E_BAD_OPTION, 2, "bad-option", "the key or option exists, its value is wrong"},
     {KPREP_E_NO_SPACE, 4, "no-space", "the output's file system is full"},

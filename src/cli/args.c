@@ -48,12 +48,13 @@ static const option options[] = {
     {"shuffle", "SEED", "output.shuffle", "order by a seeded permutation", TEXT, RUN},
     {"split", "train=0.8,validation=0.2", "output.split", "parts, a folder each", SPLIT, RUN},
     {"on-error", "fail|skip|quarantine", "on_error", "what to do with bad files", TEXT, RUN},
-    {"max-bad", "COUNT|PERCENT%", "max_bad", "how many bad ones are let pass", TEXT, RUN},
+    {"max-bad", "COUNT|PERCENT%", "max_bad", "how many samples may be rejected", TEXT, RUN},
     {"set", "KEY=VALUE", NULL, "override one key of the job", SET, JOB},
-    {"retry", NULL, NULL, "redo the batches with rejects", OWN, RUN},
+    {"retry", NULL, NULL, "redo the batches that have rejected samples", OWN, RUN},
     {"shard", "I/N|auto", NULL, "do a part of the batches", OWN, RUN},
     {"force", NULL, NULL, "remove what an earlier, different job wrote to DIR", OWN, RUN},
-    {"dry-run", NULL, NULL, "print the resolved job, its passes and sizes; write nothing", OWN, RUN},
+    {"dry-run", NULL, NULL, "print the resolved job, its passes and sizes; write nothing", OWN,
+     RUN},
     {"layers", NULL, NULL, "print the layer table", OWN, SPEC},
     {"data", "PATH", NULL, "where in the model that data fails", OWN, SPEC},
     {"threads", "N", NULL, "workers (default: the CPUs this process may use)", OWN, (unsigned)ALL},
@@ -148,6 +149,8 @@ static kprep_status take_own(cli *c, const option *o, const char *argument, kpre
         c->help = true;
     else if (strcmp(o->name, "force") == 0)
         c->options.force = true;
+    else if (strcmp(o->name, "retry") == 0)
+        c->options.retry = true;
     else if (strcmp(o->name, "dry-run") == 0)
         c->dry_run = true;
     else if (strcmp(o->name, "color") == 0)

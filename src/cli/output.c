@@ -213,6 +213,7 @@ json_t *cli_summary(const kprep_summary *s)
     json_object_set_new(object, "hidden", json_integer(s->hidden));
     json_object_set_new(object, "unreadable", json_integer(s->unreadable));
     json_object_set_new(object, "samples", json_integer(s->samples));
+    json_object_set_new(object, "rejected", json_integer(s->rejected));
     json_object_set_new(object, "batches", json_integer(s->batches));
     json_object_set_new(object, "output_bytes", json_integer(s->output_bytes));
     json_object_set_new(object, "memory_bytes", json_integer(s->memory_bytes));

@@ -66,8 +66,8 @@ static const kprep_option output_options[] = {
 static const kprep_option top_options[] = {
     {"like", "whose values to give, bit for bit", KPREP_OPT_CHOICE, FIELD(like), "keras", 0, 0,
      like_words},
-    {"on_error", "what to do with a file or sample that is bad", KPREP_OPT_CHOICE, FIELD(on_error),
-     "fail", 0, 0, on_error_words},
+    {"on_error", "a bad file or sample ends the run, is left out, or is also copied aside",
+     KPREP_OPT_CHOICE, FIELD(on_error), "fail", 0, 0, on_error_words},
     {0},
 };
 
@@ -435,11 +435,29 @@ static kprep_status read_arrays(const kprep_job *job, const kprep_value *value,
     return not_yet(job, value, "arrays (several model inputs)", err);
 }
 
+/* "0.1%": a number from 0 to 100 and the sign. */
+static bool read_percent(const kprep_value *value, double *share)
+{
+    if (value->kind != KPREP_VALUE_SCALAR) return false;
+    size_t n = strlen(value->text);
+    kprep_value number;
+    if (n < 2 || value->text[n - 1] != '%') return false;
+    if (!kprep_value_scalar(&number, value->text, n - 1)) return false;
+    bool fine = kprep_value_real(&number, share) && *share >= 0 && *share <= 100;
+    kprep_value_free(&number);
+    *share /= 100;
+    return fine;
+}
+
 static kprep_status read_max_bad(const kprep_job *job, const kprep_value *value,
                                  kprep_settings *settings, kprep_error *err)
 {
-    (void)settings;
-    return not_yet(job, value, "max_bad", err);
+    settings->max_bad = -1;
+    settings->max_bad_share = -1;
+    if (kprep_value_i64(value, &settings->max_bad) && settings->max_bad >= 0) return KPREP_OK;
+    settings->max_bad = -1;
+    if (read_percent(value, &settings->max_bad_share)) return KPREP_OK;
+    return bad(job, value, "max_bad", "a count of at least 0, or a share such as 0.1%", err);
 }
 
 /* ---- output ---- */
@@ -680,7 +698,7 @@ static const special top_specials[] = {
      KPREP_JSON({"$ref": "#/$defs/spec"}), NULL},
     {"output", "where to write, and how", read_output, "a folder, or a map", "",
      KPREP_JSON({"type": "string", "minLength": 1}), &output_section},
-    {"max_bad", "how many bad files or samples are let pass", read_max_bad,
+    {"max_bad", "how many samples may be rejected before the run fails", read_max_bad,
      "a count, or a share: 0.1%", "",
      KPREP_JSON({"anyOf": [{"type": "integer", "minimum": 0},
                            {"type": "string", "pattern": "^[0-9.]+%$"}]}),
@@ -788,10 +806,28 @@ static kprep_status take_paths(const kprep_job *job, kprep_settings *settings, k
     return st;
 }
 
+/* The folder of rejected files lies beside those of the parts. */
+static kprep_status check_quarantine(const kprep_job *job, const kprep_settings *settings,
+                                     kprep_error *err)
+{
+    for (size_t i = 0; i < settings->split_count; i++) {
+        if (settings->on_error != KPREP_ON_ERROR_QUARANTINE ||
+            strcmp(settings->splits[i].name, "quarantine") != 0)
+            continue;
+        kprep_fail(err, KPREP_E_BAD_OPTION,
+                   "a split can't be called quarantine beside on_error: quarantine");
+        if (err != NULL) err->side = KPREP_SIDE_JOB;
+        kprep_error_at_config(err, job->config, 0, 0);
+        return KPREP_E_BAD_OPTION;
+    }
+    return KPREP_OK;
+}
+
 kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings, kprep_error *err)
 {
     kprep_status st;
-    *settings = (kprep_settings){.base = job->base, .spec_base = job->base};
+    *settings = (kprep_settings){
+        .base = job->base, .spec_base = job->base, .max_bad = -1, .max_bad_share = -1};
     KPREP_TRY_GOTO(st, set_defaults(job, &top_section, settings, err), fail);
     if (job->tree.kind == KPREP_VALUE_MAP) {
         KPREP_TRY_GOTO(st, read_section(job, &top_section, &job->tree, settings, err), fail);
@@ -799,10 +835,7 @@ kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings,
         st = bad(job, &job->tree, "a job", "a map of keys (input, pipeline, spec, output ...)", err);
         goto fail;
     }
-    if (settings->on_error != KPREP_ON_ERROR_FAIL) {
-        st = not_yet(job, kprep_value_find(&job->tree, "on_error"), "on_error other than fail", err);
-        goto fail;
-    }
+    KPREP_TRY_GOTO(st, check_quarantine(job, settings, err), fail);
     if (was_set(job, "input.path") || was_set(job, "input")) {
         settings->base = "";
         for (size_t i = 0; i < settings->source_count; i++) settings->sources[i].base = "";
@@ -989,6 +1022,10 @@ static void format_settings(const kprep_settings *settings, bool all, const char
     if (settings->stratify) kprep_text_add(text, "  stratify: true\n");
     if (!all) return;
     kprep_text_add(text, "on_error: %s\n", on_error_words[settings->on_error]);
+    if (settings->max_bad >= 0)
+        kprep_text_add(text, "max_bad: %lld\n", (long long)settings->max_bad);
+    if (settings->max_bad_share >= 0)
+        kprep_text_add(text, "max_bad: %.17g%%\n", 100 * settings->max_bad_share);
     kprep_text_add(text, "limits: {pixels: %lld, sample_bytes: %lld", (long long)settings->limits.pixels,
                    (long long)settings->limits.sample_bytes);
     if (settings->limits.memory > 0)

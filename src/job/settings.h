@@ -64,6 +64,8 @@ typedef struct kprep_settings {
     size_t split_count;
     bool stratify;            /* each split has its share of every class */
     int32_t on_error;
+    int64_t max_bad;      /* samples that may be rejected; -1: any number, or a share */
+    double max_bad_share; /* of all samples; -1: none given */
     kprep_limits limits;
 } kprep_settings;
 

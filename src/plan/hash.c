@@ -36,9 +36,9 @@ static void write_hash(const XXH3_state_t *state, char out[33])
              (unsigned long long)hash.low64);
 }
 
-void kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33])
+/* Version, job, spec, labels and reading. */
+static void begin(XXH3_state_t *state, const kprep_plan *plan, uint64_t labels)
 {
-    XXH3_state_t state;
     kprep_text job = {0};
     /* Paths as written are folders of this machine; the files' own names and sizes follow below. */
     kprep_settings settings = *plan->settings;
@@ -49,24 +49,51 @@ void kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33])
         settings.path_count = 0;
         kprep_settings_format(&settings, false, &job);
     }
-    XXH3_INITSTATE(&state);
-    XXH3_128bits_reset(&state);
-    add_text(&state, KPREP_VERSION);
-    add_text(&state, job.data != NULL ? job.data : "");
+    XXH3_INITSTATE(state);
+    XXH3_128bits_reset(state);
+    add_text(state, KPREP_VERSION);
+    add_text(state, job.data != NULL ? job.data : "");
     kprep_text_free(&job);
-    add_wanted(&state, plan->wanted);
-    add_number(&state, (int64_t)labels);
-    add_number(&state, plan->reading.by_row);
-    add_number(&state, plan->reading.spatial);
+    add_wanted(state, plan->wanted);
+    add_number(state, (int64_t)labels);
+    add_number(state, plan->reading.by_row);
+    add_number(state, plan->reading.spatial);
+}
+
+static void add_header(XXH3_state_t *state, const kprep_header *header)
+{
+    add_text(state, kprep_dtype_name(header->dtype));
+    for (int32_t k = 0; k < header->rank; k++) add_number(state, header->shape[k]);
+}
+
+void kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33])
+{
+    XXH3_state_t state;
+    begin(&state, plan, labels);
     for (size_t i = 0; i < plan->input->paths.count; i++) {
         add_text(&state, kprep_input_name(plan->input, i));
         add_number(&state, plan->input->files[i].size);
         add_number(&state, plan->input->files[i].kind);
     }
-    for (size_t i = 0; i < plan->input->kind_count; i++) { /* a size alone does not tell a shape */
-        const kprep_header *header = plan->input->kinds[i].header;
-        add_text(&state, kprep_dtype_name(header->dtype));
-        for (int32_t k = 0; k < header->rank; k++) add_number(&state, header->shape[k]);
+    for (size_t i = 0; i < plan->input->kind_count; i++) /* a size alone does not tell a shape */
+        add_header(&state, plan->input->kinds[i].header);
+    for (size_t i = 0; i < plan->input->paths.class_count; i++)
+        add_text(&state, plan->input->paths.classes[i]);
+    write_hash(&state, out);
+}
+
+void kprep_plan_base_hash(const kprep_plan *plan, uint64_t labels, const uint8_t *loose,
+                          char out[33])
+{
+    XXH3_state_t state;
+    begin(&state, plan, labels);
+    for (int32_t i = 0; i < plan->result.rank; i++) add_number(&state, plan->result.shape[i]);
+    for (size_t i = 0; i < plan->input->paths.count; i++) {
+        const kprep_input_file *file = &plan->input->files[i];
+        add_text(&state, kprep_input_name(plan->input, i));
+        if (loose[i]) continue;
+        add_number(&state, file->size);
+        if (file->kind != UINT32_MAX) add_header(&state, plan->input->kinds[file->kind].header);
     }
     for (size_t i = 0; i < plan->input->paths.class_count; i++)
         add_text(&state, plan->input->paths.classes[i]);

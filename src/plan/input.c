@@ -197,22 +197,39 @@ static kprep_status add_kind(kprep_input *input, const kprep_header *header, siz
     return KPREP_OK;
 }
 
+static kprep_status read_header(const kprep_settings *settings, const char *path,
+                                kprep_input_file *file, kprep_header *header, kprep_error *err)
+{
+    kprep_bytes bytes = {.fd = -1};
+    memset(header, 0, sizeof *header);
+    KPREP_TRY(kprep_open_read(path, &bytes.fd, &file->size, &file->mtime, err));
+    bytes.size = file->size;
+    kprep_status st = kprep_header_read(&bytes, &settings->limits, header, err);
+    close(bytes.fd);
+    kprep_error_at_file(err, path);
+    return st;
+}
+
 static kprep_status read_one(const kprep_settings *settings, kprep_input *input, size_t i,
                              kprep_error *err)
 {
     kprep_input_file *file = &input->files[i];
-    const char *path = input->paths.items[i].path;
-    kprep_bytes bytes = {.fd = -1};
     kprep_header header;
-    memset(&header, 0, sizeof header);
     file->kind = UINT32_MAX;
-    KPREP_TRY(kprep_open_read(path, &bytes.fd, &file->size, &file->mtime, err));
-    bytes.size = file->size;
-    kprep_status st = kprep_header_read(&bytes, &settings->limits, &header, err);
-    close(bytes.fd);
+    KPREP_TRY(read_header(settings, input->paths.items[i].path, file, &header, err));
+    return add_kind(input, &header, i, &file->kind, err);
+}
+
+kprep_status kprep_input_why(const kprep_settings *settings, const kprep_input *input, size_t file,
+                             kprep_error *err)
+{
+    kprep_input_file ignored;
+    kprep_header header;
+    const char *path = input->paths.items[file].path;
+    KPREP_TRY(read_header(settings, path, &ignored, &header, err));
+    kprep_fail(err, KPREP_E_UNREADABLE, "the file could not be read when the job began");
     kprep_error_at_file(err, path);
-    if (st == KPREP_OK) st = add_kind(input, &header, i, &file->kind, err);
-    return st;
+    return KPREP_E_UNREADABLE;
 }
 
 kprep_status kprep_input_open(const kprep_settings *settings, const volatile int *stop,

@@ -41,6 +41,10 @@ kprep_status kprep_input_open(const kprep_settings *settings, const volatile int
 
 void kprep_input_free(kprep_input *input);
 
+/* Reads the header of an unreadable file once more, for what is wrong with it; never KPREP_OK. */
+kprep_status kprep_input_why(const kprep_settings *settings, const kprep_input *input, size_t file,
+                             kprep_error *err);
+
 /* Full copy of a kind's header: sizes beyond rank are zero. */
 void kprep_input_header(const kprep_input *input, uint32_t kind, kprep_header *header);
 

@@ -172,6 +172,7 @@ typedef struct judgement {
     kprep_problems *problems;
     int32_t agreement;
     bool described, fitted; /* a kind could be described; one fits */
+    int64_t files;          /* how many fit */
 } judgement;
 
 /* Adds problem unless one of the same status and axis is there: that one then counts more. */
@@ -216,8 +217,9 @@ static kprep_status judge_shape(const kprep_plan *plan, const kprep_input_kind *
                    "samples of one batch need one shape, but axis %c differs between files",
                    result->axes[i]);
         problem.axis = result->axes[i];
-        kprep_error_expected(&problem, "%s, as the first file",
-                             kprep_shape_format(first->shape, first->rank, a, sizeof a));
+        kprep_error_expected(&problem, "%s, as %s",
+                             kprep_shape_format(first->shape, first->rank, a, sizeof a),
+                             plan->unfit != NULL ? "most files have it" : "the first file");
         kprep_error_found(&problem, "%s",
                           kprep_shape_format(result->shape, result->rank, b, sizeof b));
         kprep_error_help(&problem, "give all samples one size, for instance with resize or crop");
@@ -281,6 +283,7 @@ static kprep_status judge_kind(kprep_plan *plan, size_t k, judgement *out, kprep
     if (!out->described) out->agreement = kprep_agreement(&result, plan->wanted);
     out->described = true;
     out->fitted |= fits;
+    if (fits) out->files += plan->reading.joined ? (int64_t)plan->input->paths.count : kind->files;
     for (size_t i = 0; st == KPREP_OK && i < kprep_problems_count(found); i++) {
         problem = *kprep_problems_get(found, i);
         place_problem(plan, kind, &problem);
@@ -381,6 +384,152 @@ static size_t list_readings(kprep_plan *plan, kprep_reading out[MAX_READINGS])
     return n;
 }
 
+/* ---- what is let pass ---- */
+
+/* Files that come to one shape. */
+typedef struct group {
+    kprep_desc data, result;
+    int64_t files;
+} group;
+
+typedef struct groups {
+    group *items;
+    size_t count, capacity;
+} groups;
+
+static bool same_shape(const kprep_desc *a, const kprep_desc *b)
+{
+    return a->rank == b->rank &&
+           memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) == 0;
+}
+
+/* The group of a result; UINT32_MAX: out of memory. */
+static uint32_t join_group(groups *all, const kprep_desc *data, const kprep_desc *result,
+                           int64_t files)
+{
+    size_t i = 0;
+    while (i < all->count && !same_shape(&all->items[i].result, result)) i++;
+    if (i == all->capacity) {
+        size_t capacity = all->capacity > 0 ? 2 * all->capacity : 4;
+        group *items = kprep_realloc_array(all->items, capacity, sizeof *items);
+        if (items == NULL) return UINT32_MAX;
+        all->items = items;
+        all->capacity = capacity;
+    }
+    if (i == all->count) all->items[all->count++] = (group){.data = *data, .result = *result};
+    all->items[i].files += files;
+    return (uint32_t)i;
+}
+
+static bool is_deep(const kprep_plan *plan, size_t kind)
+{
+    const kprep_header *header = plan->input->kinds[kind].header;
+    return header->codec->image && header->dtype == KPREP_U16 && !plan->decode.narrow;
+}
+
+/* Describes a kind through the stages and compares it with the spec; the first misfit is the error. */
+static kprep_status fit_kind(const kprep_plan *plan, size_t kind, kprep_desc *data,
+                             kprep_desc *result, kprep_error *err)
+{
+    KPREP_TRY(kprep_plan_data(plan, (uint32_t)kind, data, err));
+    KPREP_TRY(kprep_plan_result(plan, data, result, err));
+    kprep_problems *found = kprep_problems_new();
+    if (found == NULL) return kprep_fail_memory(err);
+    kprep_status st = kprep_compare(result, plan->wanted, found);
+    if (st != KPREP_OK) {
+        kprep_fail_memory(err);
+    } else if (kprep_problems_count(found) > 0) {
+        if (err != NULL) *err = *kprep_problems_get(found, 0);
+        st = kprep_problems_get(found, 0)->code;
+    }
+    kprep_problems_free(&found);
+    return st;
+}
+
+/* Is there an 8-bit image that fits? Then 16-bit ones do not. */
+static bool has_shallow(const kprep_plan *plan)
+{
+    kprep_desc data, result;
+    for (size_t k = 0; k < plan->input->kind_count; k++)
+        if (plan->input->kinds[k].header->codec->image && !is_deep(plan, k) &&
+            fit_kind(plan, k, &data, &result, NULL) == KPREP_OK)
+            return true;
+    return false;
+}
+
+/* Samples of one batch need one shape: that of most files stays. */
+static kprep_status mark_unfit(kprep_plan *plan, kprep_error *err)
+{
+    size_t n = plan->input->kind_count, best = 0;
+    groups all = {0};
+    bool shallow = has_shallow(plan);
+    kprep_status st = KPREP_OK;
+    uint32_t *member = kprep_realloc_array(NULL, n, sizeof *member);
+    plan->unfit = kprep_calloc(n, sizeof *plan->unfit);
+    if (member == NULL || plan->unfit == NULL) st = kprep_fail_memory(err);
+    for (size_t k = 0; st == KPREP_OK && k < n; k++) {
+        kprep_desc data, result;
+        member[k] = UINT32_MAX;
+        st = fit_kind(plan, k, &data, &result, err);
+        if (st == KPREP_E_NO_MEMORY) break;
+        bool fits = st == KPREP_OK && !(shallow && is_deep(plan, k));
+        st = KPREP_OK;
+        if (!fits) continue;
+        member[k] = join_group(&all, &data, &result, plan->input->kinds[k].files);
+        if (member[k] == UINT32_MAX) st = kprep_fail_memory(err);
+    }
+    for (size_t i = 1; i < all.count; i++)
+        if (all.items[i].files > all.items[best].files) best = i;
+    for (size_t k = 0; st == KPREP_OK && k < n; k++) plan->unfit[k] = member[k] != best;
+    if (st == KPREP_OK && all.count > 0) {
+        plan->data = all.items[best].data;
+        plan->result = all.items[best].result;
+    }
+    free(all.items);
+    free(member);
+    return st;
+}
+
+kprep_status kprep_plan_admit(const kprep_plan *plan, size_t file, kprep_error *err)
+{
+    if (plan->unfit == NULL) return KPREP_OK;
+    uint32_t kind = plan->input->files[file].kind;
+    if (kind == UINT32_MAX) return kprep_input_why(plan->settings, plan->input, file, err);
+    if (!plan->unfit[kind]) return KPREP_OK;
+    kprep_desc data, result;
+    kprep_status st = fit_kind(plan, kind, &data, &result, err);
+    if (st == KPREP_OK && is_deep(plan, kind) && same_shape(&result, &plan->result)) {
+        st = kprep_fail(err, KPREP_E_DTYPE, "a 16-bit image among 8-bit ones");
+        kprep_error_help(err, "depth: 8 narrows the 16-bit ones; or sort them apart");
+    } else if (st == KPREP_OK) {
+        kprep_problems *found = kprep_problems_new();
+        if (found == NULL ||
+            judge_shape(plan, &plan->input->kinds[kind], &result, found) != KPREP_OK) {
+            st = kprep_fail_memory(err);
+        } else if (kprep_problems_count(found) > 0) {
+            if (err != NULL) *err = *kprep_problems_get(found, 0);
+            st = kprep_problems_get(found, 0)->code;
+        } else {
+            st =
+                kprep_fail(err, KPREP_E_EXTRA_AXIS, "samples of one batch need one number of axes");
+        }
+        kprep_problems_free(&found);
+    }
+    if (err != NULL) {
+        err->file[0] = '\0';
+        kprep_error_at_file(err, plan->input->paths.items[file].path);
+        if (err->side == KPREP_SIDE_DEFAULT && st < KPREP_E_NOT_FOUND) err->side = KPREP_SIDE_DATA;
+    }
+    return st;
+}
+
+int64_t kprep_plan_file_rows(const kprep_plan *plan, size_t file)
+{
+    uint32_t kind = plan->input->files[file].kind;
+    return kind == UINT32_MAX ? 1
+                              : kprep_plan_rows(&plan->reading, plan->input->kinds[kind].header);
+}
+
 static kprep_status add_ambiguous(const kprep_plan *plan, kprep_problems *problems,
                                   kprep_error *err)
 {
@@ -408,6 +557,23 @@ static kprep_status add_ambiguous_join(const kprep_plan *plan, kprep_problems *p
     return kprep_problems_add(problems, &problem) == KPREP_OK ? KPREP_OK : kprep_fail_memory(err);
 }
 
+/* Are bad files let pass, by themselves? Those that are joined make all samples together. */
+static bool is_lenient(const kprep_plan *plan)
+{
+    return plan->settings->on_error != KPREP_ON_ERROR_FAIL &&
+           plan->settings->join != KPREP_JOIN_CHANNELS;
+}
+
+/* Does a reading fit? For a job that lets bad files pass, if no other fits more of them. */
+static bool is_fit(const kprep_plan *plan, const judgement *judged, size_t n, size_t i)
+{
+    int64_t most = 0;
+    if (!is_lenient(plan)) return kprep_problems_count(judged[i].problems) == 0;
+    for (size_t k = 0; k < n; k++)
+        if (judged[k].files > most) most = judged[k].files;
+    return most > 0 && judged[i].files == most;
+}
+
 /* Judges all readings; keeps the one that fits, or else the one that is nearest. */
 static kprep_status choose_reading(kprep_plan *plan, kprep_problems *problems, kprep_error *err)
 {
@@ -416,10 +582,10 @@ static kprep_status choose_reading(kprep_plan *plan, kprep_problems *problems, k
     kprep_status st = KPREP_OK;
     size_t n = list_readings(plan, readings), best = 0;
     bool fits[2] = {false, false}, twice = false; /* by file, by row; joined in both ways */
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         KPREP_TRY_GOTO(st, judge(plan, &readings[i], &judged[i], err), done);
-        bool fit = kprep_problems_count(judged[i].problems) == 0;
-        bool best_fits = kprep_problems_count(judged[best].problems) == 0;
+    for (size_t i = 0; i < n; i++) {
+        bool fit = is_fit(plan, judged, n, i), best_fits = is_fit(plan, judged, n, best);
         if (i > 0 && !best_fits && (fit || judged[i].agreement > judged[best].agreement)) best = i;
         twice |= fit && fits[readings[i].by_row];
         fits[readings[i].by_row] |= fit;
@@ -430,6 +596,10 @@ static kprep_status choose_reading(kprep_plan *plan, kprep_problems *problems, k
     kprep_problems_free(&chosen);
     KPREP_TRY_GOTO(st, judge(plan, &readings[best], &judged[best], err), done);
     plan->described = judged[best].described;
+    bool several =
+        (fits[0] && fits[1]) || (twice && plan->reading.spatial + 1 > plan->wanted->rank - 1);
+    if (is_lenient(plan) && judged[best].fitted && !several)
+        KPREP_TRY_GOTO(st, mark_unfit(plan, err), done);
     for (size_t i = 0; i < kprep_problems_count(judged[best].problems); i++) {
         st = kprep_problems_add(problems, kprep_problems_get(judged[best].problems, i));
         if (st != KPREP_OK) {
@@ -452,11 +622,9 @@ static kprep_status count_samples(kprep_plan *plan, kprep_input *input, kprep_er
     int64_t total = 0;
     if (plan->reading.joined) return kprep_join_number(plan, input, err);
     for (size_t i = 0; i < input->paths.count; i++) {
-        kprep_header header;
-        if (input->files[i].kind == UINT32_MAX) continue;
-        kprep_input_header(input, input->files[i].kind, &header);
+        if (input->files[i].kind == UINT32_MAX && plan->unfit == NULL) continue;
         input->files[i].first = total;
-        if (!kprep_add_i64(total, kprep_plan_rows(&plan->reading, &header), &total))
+        if (!kprep_add_i64(total, kprep_plan_file_rows(plan, i), &total))
             return kprep_fail(err, KPREP_E_TOO_LARGE, "the input has more than 2^63 samples");
     }
     plan->samples = total;
@@ -569,5 +737,7 @@ void kprep_plan_free(kprep_plan *plan)
 {
     kprep_join_end(plan);
     free(plan->channel);
+    free(plan->unfit);
     plan->channel = NULL;
+    plan->unfit = NULL;
 }

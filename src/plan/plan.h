@@ -27,6 +27,8 @@ typedef struct kprep_plan {
     kprep_desc data;       /* one sample of the first file, as read */
     kprep_desc result;     /* after the stages, before the cast to the spec's dtype */
     int64_t row_bytes;     /* of one sample in the output */
+    uint8_t *unfit;        /* by kind: its files are rejected; owned. NULL: nothing that does not fit is
+                            * let pass */
     /* Joined: */
     kprep_source *sources; /* owned */
     size_t source_count;
@@ -34,7 +36,9 @@ typedef struct kprep_plan {
 } kprep_plan;
 
 /* Plans a job; numbers the samples in input. What does not fit is added to problems, and plan then holds
- * what the explanation is about. Free with kprep_plan_free() in any case. */
+ * what the explanation is about. Where the job lets bad files pass and some are good, the reading is the
+ * one that most files fit, `unfit` tells the others, and the problems are no reason to stop; an unreadable
+ * file is one sample. Free with kprep_plan_free() in any case. */
 kprep_status kprep_plan_make(const kprep_settings *settings, kprep_input *input,
                              const kprep_spec_input *wanted, kprep_plan *plan,
                              kprep_problems *problems, kprep_error *err);
@@ -56,6 +60,12 @@ kprep_status kprep_plan_result(const kprep_plan *plan, const kprep_desc *data, k
 kprep_status kprep_plan_lower(const kprep_plan *plan, const kprep_desc *data, const kprep_view *view,
                               uint8_t orientation, kprep_program *program, kprep_error *err);
 
+/* What is wrong with a file that the plan rejects; KPREP_OK for one that fits. */
+kprep_status kprep_plan_admit(const kprep_plan *plan, size_t file, kprep_error *err);
+
+/* Samples of file i: rows, or 1, also if it can't be read. Not for joined input. */
+int64_t kprep_plan_file_rows(const kprep_plan *plan, size_t file);
+
 /* Samples in one file under a reading: rows, or 1. */
 int64_t kprep_plan_rows(const kprep_reading *reading, const kprep_header *header);
 
@@ -70,6 +80,11 @@ void kprep_plan_decode(const kprep_settings *settings, const kprep_settings *sou
 /* Hash of everything that the output's bytes depend on, as 32 hexadecimal digits; labels stands for labels
  * that come from a file. */
 void kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33]);
+
+/* The same where some files, those that loose says (by file), may have changed: of these, only the names
+ * count. It tells a job whose bad files were mended. */
+void kprep_plan_base_hash(const kprep_plan *plan, uint64_t labels, const uint8_t *loose,
+                          char out[33]);
 
 /* Hash of when the input files were changed, in the same form. It is no part of the plan: a copy of the
  * data is the same data. */

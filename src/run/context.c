@@ -243,6 +243,35 @@ static void warn(kprep_context *context)
                  "classes; add output.shuffle: {seed: 0}");
 }
 
+static kprep_status read_input(kprep_context *context, bool measure, kprep_problems *problems,
+                               kprep_error *err)
+{
+    KPREP_TRY(kprep_input_open(&context->settings, context->options.cancel, &context->input,
+                               problems, err));
+    summarise_input(context);
+    if (measure)
+        return kprep_plan_measure(&context->settings, &context->input, &context->plan, problems,
+                                  err);
+    return kprep_plan_make(&context->settings, &context->input, context->wanted, &context->plan,
+                           problems, err);
+}
+
+/* Input and plan. Where a run lets bad files pass, they are no problem as long as others are good. */
+static kprep_status open_input(kprep_context *context, kprep_purpose purpose,
+                               kprep_problems *problems, kprep_error *err)
+{
+    kprep_problems *found = kprep_problems_new();
+    if (found == NULL) return kprep_fail_memory(err);
+    kprep_status st = read_input(context, purpose == KPREP_TO_MEASURE, found, err);
+    bool pass = context->plan.unfit != NULL && purpose != KPREP_TO_LOOK;
+    for (size_t i = 0; !pass && i < kprep_problems_count(found); i++)
+        if (kprep_problems_add(problems, kprep_problems_get(found, i)) != KPREP_OK &&
+            st == KPREP_OK)
+            st = kprep_fail_memory(err);
+    kprep_problems_free(&found);
+    return st;
+}
+
 kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
                                 const kprep_options *options, kprep_purpose purpose,
                                 kprep_problems *problems, kprep_error *err)
@@ -255,16 +284,8 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
     if (purpose == KPREP_TO_FILES) KPREP_TRY(check_output(context, job, err));
     bool measure = purpose == KPREP_TO_MEASURE;
     if (!measure) KPREP_TRY(open_spec(context, job, err));
-    KPREP_TRY(kprep_input_open(&context->settings, context->options.cancel, &context->input,
-                               problems, err));
-    summarise_input(context);
     context->open_files = files_for_worker(&context->settings, context->threads);
-    if (measure)
-        KPREP_TRY(kprep_plan_measure(&context->settings, &context->input, &context->plan, problems,
-                                     err));
-    else
-        KPREP_TRY(kprep_plan_make(&context->settings, &context->input, context->wanted,
-                                  &context->plan, problems, err));
+    KPREP_TRY(open_input(context, purpose, problems, err));
     if (context->input.kind_count > 0) summarise_plan(context);
     if (kprep_problems_count(problems) > 0 || measure) return KPREP_OK;
     KPREP_TRY(kprep_label_open(&context->settings, &context->plan, &context->labels, err));

@@ -11,10 +11,11 @@
 
 /* What a job is opened for. */
 typedef enum kprep_purpose {
-    KPREP_TO_LOOK,  /* check, plan, dry run */
+    KPREP_TO_LOOK,    /* check, plan: all that does not fit is a problem */
+    KPREP_TO_SHOW,    /* dry run */
     KPREP_TO_MEASURE, /* stats: a spec is not needed */
-    KPREP_TO_FILES, /* it must name an output folder */
-    KPREP_TO_MEMORY /* batches are held in memory, which bounds how many */
+    KPREP_TO_FILES,   /* it must name an output folder */
+    KPREP_TO_MEMORY   /* batches are held in memory, which bounds how many */
 } kprep_purpose;
 
 typedef struct kprep_context {

@@ -1,6 +1,7 @@
 #include "run/engine.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -77,6 +78,12 @@ static void free_slot(kprep_engine *engine, kprep_slot *slot)
     pass_turn(engine, slot);
 }
 
+static void clear_row(kprep_row *row, int64_t place)
+{
+    free(row->reject);
+    *row = (kprep_row){.place = place};
+}
+
 /* The slot of a task's batch, opened by whoever comes first. NULL: stopped or failed. */
 static kprep_slot *enter_slot(kprep_engine *engine, const task *t)
 {
@@ -95,6 +102,7 @@ static kprep_slot *enter_slot(kprep_engine *engine, const task *t)
         slot->batch = t->batch;
         slot->first = t->first;
         slot->rows = t->rows;
+        for (int64_t i = 0; i < t->rows; i++) clear_row(&slot->row[i], t->first + i);
         atomic_store(&slot->left, t->rows);
         kprep_error_clear(&err);
         if (engine->sink->open(engine->sink->context, slot, &err) != KPREP_OK) {
@@ -125,16 +133,16 @@ static kprep_status leave_slot(kprep_engine *engine, kprep_slot *slot, int64_t r
     return KPREP_OK;
 }
 
-/* Makes rows of a task: samples that follow one another are loaded together. *made counts those that are
- * good before a failure. */
-static kprep_status make_rows(const kprep_engine *engine, kprep_worker *worker, const task *t,
-                              uint8_t *dst, int64_t *made, kprep_error *err)
+/* Makes rows from a place on: samples that follow one another are loaded together. *made counts those
+ * that are good before a failure. */
+static kprep_status make_rows(const kprep_engine *engine, kprep_worker *worker, int64_t first,
+                              int64_t count, uint8_t *dst, int64_t *made, kprep_error *err)
 {
     *made = 0;
-    while (*made < t->count) {
-        int64_t place = t->first + t->row + *made;
+    while (*made < count) {
+        int64_t place = first + *made;
         int64_t sample = kprep_sequence_sample(engine->sequence, place), n = 1;
-        while (*made + n < t->count &&
+        while (*made + n < count &&
                kprep_sequence_sample(engine->sequence, place + n) == sample + n)
             n++;
         kprep_status st =
@@ -164,24 +172,109 @@ static kprep_status check_row(const kprep_engine *engine, int64_t place, const u
     return st;
 }
 
+/* Is a failure of the sample's own, and not of the machine's? */
+static bool is_of_sample(const kprep_error *err)
+{
+    return err->code >= KPREP_E_MISSING_AXIS && err->code < KPREP_E_TOO_MANY_BAD &&
+           err->side != KPREP_SIDE_OUTPUT && err->sys_errno != EMFILE && err->sys_errno != ENFILE;
+}
+
+/* Why a row is rejected, on one line: message, expected, found. */
+static kprep_reject *new_reject(const kprep_error *err)
+{
+    char text[sizeof err->message + sizeof err->expected + sizeof err->found + 32];
+    int n = snprintf(text, sizeof text, "%s%s%s%s%s", err->message,
+                     err->expected[0] != '\0' ? "; expected " : "", err->expected,
+                     err->found[0] != '\0' ? "; found " : "", err->found);
+    kprep_reject *reject = malloc(sizeof *reject + (size_t)n + 1);
+    if (reject == NULL) return NULL;
+    reject->code = err->code;
+    memcpy(reject->message, text, (size_t)n + 1);
+    for (char *p = reject->message; *p != '\0'; p++)
+        if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7F) *p = *p == '\n' ? ' ' : '?';
+    return reject;
+}
+
+/* Rejects a row for a failure, or passes the failure on. */
+static kprep_status reject_row(kprep_engine *engine, kprep_row *row, uint8_t *data,
+                               kprep_error *err)
+{
+    if (!engine->skip || !is_of_sample(err)) return err->code;
+    row->reject = new_reject(err);
+    if (row->reject == NULL) return kprep_fail_memory(err);
+    memset(data, 0, (size_t)engine->plan->row_bytes);
+    int64_t bad = atomic_fetch_add(&engine->rejected, 1) + 1;
+    return engine->max_bad >= 0 && bad > engine->max_bad ? kprep_fail_too_many(engine->max_bad, err)
+                                                         : KPREP_OK;
+}
+
+kprep_status kprep_fail_too_many(int64_t max_bad, kprep_error *err)
+{
+    kprep_fail(err, KPREP_E_TOO_MANY_BAD, "more samples are bad than max_bad lets pass");
+    kprep_error_expected(err, "at most %lld", (long long)max_bad);
+    kprep_error_help(err, "kprep check names what does not fit; mend the files, or raise max_bad");
+    return KPREP_E_TOO_MANY_BAD;
+}
+
+int64_t kprep_most_bad(const kprep_settings *settings, int64_t n)
+{
+    if (settings->max_bad_share < 0) return settings->max_bad;
+    return (int64_t)((double)n * settings->max_bad_share * (1 + 1e-15));
+}
+
+int64_t kprep_slot_rejects(const kprep_slot *slot)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < slot->rows; i++) n += slot->row[i].reject != NULL;
+    return n;
+}
+
+void kprep_slot_compact(kprep_slot *slot)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < slot->rows; i++) {
+        kprep_row row = slot->row[i];
+        if (row.reject != NULL) continue;
+        slot->row[i] = slot->row[kept]; /* a rejected one, which is freed when its time comes */
+        slot->row[kept++] = row;
+    }
+    slot->rows = kept;
+}
+
+/* Makes and checks rows from a place on until one fails, or all are good: *made counts the good ones. */
+static kprep_status make_good_rows(kprep_engine *engine, kprep_worker *worker, int64_t first,
+                                   int64_t count, kprep_row *row, uint8_t *dst, int64_t *made,
+                                   kprep_error *err)
+{
+    int64_t ready;
+    kprep_error later;
+    kprep_error_clear(&later);
+    kprep_status st = make_rows(engine, worker, first, count, dst, &ready, &later);
+    /* A row made before the failure may be one that the spec does not allow: then that is the first. */
+    for (*made = 0; *made < ready; ++*made)
+        KPREP_TRY(check_row(engine, first + *made, dst + *made * engine->plan->row_bytes,
+                            &row[*made], err));
+    if (st != KPREP_OK) *err = later;
+    return st;
+}
+
 /* Fills a task's rows. *place is where it failed: the first place of the task that did. */
 static kprep_status fill(kprep_engine *engine, kprep_worker *worker, const task *t,
                          kprep_slot *slot, int64_t *place, kprep_error *err)
 {
-    int64_t bytes = engine->plan->row_bytes, made, start = t->first + t->row;
+    int64_t bytes = engine->plan->row_bytes, start = t->first + t->row, made;
     uint8_t *dst = engine->sink->in_place ? slot->data + t->row * bytes : worker->rows.data;
-    kprep_error later;
-    kprep_error_clear(&later);
-    kprep_status st = make_rows(engine, worker, t, dst, &made, &later);
-    /* A row made before the failure may be one that the spec does not allow: then that is the first. */
-    for (int64_t i = 0; i < made; i++) {
-        *place = start + i;
-        KPREP_TRY(check_row(engine, *place, dst + i * bytes, &slot->row[t->row + i], err));
-    }
-    if (st != KPREP_OK) {
-        *place = start + made;
-        *err = later;
-        return st;
+    kprep_row *row = slot->row + t->row;
+    for (int64_t at = 0; at < t->count; at++) {
+        kprep_status st = make_good_rows(engine, worker, start + at, t->count - at, row + at,
+                                         dst + at * bytes, &made, err);
+        at += made;
+        *place = start + at;
+        if (st == KPREP_OK) break;
+        /* Rows that are read together fail together: alone, it may be good. */
+        if (engine->skip && made + 1 < t->count && is_of_sample(err))
+            st = make_good_rows(engine, worker, *place, 1, row + at, dst + at * bytes, &made, err);
+        if (st != KPREP_OK) KPREP_TRY(reject_row(engine, row + at, dst + at * bytes, err));
     }
     if (engine->sink->in_place) return KPREP_OK;
     return engine->sink->rows(engine->sink->context, slot, t->row, t->count, dst, err);
@@ -240,6 +333,8 @@ static void free_slots(kprep_engine *engine)
         kprep_slot *slot = &engine->slots[i];
         if (slot->state == KPREP_SLOT_FILLING && engine->sink->drop != NULL)
             engine->sink->drop(engine->sink->context, slot);
+        for (int64_t k = 0; slot->row != NULL && k < engine->sequence->batch_rows; k++)
+            free(slot->row[k].reject);
         free(slot->row);
         free(slot->data);
         free(slot->labels);

@@ -15,8 +15,16 @@
 #include "run/order.h"
 #include "run/reader.h"
 
+/* Why a row is not in its batch. */
+typedef struct kprep_reject {
+    kprep_status code;
+    char message[]; /* one line of ASCII */
+} kprep_reject;
+
 /* What is kept of each row of a batch until the batch is sealed. */
 typedef struct kprep_row {
+    int64_t place;         /* in the order */
+    kprep_reject *reject;  /* NULL: the row is good. The slot's */
     uint64_t hash;         /* XXH3-64 of its bytes */
     kprep_moments moments;
 } kprep_row;
@@ -37,6 +45,7 @@ typedef struct kprep_slot {
     /* Of the sink. */
     uint8_t *data;              /* memory: the batch itself */
     uint8_t *labels;            /* memory: its rows of labels */
+    int64_t rejected;           /* memory: how many were taken out */
     int fd;                     /* files: the temporary file */
     size_t header;              /* files: bytes before the first row */
     /* Shared by the workers of the batch. */
@@ -65,6 +74,8 @@ typedef struct kprep_engine {
     size_t open_files;        /* descriptors each worker may keep */
     int64_t run, tasks, tasks_per_batch;
     const volatile int *cancel;
+    bool skip;       /* a bad sample is rejected, and the others go on */
+    int64_t max_bad; /* with skip: rows that may be; -1: any number */
 
     kprep_slot *slots;
     int64_t slot_count;
@@ -73,6 +84,7 @@ typedef struct kprep_engine {
 
     atomic_llong next_task;
     atomic_llong rows_done;
+    atomic_llong rejected;    /* rows; may start at those of batches done before */
     atomic_bool stop;         /* an error, a cancel or a close: take no further task */
 
     pthread_mutex_t lock;     /* of all below, and of the slots' states */
@@ -94,6 +106,19 @@ void kprep_engine_stop(kprep_engine *engine);
 
 /* The failure at the lowest place in the order, or interrupted, or KPREP_OK. After the workers ended. */
 kprep_status kprep_engine_result(const kprep_engine *engine, kprep_error *err);
+
+/* Takes the rejected rows out of a full slot's notes, so that rows and row[] are of those that stay. The
+ * sink has moved what belongs to them. */
+void kprep_slot_compact(kprep_slot *slot);
+
+/* Rows of a slot that are rejected. */
+int64_t kprep_slot_rejects(const kprep_slot *slot);
+
+/* The failure that a job with so many rejected samples ends in. */
+kprep_status kprep_fail_too_many(int64_t max_bad, kprep_error *err);
+
+/* Samples that a job may reject out of n; -1: any number. */
+int64_t kprep_most_bad(const kprep_settings *settings, int64_t n);
 
 /* Memory sink: waits for a batch to be ready; KPREP_E_END beyond the last. */
 kprep_status kprep_engine_take(kprep_engine *engine, int64_t batch, kprep_slot **slot,

@@ -131,7 +131,53 @@ static kprep_status make_folder(const char *path, kprep_error *err)
     return st;
 }
 
+kprep_status kprep_folder_make(const kprep_folder *folder, const char *name, kprep_error *err)
+{
+    char *path = kprep_folder_final(folder, "", name);
+    if (path == NULL) return kprep_fail_memory(err);
+    *strrchr(path, '/') = '\0';
+    kprep_status st = make_folder(path, err);
+    free(path);
+    return st;
+}
+
 /* ---- the journal ---- */
+
+void kprep_record_free(kprep_record *record)
+{
+    for (size_t i = 0; i < record->reject_count; i++) free(record->rejects[i].message);
+    free(record->rejects);
+    *record = (kprep_record){0};
+}
+
+static json_t *pack_rejects(const kprep_record *record)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < record->reject_count; i++) {
+        const kprep_rejected *one = &record->rejects[i];
+        json_array_append_new(
+            list, json_pack("[I, i, s]", (json_int_t)one->row, (int)one->code, one->message));
+    }
+    return list;
+}
+
+static bool unpack_rejects(const json_t *list, kprep_record *record)
+{
+    size_t n = json_array_size(list);
+    if (n == 0) return true;
+    record->rejects = kprep_calloc(n, sizeof *record->rejects);
+    for (size_t i = 0; record->rejects != NULL && i < n; i++) {
+        const json_t *one = json_array_get(list, i);
+        const char *message = json_string_value(json_array_get(one, 2));
+        kprep_rejected *to = &record->rejects[record->reject_count];
+        to->row = json_integer_value(json_array_get(one, 0));
+        to->code = (kprep_status)json_integer_value(json_array_get(one, 1));
+        to->message = message != NULL ? kprep_strdup(message) : NULL;
+        if (to->message == NULL) return false;
+        record->reject_count++;
+    }
+    return record->rejects != NULL;
+}
 
 static json_t *pack_moments(const kprep_moments *m)
 {
@@ -199,10 +245,11 @@ static kprep_status append_line(kprep_folder *folder, const json_t *line, kprep_
 kprep_status kprep_folder_note(kprep_folder *folder, int64_t batch, const kprep_record *record,
                                kprep_error *err)
 {
-    json_t *line = json_pack("{s:I, s:o, s:o, s:o, s:o}", "batch", (json_int_t)batch, "x",
-                             pack_written(&record->x), "y", pack_written(&record->y), "moments",
-                             pack_moments(&record->moments), "labels",
-                             pack_moments(&record->labels));
+    json_t *line =
+        json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "batch", (json_int_t)batch, "rows",
+                  (json_int_t)record->rows, "rejects", pack_rejects(record), "x",
+                  pack_written(&record->x), "y", pack_written(&record->y), "moments",
+                  pack_moments(&record->moments), "labels", pack_moments(&record->labels));
     if (line == NULL) return kprep_fail_memory(err);
     kprep_status st = append_line(folder, line, err);
     json_decref(line);
@@ -237,15 +284,21 @@ static void replay_line(kprep_folder *folder, const json_t *line)
     if (times != NULL && strlen(times) < sizeof folder->times)
         memcpy(folder->times, times, strlen(times) + 1);
     int64_t batch = json_integer_value(json_object_get(line, "batch"));
-    kprep_record record = {.sealed = true};
+    kprep_record record = {.sealed = true,
+                           .rows = json_integer_value(json_object_get(line, "rows"))};
     if (!json_is_integer(json_object_get(line, "batch")) || batch < 0 || batch >= folder->batches)
         return;
     if (unpack_written(json_object_get(line, "x"), &record.x) &&
         unpack_written(json_object_get(line, "y"), &record.y) && has_file(folder, &record.x) &&
         has_file(folder, &record.y) &&
         unpack_moments(json_object_get(line, "moments"), &record.moments) &&
-        unpack_moments(json_object_get(line, "labels"), &record.labels))
+        unpack_moments(json_object_get(line, "labels"), &record.labels) &&
+        unpack_rejects(json_object_get(line, "rejects"), &record)) {
+        kprep_record_free(&folder->records[batch]);
         folder->records[batch] = record;
+    } else {
+        kprep_record_free(&record);
+    }
 }
 
 /* Calls use for each whole line of a journal; a torn last line is not one. */
@@ -297,9 +350,11 @@ static void remove_named(const kprep_folder *folder, const char *name)
     char *path = kprep_folder_final(folder, "", name);
     if (path == NULL) return;
     unlink(path);
-    char *slash = strrchr(path, '/');
-    *slash = '\0';
-    if (strcmp(path, folder->path) != 0) rmdir(path); /* a split's folder, once it is empty */
+    size_t top = strlen(folder->path);
+    for (char *slash; (slash = strrchr(path, '/')) != NULL && (size_t)(slash - path) > top;) {
+        *slash = '\0';
+        if (rmdir(path) != 0) break; /* a split's folder, or a quarantined one, once it is empty */
+    }
     free(path);
 }
 
@@ -443,13 +498,28 @@ static bool is_whole(const kprep_folder *folder, const char *manifest)
     return whole;
 }
 
+/* Batches that lack rows are made again. */
+static void forget_rejects(kprep_folder *folder)
+{
+    for (int64_t b = 0; b < folder->batches; b++) {
+        kprep_record *record = &folder->records[b];
+        if (record->reject_count == 0) continue;
+        remove_named(folder, record->x.path);
+        remove_named(folder, record->y.path);
+        kprep_record_free(record);
+    }
+}
+
 /* Decides between a new job, one to go on with, one that is complete, and somebody else's folder. */
 static kprep_status claim(kprep_folder *folder, const char *manifest, const char *journal,
-                          bool force, kprep_error *err)
+                          kprep_claim how, kprep_error *err)
 {
     char old[33], begun[33];
+    bool force = how == KPREP_CLAIM_FORCE;
     read_plan(manifest, false, old);
     read_plan(journal, true, begun);
+    folder->retrying = how == KPREP_CLAIM_RETRY && old[0] != '\0';
+    if (folder->retrying) return KPREP_OK;
     if (strcmp(old, folder->plan) == 0 && !force) {
         folder->complete = is_whole(folder, manifest);
         if (folder->complete) return KPREP_OK;
@@ -470,11 +540,12 @@ static kprep_status claim(kprep_folder *folder, const char *manifest, const char
                       "write to a new or empty folder", err);
     }
     if (begun[0] != '\0') KPREP_TRY(read_journal(journal, folder, replay_line, err));
+    if (how == KPREP_CLAIM_RETRY) forget_rejects(folder);
     return start_journal(folder, journal, begun[0] == '\0', err);
 }
 
 kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const char *plan,
-                               int64_t batches, bool force, kprep_error *err)
+                               int64_t batches, kprep_claim how, kprep_error *err)
 {
     kprep_status st;
     char *manifest = NULL, *journal = NULL;
@@ -494,7 +565,7 @@ kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const cha
     memcpy(folder->plan, plan, sizeof folder->plan);
     KPREP_TRY_GOTO(st, make_folder(folder->path, err), done);
     KPREP_TRY_GOTO(st, take_lock(folder, err), done);
-    st = claim(folder, manifest, journal, force, err);
+    st = claim(folder, manifest, journal, how, err);
     if (st != KPREP_OK)
         remove_lock(folder); /* all that we put there; a journal that can't be read is not ours */
     else if (folder->complete)
@@ -517,12 +588,21 @@ static kprep_status begin_anew(kprep_folder *folder, kprep_error *err)
     } else {
         remove_job(folder, manifest, journal);
         close(folder->journal);
-        memset(folder->records, 0, (size_t)folder->batches * sizeof *folder->records);
+        for (int64_t b = 0; b < folder->batches; b++) kprep_record_free(&folder->records[b]);
         folder->times[0] = '\0';
         st = start_journal(folder, journal, true, err);
     }
     free(manifest);
     free(journal);
+    return st;
+}
+
+static kprep_status note_times(kprep_folder *folder, const char *times, kprep_error *err)
+{
+    json_t *line = json_pack("{s:s}", "times", times);
+    if (line == NULL) return kprep_fail_memory(err);
+    kprep_status st = append_line(folder, line, err);
+    json_decref(line);
     return st;
 }
 
@@ -534,17 +614,52 @@ kprep_status kprep_folder_same_times(kprep_folder *folder, const char *times, bo
         return refuse(folder, "an input file was changed since this job's first batches were written",
                       "write to another folder, or add --force to begin anew", err);
     if (folder->times[0] != '\0') KPREP_TRY(begin_anew(folder, err));
-    json_t *line = json_pack("{s:s}", "times", times);
-    if (line == NULL) return kprep_fail_memory(err);
-    kprep_status st = append_line(folder, line, err);
-    json_decref(line);
+    return note_times(folder, times, err);
+}
+
+/* Does a finished batch own a file that a manifest lists? */
+static bool is_kept(const kprep_folder *folder, const char *name)
+{
+    for (int64_t b = 0; b < folder->batches; b++)
+        if (folder->records[b].sealed && (strcmp(folder->records[b].x.path, name) == 0 ||
+                                          strcmp(folder->records[b].y.path, name) == 0))
+            return true;
+    return false;
+}
+
+kprep_status kprep_folder_restart(kprep_folder *folder, const void *manifest, const char *times,
+                                  kprep_error *err)
+{
+    size_t i;
+    const json_t *root = manifest, *entry;
+    char *path = kprep_folder_final(folder, "", "manifest.json");
+    char *journal = kprep_folder_final(folder, "", ".kprep/journal");
+    kprep_status st = path != NULL && journal != NULL ? KPREP_OK : kprep_fail_memory(err);
+    if (st == KPREP_OK) st = start_journal(folder, journal, true, err);
+    if (st == KPREP_OK) st = note_times(folder, times, err);
+    for (int64_t b = 0; st == KPREP_OK && b < folder->batches; b++)
+        if (folder->records[b].sealed) st = kprep_folder_note(folder, b, &folder->records[b], err);
+    if (st == KPREP_OK) {
+        remove_listed(folder, json_object_get(root, "tables"));
+        json_array_foreach(json_object_get(root, "files"), i, entry)
+        {
+            const char *name = json_string_value(json_object_get(entry, "path"));
+            if (name != NULL && !is_kept(folder, name)) remove_named(folder, name);
+        }
+        unlink(path);
+    }
+    free(journal);
+    free(path);
     return st;
 }
 
 void kprep_folder_close(kprep_folder *folder)
 {
+    if (folder->retrying && folder->journal < 0) remove_lock(folder); /* nothing was begun */
     if (folder->journal >= 0) close(folder->journal);
     if (folder->lock >= 0) close(folder->lock);
+    for (int64_t b = 0; folder->records != NULL && b < folder->batches; b++)
+        kprep_record_free(&folder->records[b]);
     free(folder->records);
     free(folder->path);
     *folder = (kprep_folder){.lock = -1, .journal = -1};

@@ -17,9 +17,19 @@ typedef struct kprep_written {
     char path[96]; /* below the output folder */
 } kprep_written;
 
+/* A sample that was left out of its batch. */
+typedef struct kprep_rejected {
+    int64_t row; /* in the batch, had all been good */
+    kprep_status code;
+    char *message;
+} kprep_rejected;
+
 /* A sealed batch: what the journal keeps and the manifest lists. */
 typedef struct kprep_record {
     bool sealed;
+    int64_t rows;            /* written; none: there are no files */
+    kprep_rejected *rejects; /* by row; owned */
+    size_t reject_count;
     kprep_written x, y;
     kprep_moments moments, labels;
 } kprep_record;
@@ -30,14 +40,26 @@ typedef struct kprep_folder {
     char times[33];      /* of the input, as an earlier run noted them; "" if it did not */
     int lock, journal;   /* descriptors, -1: not open */
     bool complete;       /* the manifest of this very plan is there */
+    bool retrying;       /* opened to retry, and a manifest is there: nothing is begun yet */
     kprep_record *records; /* by batch; `batches` of them */
     int64_t batches;
 } kprep_folder;
 
+/* How a folder is taken. */
+typedef enum kprep_claim { KPREP_CLAIM, KPREP_CLAIM_FORCE, KPREP_CLAIM_RETRY } kprep_claim;
+
 /* Takes the folder for a plan: makes it, or goes on in it, or refuses (plan-changed, locked, unwritable).
- * force removes the files of another job, by its manifest or journal. Finished batches are in records. */
+ * force removes the files of another job, by its manifest or journal; retry goes on with a complete one
+ * (kprep_retry()), or without the batches that have rejects. Finished batches are in records. */
 kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const char *plan,
-                               int64_t batches, bool force, kprep_error *err);
+                               int64_t batches, kprep_claim how, kprep_error *err);
+
+/* Begins a journal with the records there are, for a folder opened to retry, and removes what else the old
+ * manifest (its parsed root) lists, and the manifest. */
+kprep_status kprep_folder_restart(kprep_folder *folder, const void *manifest, const char *times,
+                                  kprep_error *err);
+
+void kprep_record_free(kprep_record *record);
 
 /* Batches of a begun job go on only with the same input files: times, a hash of when they were changed, is
  * noted in a new journal and compared in one to go on with (plan-changed; with force, begins anew). */
@@ -62,6 +84,9 @@ kprep_status kprep_folder_note(kprep_folder *folder, int64_t batch, const kprep_
 /* Notes that a table, samples.csv, is going to be written. */
 kprep_status kprep_folder_note_table(kprep_folder *folder, const char *section, const char *name,
                                      kprep_error *err);
+
+/* Makes the folders that a file below the output folder lies in. */
+kprep_status kprep_folder_make(const kprep_folder *folder, const char *name, kprep_error *err);
 
 /* "out/train/x-00000.npy" and "out/.kprep/train-x-00000.npy.part": free() them. */
 char *kprep_folder_final(const kprep_folder *folder, const char *section, const char *name);

@@ -47,53 +47,95 @@ static bool add_joined_source(const kprep_plan *plan, int64_t sample, int64_t *i
     return rows && !plan->input->kinds[plan->input->files[file].kind].header->codec->image;
 }
 
-static void add_sample(const kprep_context *context, int64_t batch, int64_t row, int64_t place,
-                       kprep_text *text)
+/* Is a file one sample as a whole, whatever it holds? */
+static bool is_whole_file(const kprep_context *context, size_t file)
+{
+    uint32_t kind = context->input.files[file].kind;
+    return !context->plan.reading.by_row || kind == UINT32_MAX ||
+           context->input.kinds[kind].header->codec->image;
+}
+
+/* "source,index,": where a sample is from. */
+static void add_source(const kprep_context *context, int64_t sample, kprep_text *text)
 {
     const kprep_plan *plan = &context->plan;
-    int64_t sample = kprep_sequence_sample(&context->sequence, place), index = sample;
-    size_t file = 0;
+    int64_t index = sample;
     bool rows = plan->reading.by_row;
-    kprep_text_add(text, "%lld,%lld,", (long long)batch, (long long)row);
     if (plan->reading.joined) {
         rows = add_joined_source(plan, sample, &index, text);
     } else {
-        file = kprep_reader_find(&context->input, sample, &index);
+        size_t file = kprep_reader_find(&context->input, sample, &index);
         add_field(text, kprep_input_name(&context->input, file));
-        rows = rows && !context->input.kinds[context->input.files[file].kind].header->codec->image;
+        rows = !is_whole_file(context, file);
     }
     kprep_text_add(text, ",");
     if (rows) kprep_text_add(text, "%lld", (long long)index);
     kprep_text_add(text, ",");
-    int64_t label;
+}
+
+static void add_sample(const kprep_context *context, int64_t batch, int64_t row, int64_t place,
+                       kprep_text *text)
+{
+    int64_t label, sample = kprep_sequence_sample(&context->sequence, place);
+    kprep_text_add(text, "%lld,%lld,", (long long)batch, (long long)row);
+    add_source(context, sample, text);
     if (kprep_label_number(&context->labels, sample, &label))
         kprep_text_add(text, "%lld", (long long)label);
     kprep_text_add(text, "\n");
 }
 
+/* Adds a batch's records: those of its rows, or of what was left out of it. */
+typedef void add_batch(const kprep_context *context, const kprep_folder *folder,
+                       const kprep_section *section, int64_t b, kprep_text *text);
+
+static void add_samples(const kprep_context *context, const kprep_folder *folder,
+                        const kprep_section *section, int64_t b, kprep_text *text)
+{
+    int64_t first, rows, row = 0;
+    const kprep_record *record = &folder->records[section->first_batch + b];
+    kprep_sequence_batch(&context->sequence, section->first_batch + b, &first, &rows);
+    for (int64_t i = 0, bad = 0; i < rows; i++) {
+        if ((size_t)bad < record->reject_count && record->rejects[bad].row == i)
+            bad++;
+        else
+            add_sample(context, b, row++, first + i, text);
+    }
+}
+
+static void add_rejected(const kprep_context *context, const kprep_folder *folder,
+                         const kprep_section *section, int64_t b, kprep_text *text)
+{
+    int64_t first, rows;
+    const kprep_record *record = &folder->records[section->first_batch + b];
+    kprep_sequence_batch(&context->sequence, section->first_batch + b, &first, &rows);
+    for (size_t i = 0; i < record->reject_count; i++) {
+        const kprep_rejected *one = &record->rejects[i];
+        add_source(context, kprep_sequence_sample(&context->sequence, first + one->row), text);
+        kprep_text_add(text, "%s,", kprep_status_id(one->code));
+        add_field(text, one->message);
+        kprep_text_add(text, "\n");
+    }
+}
+
 /* Written batch by batch, so that it takes no memory by the sample. */
-static kprep_status write_samples(const kprep_context *context, const kprep_folder *folder,
-                                  const kprep_section *section, kprep_written *written,
-                                  kprep_error *err)
+static kprep_status write_table(const kprep_context *context, const kprep_folder *folder,
+                                const kprep_section *section, const char *name, const char *columns,
+                                add_batch *add, kprep_written *written, kprep_error *err)
 {
     int fd = -1;
     int64_t offset = 0;
     XXH3_state_t state;
     kprep_text text = {0};
-    char *part = kprep_folder_part(folder, section->name, "samples.csv");
-    char *final = kprep_folder_final(folder, section->name, "samples.csv");
+    char *part = kprep_folder_part(folder, section->name, name);
+    char *final = kprep_folder_final(folder, section->name, name);
     kprep_status st = part != NULL && final != NULL ? KPREP_OK : kprep_fail_memory(err);
     XXH3_INITSTATE(&state);
     XXH3_128bits_reset(&state);
     if (st == KPREP_OK) st = kprep_create_part(part, &fd, err);
-    kprep_text_add(&text, "batch,row,source,index,label\n");
+    kprep_text_add(&text, "%s\n", columns);
     for (int64_t b = 0; st == KPREP_OK && b <= section->batches; b++) {
         enum { FLUSH = 1 << 16 };
-        if (b < section->batches) {
-            int64_t first, rows;
-            kprep_sequence_batch(&context->sequence, section->first_batch + b, &first, &rows);
-            for (int64_t i = 0; i < rows; i++) add_sample(context, b, i, first + i, &text);
-        }
+        if (b < section->batches) add(context, folder, section, b, &text);
         if (text.failed) st = kprep_fail_memory(err);
         if (st != KPREP_OK || (text.length < FLUSH && b < section->batches)) continue;
         st = kprep_write_at(fd, text.data, text.length, offset, part, err);
@@ -108,8 +150,8 @@ static kprep_status write_samples(const kprep_context *context, const kprep_fold
     XXH128_hash_t hash = XXH3_128bits_digest(&state);
     kprep_hash_text(hash.high64, hash.low64, written->hash);
     written->bytes = offset;
-    snprintf(written->path, sizeof written->path, "%s%ssamples.csv", section->name,
-             section->name[0] != '\0' ? "/" : "");
+    snprintf(written->path, sizeof written->path, "%s%s%s", section->name,
+             section->name[0] != '\0' ? "/" : "", name);
     kprep_text_free(&text);
     free(part);
     free(final);
@@ -276,13 +318,16 @@ static void add_files(const kprep_context *context, const kprep_folder *folder, 
     const kprep_label_set *labels = &context->labels;
     bool labelled = labels->some;
     kprep_moments x, y;
-    int64_t written = 0, shape[KPREP_MAX_RANK];
+    int64_t written = 0, rejected = 0, shape[KPREP_MAX_RANK];
     kprep_moments_init(&x);
     kprep_moments_init(&y);
     for (int64_t b = 0; b < folder->batches; b++) {
         const kprep_record *record = &folder->records[b];
         int64_t first, rows;
         kprep_sequence_batch(&context->sequence, b, &first, &rows);
+        rejected += (int64_t)record->reject_count;
+        rows = record->rows;
+        if (rows == 0) continue;
         kprep_moments_merge(&x, &record->moments);
         json_array_append_new(files, file_json(&record->x, name, first, rows));
         if (labelled) {
@@ -307,15 +352,170 @@ static void add_files(const kprep_context *context, const kprep_folder *folder, 
     json_object_set_new(root, "arrays", arrays);
     json_object_set_new(root, "files", files);
     json_object_set_new(root, "counts",
-                        json_pack("{s:I, s:I, s:I}", "samples", (json_int_t)written, "written",
-                                  (json_int_t)written, "rejected", (json_int_t)0));
+                        json_pack("{s:I, s:I, s:I}", "samples", (json_int_t)(written + rejected),
+                                  "written", (json_int_t)written, "rejected",
+                                  (json_int_t)rejected));
+}
+
+static void add_table(json_t *tables, const char *path, int64_t bytes, const char *hash)
+{
+    json_array_append_new(tables, json_pack("{s:s, s:I, s:s}", "path", path, "bytes",
+                                            (json_int_t)bytes, "xxh128", hash));
+}
+
+static int64_t rejects_in(const kprep_folder *folder, const kprep_section *section)
+{
+    int64_t n = 0;
+    for (int64_t b = 0; b < section->batches; b++)
+        n += (int64_t)folder->records[section->first_batch + b].reject_count;
+    return n;
+}
+
+/* The tables of a section: its samples, and what was rejected if there is something. */
+static kprep_status write_tables(const kprep_context *context, const kprep_folder *folder,
+                                 const kprep_section *section, json_t *tables, kprep_error *err)
+{
+    kprep_written csv;
+    KPREP_TRY(write_table(context, folder, section, "samples.csv", "batch,row,source,index,label",
+                          add_samples, &csv, err));
+    add_table(tables, csv.path, csv.bytes, csv.hash);
+    if (rejects_in(folder, section) > 0) {
+        KPREP_TRY(write_table(context, folder, section, "rejected.csv", "source,index,id,message",
+                              add_rejected, &csv, err));
+        add_table(tables, csv.path, csv.bytes, csv.hash);
+    }
+    kprep_folder_sync(folder, section->name);
+    return KPREP_OK;
+}
+
+/* ---- quarantine ---- */
+
+/* Where a rejected file's copy goes: its relative path, which stays inside the folder and is UTF-8. */
+static char *quarantine_name(const kprep_context *context, size_t file)
+{
+    const char *name = kprep_input_name(&context->input, file);
+    while (name[0] == '/') name++;
+    char *path = kprep_asprintf("quarantine/%s", name);
+    for (char *p = path; p != NULL && (p = strstr(p, "..")) != NULL;) p[0] = p[1] = '_';
+    json_t *text = path != NULL ? json_string(path) : NULL;
+    for (char *p = path; p != NULL && text == NULL && *p != '\0'; p++)
+        if ((unsigned char)*p >= 0x80) *p = '_';
+    json_decref(text);
+    return path;
+}
+
+static kprep_status copy_bytes(int from, int64_t size, int to, const char *part, const char *path,
+                               char hash[33], kprep_error *err)
+{
+    enum { BLOCK = 1 << 18 };
+    kprep_bytes bytes = {.fd = from, .size = size};
+    XXH3_state_t state;
+    uint8_t *block = malloc(BLOCK);
+    kprep_status st = block != NULL ? KPREP_OK : kprep_fail_memory(err);
+    XXH3_INITSTATE(&state);
+    XXH3_128bits_reset(&state);
+    for (int64_t at = 0; st == KPREP_OK && at < size;) {
+        size_t got = 0;
+        st = kprep_bytes_read(&bytes, at, block, BLOCK, &got, err);
+        if (st == KPREP_OK && got == 0)
+            st = kprep_fail(err, KPREP_E_TRUNCATED, "the file became shorter while it was copied");
+        if (st != KPREP_OK) {
+            kprep_error_at_file(err, path);
+            break;
+        }
+        st = kprep_write_at(to, block, got, at, part, err);
+        XXH3_128bits_update(&state, block, got);
+        at += (int64_t)got;
+    }
+    XXH128_hash_t digest = XXH3_128bits_digest(&state);
+    kprep_hash_text(digest.high64, digest.low64, hash);
+    free(block);
+    return st;
+}
+
+/* Copies one rejected file; one that can't be opened is only named in rejected.csv. */
+static kprep_status copy_file(const kprep_context *context, kprep_folder *folder, size_t file,
+                              json_t *tables, kprep_error *err)
+{
+    int from, to = -1;
+    int64_t size, mtime;
+    char hash[33];
+    const char *path = context->input.paths.items[file].path;
+    if (kprep_open_read(path, &from, &size, &mtime, NULL) != KPREP_OK) return KPREP_OK;
+    char *name = quarantine_name(context, file);
+    char *part = kprep_folder_part(folder, "", "quarantine");
+    char *final = name != NULL ? kprep_folder_final(folder, "", name) : NULL;
+    kprep_status st = part != NULL && final != NULL ? KPREP_OK : kprep_fail_memory(err);
+    if (st == KPREP_OK) st = kprep_folder_note_table(folder, "", name, err);
+    if (st == KPREP_OK) st = kprep_folder_make(folder, name, err);
+    if (st == KPREP_OK) st = kprep_create_part(part, &to, err);
+    if (st == KPREP_OK) {
+        st = copy_bytes(from, size, to, part, path, hash, err);
+        if (st == KPREP_OK)
+            st = kprep_publish(part, final, to, err);
+        else
+            close(to);
+    }
+    if (st == KPREP_OK) add_table(tables, name, size, hash);
+    close(from);
+    free(final);
+    free(part);
+    free(name);
+    return st;
+}
+
+/* Marks the files that rejected samples are from. */
+static uint8_t *bad_files(const kprep_context *context, const kprep_folder *folder)
+{
+    int64_t first, rows, row;
+    uint8_t *bad = kprep_calloc(context->input.paths.count + 1, 1);
+    if (bad == NULL || context->plan.reading.joined) return bad;
+    for (int64_t b = 0; b < folder->batches; b++) {
+        const kprep_record *record = &folder->records[b];
+        if (record->reject_count == 0) continue;
+        kprep_sequence_batch(&context->sequence, b, &first, &rows);
+        for (size_t i = 0; i < record->reject_count; i++) {
+            int64_t place = first + record->rejects[i].row;
+            bad[kprep_reader_find(&context->input, kprep_sequence_sample(&context->sequence, place),
+                                  &row)] = 1;
+        }
+    }
+    return bad;
+}
+
+static kprep_status quarantine(const kprep_context *context, kprep_folder *folder,
+                               const uint8_t *bad, json_t *tables, kprep_error *err)
+{
+    if (context->settings.on_error != KPREP_ON_ERROR_QUARANTINE) return KPREP_OK;
+    for (size_t i = 0; i < context->input.paths.count; i++)
+        if (bad[i] && is_whole_file(context, i))
+            KPREP_TRY(copy_file(context, folder, i, tables, err));
+    return KPREP_OK;
+}
+
+/* What a retry needs to know this job by, when the bad files were mended: a hash of all but them, and how
+ * many samples each had. */
+static void add_retry(const kprep_context *context, const uint8_t *bad, json_t *root)
+{
+    char hash[33];
+    json_t *files = json_array();
+    kprep_plan_base_hash(&context->plan, kprep_label_digest(&context->labels), bad, hash);
+    for (size_t i = 0; i < context->input.paths.count; i++)
+        if (bad[i])
+            json_array_append_new(files,
+                                  json_pack("[I, I]", (json_int_t)i,
+                                            (json_int_t)kprep_plan_file_rows(&context->plan, i)));
+    json_object_set_new(root, "retry", json_pack("{s:s, s:o}", "base", hash, "files", files));
 }
 
 kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *folder,
                                   kprep_error *err)
 {
     json_t *root = json_object(), *tables = json_array(), *job = job_json(context, err);
-    kprep_status st = root != NULL && job != NULL ? KPREP_OK : kprep_fail_memory(err);
+    uint8_t *bad = bad_files(context, folder);
+    kprep_status st =
+        root != NULL && job != NULL && bad != NULL ? KPREP_OK : kprep_fail_memory(err);
+    int64_t rejected = 0;
     json_object_set_new(root, "kprep", json_string(KPREP_VERSION));
     json_object_set_new(root, "plan", json_string(folder->plan));
     json_object_set_new(root, "job", job);
@@ -323,13 +523,11 @@ kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *fo
     json_object_set_new(root, "classes", classes_json(context));
     add_files(context, folder, root);
     for (size_t i = 0; st == KPREP_OK && i < context->sequence.section_count; i++) {
-        kprep_written csv;
-        st = write_samples(context, folder, &context->sequence.sections[i], &csv, err);
-        kprep_folder_sync(folder, context->sequence.sections[i].name);
-        if (st == KPREP_OK)
-            json_array_append_new(tables, json_pack("{s:s, s:I, s:s}", "path", csv.path, "bytes",
-                                                    (json_int_t)csv.bytes, "xxh128", csv.hash));
+        rejected += rejects_in(folder, &context->sequence.sections[i]);
+        st = write_tables(context, folder, &context->sequence.sections[i], tables, err);
     }
+    if (st == KPREP_OK) st = quarantine(context, folder, bad, tables, err);
+    if (st == KPREP_OK && rejected > 0) add_retry(context, bad, root);
     json_object_set_new(root, "tables", tables);
     char *text = st == KPREP_OK ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
     char *whole = text != NULL ? kprep_asprintf("%s\n", text) : NULL;
@@ -337,6 +535,7 @@ kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *fo
     kprep_folder_sync(folder, ""); /* all else is there for good before the manifest says so */
     if (st == KPREP_OK)
         st = kprep_write_file(folder, "", "manifest.json", whole, strlen(whole), NULL, err);
+    free(bad);
     free(whole);
     free(text);
     json_decref(root);

@@ -204,6 +204,13 @@ void kprep_sequence_free(kprep_sequence *sequence)
     sequence->permutation = NULL;
 }
 
+int64_t kprep_sequence_rows(const kprep_sequence *sequence)
+{
+    int64_t rows = 0;
+    for (size_t i = 0; i < sequence->section_count; i++) rows += sequence->sections[i].count;
+    return rows;
+}
+
 const kprep_section *kprep_sequence_batch(const kprep_sequence *sequence, int64_t batch,
                                           int64_t *first, int64_t *rows)
 {

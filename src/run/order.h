@@ -29,6 +29,9 @@ kprep_status kprep_sequence_make(const kprep_settings *settings, int64_t samples
                                  const kprep_label_set *labels, kprep_sequence *sequence, kprep_error *err);
 void kprep_sequence_free(kprep_sequence *sequence);
 
+/* Samples in all sections. */
+int64_t kprep_sequence_rows(const kprep_sequence *sequence);
+
 /* Sample at a place of the order. */
 static inline int64_t kprep_sequence_sample(const kprep_sequence *sequence, int64_t place)
 {

@@ -13,6 +13,8 @@ struct kprep_pipeline {
     kprep_engine engine;
     bool started;
     int64_t next; /* batch to be taken */
+    int64_t max_bad;  /* rows that may be rejected; -1: any number */
+    int64_t rejected; /* out of the batches taken */
 };
 
 static kprep_status open_slot(void *context, kprep_slot *slot, kprep_error *err)
@@ -38,7 +40,22 @@ static kprep_status open_slot(void *context, kprep_slot *slot, kprep_error *err)
 
 static kprep_status seal_slot(void *context, kprep_slot *slot, kprep_error *err)
 {
-    (void)context, (void)slot, (void)err; /* rows were checked as they were made */
+    (void)err; /* rows were checked as they were made */
+    const kprep_pipeline *pipeline = context;
+    size_t bytes = (size_t)pipeline->context.plan.row_bytes;
+    size_t label = slot->labels != NULL ? (size_t)pipeline->context.labels.row_bytes : 0;
+    uint8_t *to = slot->data, *label_to = slot->labels;
+    slot->rejected = kprep_slot_rejects(slot);
+    if (slot->rejected == 0) return KPREP_OK;
+    for (size_t i = 0; i < (size_t)slot->rows; i++) { /* those that stay move up */
+        if (slot->row[i].reject != NULL) continue;
+        memmove(to, slot->data + i * bytes, bytes);
+        to += bytes;
+        if (label == 0) continue;
+        memmove(label_to, slot->labels + i * label, label);
+        label_to += label;
+    }
+    kprep_slot_compact(slot);
     return KPREP_OK;
 }
 
@@ -62,13 +79,17 @@ kprep_status kprep_pipeline_open(const kprep_job *job, const kprep_options *opti
                                      .keep = true,
                                      .open = open_slot,
                                      .seal = seal_slot};
-    (*pipeline)->engine = (kprep_engine){.plan = &c->plan,
-                                         .sequence = &c->sequence,
-                                         .sink = &(*pipeline)->sink,
-                                         .threads = c->threads,
-                                         .open_files = c->open_files,
-                                         .slot_count = c->slots,
-                                         .cancel = c->options.cancel};
+    (*pipeline)->engine =
+        (kprep_engine){.plan = &c->plan,
+                       .sequence = &c->sequence,
+                       .sink = &(*pipeline)->sink,
+                       .threads = c->threads,
+                       .open_files = c->open_files,
+                       .slot_count = c->slots,
+                       .cancel = c->options.cancel,
+                       .skip = c->settings.on_error != KPREP_ON_ERROR_FAIL,
+                       .max_bad = -1}; /* counted in order, as batches go out */
+    (*pipeline)->max_bad = kprep_most_bad(&c->settings, kprep_sequence_rows(&c->sequence));
     KPREP_TRY_GOTO(st, kprep_engine_start(&(*pipeline)->engine, err), fail);
     (*pipeline)->started = true;
     kprep_problems_free(&own);
@@ -113,8 +134,18 @@ kprep_status kprep_pipeline_next(kprep_pipeline *pipeline, kprep_batch *batch, k
     kprep_slot *slot = NULL;
     const kprep_plan *plan = &pipeline->context.plan;
     memset(batch, 0, sizeof *batch);
-    KPREP_TRY(kprep_engine_take(&pipeline->engine, pipeline->next, &slot, err));
-    pipeline->next++;
+    if (pipeline->max_bad >= 0 && pipeline->rejected > pipeline->max_bad)
+        return kprep_fail_too_many(pipeline->max_bad, err);
+    for (;;) { /* a batch of which nothing is left is none */
+        KPREP_TRY(kprep_engine_take(&pipeline->engine, pipeline->next, &slot, err));
+        pipeline->next++;
+        pipeline->rejected += slot->rejected;
+        pipeline->context.summary.rejected = pipeline->rejected;
+        bool over = pipeline->max_bad >= 0 && pipeline->rejected > pipeline->max_bad;
+        if (slot->rows > 0 && !over) break;
+        kprep_engine_give_back(&pipeline->engine, slot);
+        if (over) return kprep_fail_too_many(pipeline->max_bad, err);
+    }
     set_array(&batch->x, slot->data, plan->wanted->dtype, slot->rows, plan->result.shape,
               plan->result.rank);
     const kprep_label_set *labels = &pipeline->context.labels;

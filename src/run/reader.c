@@ -304,6 +304,7 @@ kprep_status kprep_reader_load(kprep_reader *reader, int64_t first, int64_t coun
     kprep_bytes bytes;
     *loaded = (kprep_loaded){.orientation = 1};
     loaded->file = kprep_reader_find(input, first, &loaded->row);
+    KPREP_TRY(kprep_plan_admit(plan, loaded->file, err));
     loaded->kind = input->files[loaded->file].kind;
     kprep_input_header(input, loaded->kind, &header);
     int64_t rows = kprep_plan_rows(&plan->reading, &header) - loaded->row;

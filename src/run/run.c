@@ -2,6 +2,7 @@
 #include <kprep/pipeline.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 
 #include "base/fail.h"
 #include "run/manifest.h"
+#include "run/retry.h"
 #include "run/sink_files.h"
 
 enum { TICK_MILLISECONDS = 100 };
@@ -43,6 +45,8 @@ static kprep_status make_sections(const kprep_context *context, kprep_folder *fo
     for (size_t i = 0; i < context->sequence.section_count; i++) {
         const char *name = context->sequence.sections[i].name;
         KPREP_TRY(kprep_folder_note_table(folder, name, "samples.csv", err));
+        if (context->settings.on_error != KPREP_ON_ERROR_FAIL)
+            KPREP_TRY(kprep_folder_note_table(folder, name, "rejected.csv", err));
         if (name[0] == '\0') continue;
         char *path = kprep_folder_final(folder, "", name);
         if (path == NULL) return kprep_fail_memory(err);
@@ -55,6 +59,33 @@ static kprep_status make_sections(const kprep_context *context, kprep_folder *fo
     return KPREP_OK;
 }
 
+static int64_t count_rejects(const kprep_folder *folder)
+{
+    int64_t n = 0;
+    for (int64_t b = 0; b < folder->batches; b++) n += (int64_t)folder->records[b].reject_count;
+    return n;
+}
+
+/* What was left out belongs in the summary, and has to be seen. */
+static void tell_rejects(kprep_context *context, const kprep_folder *folder)
+{
+    kprep_summary *s = &context->summary;
+    char text[sizeof s->warning];
+    s->rejected = count_rejects(folder);
+    if (s->rejected == 0) return;
+    s->output_bytes -= s->rejected * s->row_bytes;
+    snprintf(text, sizeof text,
+             "%lld of %lld samples were rejected; rejected.csv %s says which, and why",
+             (long long)s->rejected, (long long)kprep_sequence_rows(&context->sequence),
+             context->sequence.section_count > 1 ? "in the folder of each part"
+                                                 : "in the output folder");
+    size_t n = strlen(s->warning);
+    if (n + strlen(text) + 3 <= sizeof s->warning)
+        snprintf(s->warning + n, sizeof s->warning - n, "%s%s", n > 0 ? "; " : "", text);
+    else
+        memcpy(s->warning, text, sizeof text);
+}
+
 static kprep_status fill_folder(kprep_context *context, kprep_folder *folder, kprep_error *err)
 {
     kprep_file_sink files;
@@ -64,6 +95,12 @@ static kprep_status fill_folder(kprep_context *context, kprep_folder *folder, kp
     bool *done = kprep_calloc((size_t)folder->batches + 1, sizeof *done);
     if (done == NULL) return kprep_fail_memory(err);
     for (int64_t b = 0; b < folder->batches; b++) done[b] = folder->records[b].sealed;
+    int64_t max_bad = kprep_most_bad(&context->settings, kprep_sequence_rows(&context->sequence));
+    int64_t rejected = count_rejects(folder);
+    if (max_bad >= 0 && rejected > max_bad) { /* those of batches that are done alone */
+        free(done);
+        return kprep_fail_too_many(max_bad, err);
+    }
     kprep_file_sink_init(&files, context, folder);
     kprep_engine engine = {.plan = &context->plan,
                            .sequence = &context->sequence,
@@ -72,7 +109,10 @@ static kprep_status fill_folder(kprep_context *context, kprep_folder *folder, kp
                            .threads = context->threads,
                            .open_files = context->open_files,
                            .slot_count = context->slots,
-                           .cancel = context->options.cancel};
+                           .cancel = context->options.cancel,
+                           .skip = context->settings.on_error != KPREP_ON_ERROR_FAIL,
+                           .max_bad = max_bad};
+    atomic_store(&engine.rejected, rejected);
     kprep_status st = kprep_engine_start(&engine, err);
     if (st == KPREP_OK) {
         report(context, &engine, &start);
@@ -93,16 +133,24 @@ static kprep_status run(kprep_context *context, kprep_error *err)
     kprep_folder folder;
     kprep_plan_hash(&context->plan, kprep_label_digest(&context->labels), plan);
     kprep_plan_times(&context->plan, times);
-    KPREP_TRY(kprep_folder_open(&folder, context->settings.output, plan,
-                                context->sequence.batches, context->options.force, err));
+    kprep_claim how = context->options.retry   ? KPREP_CLAIM_RETRY
+                      : context->options.force ? KPREP_CLAIM_FORCE
+                                               : KPREP_CLAIM;
+    KPREP_TRY(kprep_folder_open(&folder, context->settings.output, plan, context->sequence.batches,
+                                how, err));
     kprep_status st = KPREP_OK;
-    context->summary.complete = folder.complete;
-    if (!folder.complete) {
+    if (folder.retrying)
+        st = kprep_retry(context, &folder, times, err);
+    else if (!folder.complete)
         st = kprep_folder_same_times(&folder, times, context->options.force, err);
-        if (st == KPREP_OK) st = fill_folder(context, &folder, err);
+    context->summary.complete = folder.complete;
+    if (st == KPREP_OK && !folder.complete) {
+        st = fill_folder(context, &folder, err);
         if (st == KPREP_OK) st = kprep_manifest_write(context, &folder, err);
-        if (st == KPREP_OK) st = kprep_folder_finish(&folder, err);
+        if (st == KPREP_OK) tell_rejects(context, &folder);
     }
+    if (st == KPREP_OK && (!folder.complete || folder.retrying))
+        st = kprep_folder_finish(&folder, err);
     kprep_folder_close(&folder);
     return st;
 }
@@ -125,7 +173,7 @@ kprep_status kprep_dry_run(const kprep_job *job, const kprep_options *options, c
     kprep_context context;
     kprep_text out = {0};
     *text = NULL;
-    kprep_status st = kprep_context_open(&context, job, options, KPREP_TO_LOOK, problems, err);
+    kprep_status st = kprep_context_open(&context, job, options, KPREP_TO_SHOW, problems, err);
     if (st == KPREP_OK) st = kprep_first_problem(problems, err);
     if (st == KPREP_OK) {
         kprep_settings_format(&context.settings, true, &out);

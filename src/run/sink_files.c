@@ -177,7 +177,7 @@ static kprep_status make_labels(const kprep_file_sink *files, const kprep_slot *
     }
     for (int64_t i = 0; i < slot->rows; i++) {
         kprep_status st =
-            kprep_label_write(labels, kprep_sequence_sample(&c->sequence, slot->first + i),
+            kprep_label_write(labels, kprep_sequence_sample(&c->sequence, slot->row[i].place),
                               data + header_size + i * labels->row_bytes, err);
         if (st == KPREP_OK) continue;
         free(data);
@@ -210,29 +210,116 @@ static kprep_status publish(const kprep_file_sink *files, kprep_slot *slot, cons
     return kprep_publish(part, final, fd, err);
 }
 
+/* Notes which rows of a batch are not in it. */
+static kprep_status note_rejects(const kprep_slot *slot, kprep_record *record, kprep_error *err)
+{
+    size_t n = (size_t)kprep_slot_rejects(slot);
+    if (n == 0) return KPREP_OK;
+    record->rejects = kprep_calloc(n, sizeof *record->rejects);
+    if (record->rejects == NULL) return kprep_fail_memory(err);
+    for (int64_t i = 0; i < slot->rows; i++) {
+        const kprep_reject *reject = slot->row[i].reject;
+        if (reject == NULL) continue;
+        kprep_rejected *noted = &record->rejects[record->reject_count++];
+        *noted = (kprep_rejected){.row = i, .code = reject->code};
+        noted->message = kprep_strdup(reject->message);
+        if (noted->message == NULL) return kprep_fail_memory(err);
+    }
+    return KPREP_OK;
+}
+
+/* Moves bytes of a file towards its beginning. */
+static kprep_status move_back(int fd, int64_t from, int64_t to, int64_t n, uint8_t *buffer,
+                              const char *path, kprep_error *err)
+{
+    while (n > 0 && from != to) {
+        ssize_t got = pread(fd, buffer, (size_t)(n < REREAD_BYTES ? n : REREAD_BYTES), from);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0)
+            return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, got < 0 ? errno : EIO, "read back",
+                                    path);
+        KPREP_TRY(kprep_write_at(fd, buffer, (size_t)got, to, path, err));
+        from += got;
+        to += got;
+        n -= got;
+    }
+    return KPREP_OK;
+}
+
+/* Takes the rejected rows out of the part file: those behind them move up, below a header for fewer. A
+ * header for fewer rows is never longer. */
+static kprep_status take_out(const kprep_file_sink *files, kprep_slot *slot, const char *path,
+                             kprep_error *err)
+{
+    int64_t kept = slot->rows - kprep_slot_rejects(slot), bytes = files->context->plan.row_bytes;
+    int64_t shape[KPREP_MAX_RANK], to = 0;
+    int32_t rank;
+    size_t size = 0;
+    array_shape(files->context, kept, shape, &rank);
+    uint8_t *header = make_header(files->context->wanted->dtype, shape, rank, &size);
+    uint8_t *buffer = malloc(REREAD_BYTES);
+    kprep_status st = header != NULL && buffer != NULL ? KPREP_OK : kprep_fail_memory(err);
+    for (int64_t i = 0; st == KPREP_OK && i < slot->rows; i++) {
+        if (slot->row[i].reject != NULL) continue;
+        st = move_back(slot->fd, (int64_t)slot->header + i * bytes, (int64_t)size + to * bytes,
+                       bytes, buffer, path, err);
+        to++;
+    }
+    if (st == KPREP_OK) st = kprep_write_at(slot->fd, header, size, 0, path, err);
+    if (st == KPREP_OK && ftruncate(slot->fd, (int64_t)size + kept * bytes) != 0)
+        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "shorten", path);
+    slot->header = size;
+    kprep_slot_compact(slot);
+    free(buffer);
+    free(header);
+    return st;
+}
+
+/* Makes a batch's files whole and gives them their names. */
+static kprep_status write_batch(kprep_file_sink *files, kprep_slot *slot, const char *part,
+                                kprep_record *record, kprep_error *err)
+{
+    uint8_t *labels = NULL;
+    name_written(files, slot, kprep_array_name(files->context), &record->x);
+    char *final = kprep_folder_final(files->folder, "", record->x.path);
+    kprep_status st = final != NULL ? KPREP_OK : kprep_fail_memory(err);
+    if (st == KPREP_OK && fdatasync(slot->fd) != 0)
+        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "sync", part);
+    if (st == KPREP_OK) st = reread(files, slot, part, &record->x, err);
+    if (st == KPREP_OK && files->context->labels.some)
+        st = make_labels(files, slot, record, &labels, err);
+    if (st == KPREP_OK) st = kprep_folder_note(files->folder, slot->batch, record, err);
+    if (st == KPREP_OK) st = publish(files, slot, part, final, labels, record, err);
+    free(labels);
+    free(final);
+    return st;
+}
+
+static void drop_slot(void *context, kprep_slot *slot);
+
 static kprep_status seal_slot(void *context, kprep_slot *slot, kprep_error *err)
 {
     kprep_file_sink *files = context;
-    uint8_t *labels = NULL;
     kprep_record record = {.sealed = true};
-    name_written(files, slot, kprep_array_name(files->context), &record.x);
     char *part = part_path(files, slot, kprep_array_name(files->context));
-    char *final = kprep_folder_final(files->folder, "", record.x.path);
+    kprep_status st = part != NULL ? note_rejects(slot, &record, err) : kprep_fail_memory(err);
+    if (st == KPREP_OK && record.reject_count > 0) st = take_out(files, slot, part, err);
+    record.rows = slot->rows;
     kprep_moments_init(&record.moments);
+    kprep_moments_init(&record.labels);
     for (int64_t i = 0; i < slot->rows; i++)
         kprep_moments_merge(&record.moments, &slot->row[i].moments);
-    kprep_status st = part != NULL && final != NULL ? KPREP_OK : kprep_fail_memory(err);
-    if (st == KPREP_OK && fdatasync(slot->fd) != 0)
-        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "sync", part);
-    if (st == KPREP_OK) st = reread(files, slot, part, &record.x, err);
-    if (st == KPREP_OK && files->context->labels.some)
-        st = make_labels(files, slot, &record, &labels, err);
-    if (st == KPREP_OK) st = kprep_folder_note(files->folder, slot->batch, &record, err);
-    if (st == KPREP_OK) st = publish(files, slot, part, final, labels, &record, err);
-    if (st == KPREP_OK) files->folder->records[slot->batch] = record;
-    free(labels);
+    if (st == KPREP_OK && slot->rows > 0) {
+        st = write_batch(files, slot, part, &record, err);
+    } else if (st == KPREP_OK) { /* nothing is left: there is no such batch */
+        drop_slot(files, slot);
+        st = kprep_folder_note(files->folder, slot->batch, &record, err);
+    }
+    if (st == KPREP_OK)
+        files->folder->records[slot->batch] = record;
+    else
+        kprep_record_free(&record);
     free(part);
-    free(final);
     return st;
 }
 

@@ -57,6 +57,8 @@ static void defaults(void **state)
     assert_false(s.shuffle);
     assert_int_equal(s.split_count, 0);
     assert_int_equal(s.on_error, KPREP_ON_ERROR_FAIL);
+    assert_int_equal(s.max_bad, -1);
+    assert_true(s.max_bad_share < 0);
     assert_int_equal(s.limits.pixels, 178956970);
     assert_int_equal(s.limits.sample_bytes, 1 << 30);
     assert_int_equal(s.limits.memory, 0);
@@ -86,9 +88,13 @@ static void every_key(void **state)
                  "spec: m.keras\n"
                  "output: {path: out, batch: 7, shuffle: {seed: 9},\n"
                  "         split: {train: 3/4, rest: 0.25}}\n"
-                 "on_error: fail\n"
+                 "on_error: skip\n"
+                 "max_bad: 12.5%\n"
                  "limits: {pixels: 10, sample_bytes: 2MiB, memory: 1.5GB, files: 12}\n",
                  &s);
+    assert_int_equal(s.on_error, KPREP_ON_ERROR_SKIP);
+    assert_int_equal(s.max_bad, -1);
+    assert_true(s.max_bad_share == 0.125);
     assert_int_equal(s.path_count, 2);
     assert_string_equal(s.paths[0], "a/");
     assert_string_equal(s.paths[1], "/b/*.npy");
@@ -174,6 +180,10 @@ static void wrong_values(void **state)
         {"input: [a, {path: b, order: up}]", "bad-option", 1, 29, "natural"},
         {"input: [a, {path: b, axes: hw}]", "bad-option", 1, 28, NULL},
         {"like: torch", "bad-option", 1, 7, "keras, pillow or opencv"},
+        {"max_bad: -1", "bad-option", 1, 10, "at least 0"},
+        {"max_bad: 1.5", "bad-option", 1, 10, "0.1%"},
+        {"max_bad: 101%", "bad-option", 1, 10, "0.1%"},
+        {"max_bad: '%'", "bad-option", 1, 10, "0.1%"},
         {"on_error: ignore", "bad-option", 1, 11, "fail, skip or quarantine"},
         {"labels: [a]", "bad-option", 1, 9, "none, folder, a file or a map"},
         {"labels: csv", "bad-option", 1, 9, "none, folder, PATH.npy or PATH.csv:KEY:COLUMN"},

@@ -359,6 +359,33 @@ static void exif(void **state)
     }
 }
 
+/* What does not fit is let pass, as long as something fits; an unreadable file is one sample. */
+static void unfit(void **state)
+{
+    ramp(*state, "u/1.npy", 2, 7, 5, 0);
+    ramp(*state, "u/2.npy", 2, 4, 6, 0);
+    support_write(support_path(*state, "u/3.npy"), "", 0);
+    ramp(*state, "u/4.npy", 2, 2, 5, 0);
+    planned *p = plan_job(*state, "input: {path: u, samples: row}\non_error: skip\n"
+                                  "spec: {shape: [null, 5]}\n");
+    const kprep_status wanted[] = {KPREP_OK, KPREP_E_AXIS_SIZE, KPREP_E_TRUNCATED, KPREP_OK};
+    const int64_t first[] = {0, 7, 11, 12}, rows[] = {7, 4, 1, 2};
+    kprep_error err;
+    assert_non_null(p->plan.unfit);
+    assert_int_equal(p->plan.samples, 14);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(kprep_plan_admit(&p->plan, i, &err), wanted[i]);
+        assert_int_equal(p->input.files[i].first, first[i]);
+        assert_int_equal(kprep_plan_file_rows(&p->plan, i), rows[i]);
+    }
+    assert_int_equal(kprep_problems_count(p->problems), 2);
+    drop(p);
+    p = plan_job(*state,
+                 "input: {path: u, samples: row}\non_error: skip\nspec: {shape: [null, 9]}\n");
+    assert_null(p->plan.unfit); /* nothing fits */
+    drop(p);
+}
+
 /* Files with the same header are one kind; what is wrong is told once for each, with the count. */
 static void kinds(void **state)
 {
@@ -497,7 +524,7 @@ int main(void)
         IN_FOLDER(joined),     IN_FOLDER(joined_misfits),    IN_FOLDER(mixed_depth),
         IN_FOLDER(folders),    IN_FOLDER(sources),
         IN_FOLDER(exif),       IN_FOLDER(sizes_that_differ), IN_FOLDER(kinds),
-        IN_FOLDER(wrong_axes), IN_FOLDER(hash_stays),        IN_FOLDER(hash_changes),
+        IN_FOLDER(unfit),      IN_FOLDER(wrong_axes), IN_FOLDER(hash_stays),        IN_FOLDER(hash_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

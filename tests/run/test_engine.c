@@ -1,10 +1,12 @@
 /* The engine with a sink of the test's own, which writes down what is asked of it. */
 #include "support.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fail.h"
 #include "run/context.h"
@@ -231,6 +233,76 @@ static void seal_fails(void **state)
     assert_int_equal(f->recorder.dropped[11], 1);
 }
 
+/* Values that are not finite: rows 20, 21 and 100 of the array. */
+static void spoil(fixture *f, const char *folder)
+{
+    const char *path = support_path(folder, "x.npy");
+    const int64_t bad[] = {20, 21, 100};
+    FILE *file = fopen(path, "r+b");
+    const float nan = NAN;
+    assert_non_null(file);
+    for (size_t i = 0; i < 3; i++) {
+        long offset = -(long)((ROWS - bad[i]) * WIDTH * (int64_t)sizeof nan);
+        assert_int_equal(fseek(file, offset, SEEK_END), 0);
+        assert_int_equal(fwrite(&nan, sizeof nan, 1, file), 1);
+    }
+    assert_int_equal(fclose(file), 0);
+    struct stat info; /* as it was when the job was opened */
+    assert_int_equal(stat(path, &info), 0);
+    f->context.input.files[0].mtime =
+        (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
+}
+
+static kprep_status compact_seal(void *context, kprep_slot *slot, kprep_error *err)
+{
+    const kprep_slot before = *slot;
+    KPREP_TRY(record_seal(context, slot, err));
+    int64_t bad = kprep_slot_rejects(slot), place = slot->first;
+    assert_int_equal(bad, slot->batch == 2 ? 2 : slot->batch == 11 ? 1 : 0);
+    kprep_slot_compact(slot);
+    assert_int_equal(slot->rows, before.rows - bad);
+    assert_int_equal(kprep_slot_rejects(slot), 0);
+    for (int64_t i = 0; i < slot->rows; i++, place++) {
+        while (place == 20 || place == 21 || place == 100) place++;
+        assert_int_equal(slot->row[i].place, place);
+    }
+    return KPREP_OK;
+}
+
+static void bad_rows(void **state)
+{
+    fixture *f = *state;
+    kprep_error err;
+    spoil(f, f->context.options.context);
+    f->sink.seal = compact_seal;
+    f->engine.skip = true;
+    f->engine.max_bad = 3;
+    assert_int_equal(run(f, 1, 3, &err), KPREP_OK);
+    assert_int_equal(atomic_load(&f->engine.rejected), 3);
+    for (int64_t b = 0; b < BATCHES; b++) assert_int_equal(f->recorder.sealed[b], 1);
+    assert_true(f->recorder.values[11][1][0] == 0); /* nothing of a rejected row is kept */
+}
+
+static void too_many_bad_rows(void **state)
+{
+    fixture *f = *state;
+    kprep_error err;
+    spoil(f, f->context.options.context);
+    f->engine.skip = true;
+    f->engine.max_bad = 2;
+    assert_int_equal(run(f, 4, 3, &err), KPREP_E_TOO_MANY_BAD);
+    assert_int_equal(kprep_exit_code(&err), 3);
+}
+
+static void first_bad_row_fails(void **state)
+{
+    fixture *f = *state;
+    kprep_error err;
+    spoil(f, f->context.options.context);
+    assert_int_equal(run(f, 4, 3, &err), KPREP_E_NON_FINITE);
+    assert_int_equal(err.sample, 20);
+}
+
 static void cancelled_before(void **state)
 {
     fixture *f = *state;
@@ -254,6 +326,9 @@ int main(void)
         WITH_JOB(open_fails),
         WITH_JOB(rows_fail),
         WITH_JOB(seal_fails),
+        WITH_JOB(bad_rows),
+        WITH_JOB(too_many_bad_rows),
+        WITH_JOB(first_bad_row_fails),
         WITH_JOB(cancelled_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,207 @@
+#include "run/retry.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/dtype.h"
+#include "base/fail.h"
+#include "base/hash.h"
+#include "run/sink_files.h"
+
+enum { MANIFEST_LIMIT = 1 << 30, BLOCK_BYTES = 1 << 18 };
+
+/* A written file that is read through again. */
+typedef struct reading {
+    int fd;
+    int64_t size, at;
+    XXH3_state_t state;
+} reading;
+
+static bool begin(const kprep_folder *folder, const json_t *entry, kprep_written *written,
+                  reading *r)
+{
+    int64_t mtime;
+    const char *name = json_string_value(json_object_get(entry, "path"));
+    const char *hash = json_string_value(json_object_get(entry, "xxh128"));
+    *r = (reading){.fd = -1};
+    if (name == NULL || hash == NULL || strlen(name) >= sizeof written->path || strlen(hash) != 32)
+        return false;
+    memcpy(written->path, name, strlen(name) + 1);
+    memcpy(written->hash, hash, sizeof written->hash);
+    written->bytes = json_integer_value(json_object_get(entry, "bytes"));
+    char *path = kprep_folder_final(folder, "", name);
+    bool open = path != NULL && kprep_open_read(path, &r->fd, &r->size, &mtime, NULL) == KPREP_OK;
+    free(path);
+    XXH3_INITSTATE(&r->state);
+    XXH3_128bits_reset(&r->state);
+    return open && r->size == written->bytes;
+}
+
+static bool next(reading *r, void *dst, int64_t n)
+{
+    size_t got = 0;
+    const kprep_bytes bytes = {.fd = r->fd, .size = r->size};
+    if (kprep_bytes_read(&bytes, r->at, dst, (size_t)n, &got, NULL) != KPREP_OK ||
+        (int64_t)got != n)
+        return false;
+    XXH3_128bits_update(&r->state, dst, got);
+    r->at += n;
+    return true;
+}
+
+static bool end(reading *r, const kprep_written *written)
+{
+    char hash[33];
+    XXH128_hash_t digest = XXH3_128bits_digest(&r->state);
+    kprep_hash_text(digest.high64, digest.low64, hash);
+    return strcmp(hash, written->hash) == 0;
+}
+
+/* Reads n rows behind a file's header, and measures them as they were measured when they were made: row by
+ * row, or (plan is NULL) all at once. */
+static bool measure(reading *r, int64_t n, int64_t row_bytes, const kprep_plan *plan,
+                    kprep_dtype dtype, kprep_moments *moments)
+{
+    int64_t header = r->size - n * row_bytes, most = plan != NULL ? row_bytes : n * row_bytes;
+    if (header < 0 || header > BLOCK_BYTES) return false;
+    uint8_t *data = malloc((size_t)(most > header ? most : header));
+    bool fine = data != NULL && next(r, data, header);
+    kprep_moments_init(moments);
+    for (int64_t i = 0; fine && plan != NULL && i < n; i++) {
+        kprep_row row = {0};
+        fine =
+            next(r, data, row_bytes) && kprep_row_check(plan, data, false, &row, NULL) == KPREP_OK;
+        kprep_moments_merge(moments, &row.moments);
+    }
+    if (fine && plan == NULL) {
+        fine = next(r, data, most);
+        if (fine) kprep_moments_add(moments, data, most / (int64_t)kprep_dtype_size(dtype), dtype);
+    }
+    free(data);
+    return fine;
+}
+
+/* Is a batch there as the manifest has it, with all its rows? Then the record is as it was. */
+static bool keep_batch(const kprep_context *context, const kprep_folder *folder, int64_t rows,
+                       const json_t *x, const json_t *y, kprep_record *record)
+{
+    const kprep_label_set *labels = &context->labels;
+    reading r;
+    *record = (kprep_record){.sealed = true, .rows = rows};
+    kprep_moments_init(&record->labels);
+    if (json_integer_value(json_object_get(x, "rows")) != rows) return false;
+    bool fine = begin(folder, x, &record->x, &r) &&
+                measure(&r, rows, context->plan.row_bytes, &context->plan, context->wanted->dtype,
+                        &record->moments) &&
+                end(&r, &record->x);
+    if (r.fd >= 0) close(r.fd);
+    if (!fine || !labels->some) return fine;
+    fine = begin(folder, y, &record->y, &r) &&
+           measure(&r, rows, labels->row_bytes, NULL, labels->dtype, &record->labels) &&
+           end(&r, &record->y);
+    if (r.fd >= 0) close(r.fd);
+    return fine;
+}
+
+/* Does an entry of the manifest name a batch of an array? */
+static bool is_batch(const kprep_context *context, const json_t *entry, const char *array,
+                     int64_t b)
+{
+    char name[64], path[160];
+    int64_t first, rows;
+    const kprep_section *section = kprep_sequence_batch(&context->sequence, b, &first, &rows);
+    kprep_batch_name(context, array, b - section->first_batch, name, sizeof name);
+    snprintf(path, sizeof path, "%s%s%s", section->name, section->name[0] != '\0' ? "/" : "", name);
+    const char *there = json_string_value(json_object_get(entry, "path"));
+    return there != NULL && strcmp(there, path) == 0;
+}
+
+/* The manifest lists files in the order of the batches; one of which nothing was left is not there. */
+static kprep_status keep_batches(const kprep_context *context, kprep_folder *folder,
+                                 const json_t *files, kprep_error *err)
+{
+    size_t at = 0;
+    for (int64_t b = 0; b < folder->batches; b++) {
+        int64_t first, rows;
+        const json_t *x = json_array_get(files, at), *y = json_array_get(files, at + 1);
+        if (!is_batch(context, x, kprep_array_name(context), b)) continue;
+        at += context->labels.some ? 2 : 1;
+        if (context->labels.some && !is_batch(context, y, "y", b)) continue;
+        if (kprep_is_cancelled(context->options.cancel))
+            return kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
+        kprep_record record;
+        kprep_sequence_batch(&context->sequence, b, &first, &rows);
+        if (keep_batch(context, folder, rows, x, y, &record)) folder->records[b] = record;
+    }
+    return KPREP_OK;
+}
+
+/* Is it the same job but for the files that had rejects? *moved: one of them now has another number of
+ * samples, so that all that follow have another place. */
+static kprep_status is_same(const kprep_context *context, const json_t *retry, bool *same,
+                            bool *moved, kprep_error *err)
+{
+    char hash[33];
+    size_t n = context->input.paths.count, i;
+    const json_t *one, *list = json_object_get(retry, "files");
+    const char *base = json_string_value(json_object_get(retry, "base"));
+    uint8_t *loose = kprep_calloc(n + 1, 1);
+    if (loose == NULL) return kprep_fail_memory(err);
+    *moved = false;
+    *same = base != NULL;
+    json_array_foreach(list, i, one)
+    {
+        int64_t file = json_integer_value(json_array_get(one, 0));
+        if (file < 0 || (size_t)file >= n) {
+            *same = false;
+            continue;
+        }
+        loose[file] = 1;
+        *moved |= json_integer_value(json_array_get(one, 1)) !=
+                  kprep_plan_file_rows(&context->plan, (size_t)file);
+    }
+    kprep_plan_base_hash(&context->plan, kprep_label_digest(&context->labels), loose, hash);
+    *same = *same && strcmp(hash, base) == 0;
+    free(loose);
+    return KPREP_OK;
+}
+
+static kprep_status refuse(const kprep_folder *folder, kprep_error *err)
+{
+    kprep_fail(err, KPREP_E_PLAN_CHANGED,
+               "job or input differ in more than the rejected files: there is nothing to retry");
+    kprep_error_help(err,
+                     "write to another folder, or use --force in place of --retry to begin anew");
+    kprep_error_at_file(err, folder->path);
+    return KPREP_E_PLAN_CHANGED;
+}
+
+kprep_status kprep_retry(const kprep_context *context, kprep_folder *folder, const char *times,
+                         kprep_error *err)
+{
+    char *data = NULL, *path = kprep_folder_final(folder, "", "manifest.json");
+    size_t size;
+    bool same = false, moved = false;
+    if (path == NULL) return kprep_fail_memory(err);
+    kprep_status st = kprep_read_file(path, MANIFEST_LIMIT, &data, &size, err);
+    json_t *root = st == KPREP_OK ? json_loadb(data, size, 0, NULL) : NULL;
+    const char *plan = json_string_value(json_object_get(root, "plan"));
+    const json_t *retry = json_object_get(root, "retry");
+    if (st == KPREP_OK && retry == NULL) {
+        folder->complete = plan != NULL && strcmp(plan, folder->plan) == 0;
+        if (!folder->complete) st = refuse(folder, err);
+    } else if (st == KPREP_OK) {
+        st = is_same(context, retry, &same, &moved, err);
+        if (st == KPREP_OK && !same) st = refuse(folder, err);
+        if (st == KPREP_OK && !moved)
+            st = keep_batches(context, folder, json_object_get(root, "files"), err);
+        if (st == KPREP_OK) st = kprep_folder_restart(folder, root, times, err);
+    }
+    json_decref(root);
+    free(data);
+    free(path);
+    return st;
+}
