@@ -7,6 +7,8 @@ set(KPREP_SOURCES
     src/base/option.c
     src/base/value.c
     src/base/view.c
+    src/io/archive.c
+    src/io/archive_zip.c
     src/io/bytes.c
     src/io/csv.c
     src/io/path_list.c

@@ -12,11 +12,16 @@
 /* Whose values decoding gives, bit for bit. */
 typedef enum kprep_like { KPREP_LIKE_KERAS = 0, KPREP_LIKE_PILLOW = 1, KPREP_LIKE_OPENCV = 2 } kprep_like;
 
-/* The bytes of one file: in memory, or behind a descriptor that only pread() is used on. */
+struct kprep_stream;
+
+/* The bytes of one file: in memory, behind a descriptor that only pread() is used on, from its start or
+ * within an archive, or in an archive that unpacks them as far as they are read. */
 typedef struct kprep_bytes {
-    const uint8_t *memory; /* NULL: read through fd */
+    const uint8_t *memory;       /* NULL: read through stream or fd */
+    struct kprep_stream *stream; /* NULL: read through fd (io/archive.h) */
     int fd;
-    int64_t size;          /* bytes of the whole file */
+    int64_t base;                /* where the file begins behind fd: 0 unless it lies in an archive */
+    int64_t size;                /* bytes of the whole file */
 } kprep_bytes;
 
 /* Reads up to n bytes from offset; *got is less than n only at the end of the file. */

@@ -8,6 +8,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "codec/codec.h"
+#include "io/archive.h"
 #include "io/path_list.h"
 
 kprep_status kprep_bytes_read(const kprep_bytes *bytes, int64_t offset, void *dst, size_t n,
@@ -15,17 +16,22 @@ kprep_status kprep_bytes_read(const kprep_bytes *bytes, int64_t offset, void *ds
 {
     *got = 0;
     if (offset < 0) return kprep_fail(err, KPREP_E_ARGUMENT, "a negative file offset");
-    if (bytes->memory != NULL) {
-        if (offset < bytes->size) {
-            size_t rest = (size_t)(bytes->size - offset);
-            *got = n < rest ? n : rest;
-            memcpy(dst, bytes->memory + offset, *got);
-        }
+    const bool within = bytes->memory != NULL || bytes->stream != NULL || bytes->base > 0;
+    if (within && offset >= bytes->size) return KPREP_OK;
+    if (within && (int64_t)n > bytes->size - offset) n = (size_t)(bytes->size - offset);
+    const uint8_t *memory = bytes->memory;
+    if (bytes->stream != NULL) {
+        KPREP_TRY(kprep_stream_fill(bytes->stream, offset + (int64_t)n, err));
+        memory = bytes->stream->data.data;
+    }
+    if (memory != NULL) {
+        memcpy(dst, memory + offset, n);
+        *got = n;
         return KPREP_OK;
     }
     while (*got < n) {
         off_t at;
-        if (__builtin_add_overflow(offset, *got, &at))
+        if (__builtin_add_overflow(offset, *got, &at) || __builtin_add_overflow(at, bytes->base, &at))
             return kprep_fail(err, KPREP_E_ARGUMENT, "a file offset is too large");
         ssize_t count = pread(bytes->fd, (char *)dst + *got, n - *got, at);
         if (count == 0) break;

@@ -11,11 +11,14 @@
 #include "base/mem.h"
 #include "base/value.h"
 #include "codec/codec.h"
+#include "io/csv.h"
 
 enum {
     MAX_DEPTH = 64,           /* folders in folders */
     MAX_LIST_BYTES = 1 << 30, /* of a list of paths */
-    MAX_NEAR = 10000          /* names looked at for a suggestion */
+    MAX_NEAR = 10000,         /* names looked at for a suggestion */
+    MAX_COLUMNS = 1024,       /* of a table of paths */
+    MEMBER_BYTES = 1 << 30    /* the default of limits.sample_bytes */
 };
 
 /* ---- Order ---- */
@@ -113,8 +116,11 @@ void kprep_path_list_free(kprep_path_list *list)
 {
     for (size_t i = 0; i < list->count; i++) free(list->items[i].path);
     for (size_t i = 0; i < list->class_count; i++) free(list->classes[i]);
+    for (size_t i = 0; i < list->archive_count; i++) free(list->archives[i].path);
     free(list->items);
     free(list->classes);
+    free(list->archives);
+    free(list->members);
     *list = (kprep_path_list){0};
 }
 
@@ -130,19 +136,133 @@ static kprep_status add_item(kprep_path_list *list, char *path, size_t root, uin
         list->capacity = capacity;
     }
     if (path == NULL) goto fail;
-    list->items[list->count++] = (kprep_path){path, (uint32_t)root, list->entries, class_id};
+    list->items[list->count++] = (kprep_path){path, (uint32_t)root, list->entries, class_id, 0};
     return KPREP_OK;
 fail:
     free(path);
     return kprep_fail_memory(err);
 }
 
-static kprep_status add_file(kprep_path_list *list, const char *path, kprep_error *err)
+/* ---- Archives ---- */
+
+static int64_t member_limit(const kprep_path_list *list)
 {
-    const char *slash = strrchr(path, '/');
-    const size_t root = slash != NULL ? (size_t)(slash + 1 - path) : 0;
-    return add_item(list, kprep_strdup(path), root, UINT32_MAX, err);
+    return list->member_bytes > 0 ? list->member_bytes : MEMBER_BYTES;
 }
+
+/* Room for n more members and one more archive, whose path is copied. */
+static bool keep_archive(kprep_path_list *list, const kprep_archive *archive, const char *path,
+                         size_t n)
+{
+    kprep_archive *archives =
+        kprep_realloc_array(list->archives, list->archive_count + 1, sizeof *archives);
+    if (archives == NULL) return false;
+    list->archives = archives;
+    kprep_member *members =
+        kprep_realloc_array(list->members, list->member_count + n, sizeof *members);
+    if (members == NULL) return false;
+    list->members = members;
+    char *copy = kprep_strdup(path);
+    if (copy == NULL) return false;
+    archives[list->archive_count] = *archive;
+    archives[list->archive_count++].path = copy;
+    return true;
+}
+
+/* Adds the members of a listing; only the one of that name if `only` is not NULL. */
+static kprep_status add_members(kprep_path_list *list, const char *path, size_t root,
+                                uint32_t class_id, const kprep_archive *archive,
+                                const kprep_listing *listing, const char *only, kprep_error *err)
+{
+    if (list->member_count + listing->count >= UINT32_MAX)
+        return kprep_fail(err, KPREP_E_TOO_LARGE, "the archives have too many members");
+    if (!keep_archive(list, archive, path, listing->count)) return kprep_fail_memory(err);
+    for (size_t i = 0; i < listing->count; i++) {
+        if (only != NULL && strcmp(only, listing->names[i]) != 0) continue;
+        kprep_member *member = &list->members[list->member_count];
+        *member = listing->members[i];
+        member->archive = (uint32_t)(list->archive_count - 1);
+        KPREP_TRY(
+            add_item(list, kprep_asprintf("%s/%s", path, listing->names[i]), root, class_id, err));
+        list->items[list->count - 1].member = (uint32_t)++list->member_count;
+    }
+    if (only != NULL) return KPREP_OK;
+    list->skipped += listing->skipped;
+    list->hidden += listing->hidden;
+    return KPREP_OK;
+}
+
+/* Adds a file, or what is in it. One whose name tells its kind is not looked into. */
+static kprep_status add_data(kprep_path_list *list, const char *path, size_t root,
+                             uint32_t class_id, kprep_error *err)
+{
+    kprep_archive archive;
+    kprep_listing listing;
+    if (kprep_codec_takes_name(path) || kprep_archive_tell(path) == NULL)
+        return add_item(list, kprep_strdup(path), root, class_id, err);
+    kprep_status st = kprep_archive_list(path, member_limit(list), &archive, &listing, err);
+    if (st == KPREP_E_NO_MEMORY) return st;
+    if (st != KPREP_OK) return add_item(list, kprep_strdup(path), root, class_id, err);
+    st = add_members(list, path, root, class_id, &archive, &listing, NULL, err);
+    kprep_listing_free(&listing);
+    return st;
+}
+
+kprep_status kprep_path_list_explain(const kprep_path_list *list, const kprep_path *item,
+                                     kprep_error *err)
+{
+    kprep_archive archive;
+    kprep_listing listing;
+    if (item->member != 0 || kprep_codec_takes_name(item->path) ||
+        kprep_archive_tell(item->path) == NULL)
+        return KPREP_OK;
+    KPREP_TRY(kprep_archive_list(item->path, member_limit(list), &archive, &listing, err));
+    kprep_listing_free(&listing);
+    return KPREP_OK;
+}
+
+/* "x.npz/a.npy": where the archive's path ends; 0 if no part before a slash is a file. */
+static size_t archive_part(const char *path)
+{
+    struct stat info;
+    size_t end = 0;
+    for (const char *slash = strchr(path + 1, '/'); slash != NULL && end == 0;
+         slash = strchr(slash + 1, '/')) {
+        char *part = kprep_strndup(path, (size_t)(slash - path));
+        if (part == NULL) return 0;
+        if (stat(part, &info) == 0 && S_ISREG(info.st_mode)) end = (size_t)(slash - path);
+        free(part);
+    }
+    return end;
+}
+
+/* Adds one member of an archive; root SIZE_MAX: the archive's folder. *found: there is such a one. */
+static kprep_status add_member(kprep_path_list *list, const char *path, size_t root, bool *found,
+                               kprep_error *err)
+{
+    kprep_archive archive;
+    kprep_listing listing;
+    const size_t end = path[0] != '\0' ? archive_part(path) : 0, before = list->count;
+    *found = false;
+    if (end == 0) return KPREP_OK;
+    char *part = kprep_strndup(path, end);
+    if (part == NULL) return kprep_fail_memory(err);
+    const char *slash = strrchr(part, '/');
+    if (root == SIZE_MAX) root = slash != NULL ? (size_t)(slash + 1 - part) : 0;
+    kprep_status st = KPREP_OK;
+    if (kprep_archive_tell(part) != NULL) {
+        st = kprep_archive_list(part, member_limit(list), &archive, &listing, err);
+        if (st == KPREP_OK) {
+            st = add_members(list, part, root, UINT32_MAX, &archive, &listing, path + end + 1, err);
+            kprep_listing_free(&listing);
+        }
+        *found = list->count > before;
+    }
+    free(part);
+    return st;
+}
+
+/* ---- Folders ---- */
 
 /* "dir" and "name" to "dir/name". */
 static char *join(const char *folder, const char *name)
@@ -151,8 +271,6 @@ static char *join(const char *folder, const char *name)
     const char *slash = n == 0 || folder[n - 1] == '/' ? "" : "/";
     return kprep_asprintf("%s%s%s", folder, slash, name);
 }
-
-/* ---- Folders ---- */
 
 /* A folder being read, and those it lies in: a link to one of them is a loop. */
 typedef struct open_folder {
@@ -225,9 +343,14 @@ static kprep_status visit_file(walk *w, char *path, const char *name)
     const bool keras = w->order == KPREP_ORDER_KERAS;
     const bool hidden = w->hidden || (name[0] == '.' && !keras);
     const bool outside = keras && w->by_class && w->class_id == UINT32_MAX;
-    if (!hidden && !outside && kprep_codec_takes_name(name))
+    const bool archive = kprep_archive_takes_name(name);
+    if (!hidden && !outside && !archive && kprep_codec_takes_name(name))
         return add_item(w->list, path, w->root, w->class_id, w->err);
+    kprep_status st = KPREP_OK;
+    const bool inside = !hidden && !outside && archive;
+    if (inside) st = add_data(w->list, path, w->root, w->class_id, w->err);
     free(path);
+    if (inside) return st;
     if (hidden)
         w->list->hidden++;
     else
@@ -386,6 +509,7 @@ static void expect_known_files(kprep_error *err)
     for (size_t i = 0; kprep_codecs[i] != NULL; i++)
         for (const char *const *end = kprep_codecs[i]->extensions; *end != NULL; end++)
             kprep_text_add(&text, " %s", *end);
+    kprep_text_add(&text, " .npz");
     if (text.data != NULL) kprep_error_expected(err, "files that end in%s", text.data);
     kprep_text_free(&text);
 }
@@ -438,6 +562,61 @@ static kprep_status add_plain_folder(kprep_path_list *list, const char *path, si
     return KPREP_OK;
 }
 
+/* ---- Files ---- */
+
+/* The folders that members of an archive at path directly lie in, sorted, each once. */
+static kprep_status member_classes(const kprep_path *items, size_t count, const char *path,
+                                   names *classes, kprep_error *err)
+{
+    const size_t n = strlen(path) + 1;
+    names all = {0};
+    kprep_status st = KPREP_OK;
+    for (size_t i = 0; st == KPREP_OK && i < count; i++) {
+        const char *name = items[i].path + n, *slash = strchr(name, '/');
+        if (slash == NULL || slash == name) continue;
+        const size_t size = (size_t)(slash - name);
+        const char *last = all.count > 0 ? all.items[all.count - 1] : "";
+        if (strlen(last) == size && memcmp(last, name, size) == 0)
+            continue; /* they mostly follow */
+        char *folder = kprep_strndup(name, size);
+        if (folder == NULL || !add_name(&all, folder)) st = kprep_fail_memory(err);
+        free(folder);
+    }
+    if (all.count > 1) qsort(all.items, all.count, sizeof *all.items, compare_names);
+    for (size_t i = 0; st == KPREP_OK && i < all.count; i++) {
+        if (classes->count > 0 && strcmp(classes->items[classes->count - 1], all.items[i]) == 0)
+            continue;
+        if (!add_name(classes, all.items[i])) st = kprep_fail_memory(err);
+    }
+    free_names(&all);
+    return st;
+}
+
+/* A file as an input path of its own. An archive is as a folder: its first-level folders are classes. */
+static kprep_status add_file(kprep_path_list *list, const char *path, kprep_order order,
+                             kprep_error *err)
+{
+    const size_t first = list->count, n = strlen(path) + 1;
+    const char *slash = strrchr(path, '/');
+    names classes = {0};
+    KPREP_TRY(
+        add_data(list, path, slash != NULL ? (size_t)(slash + 1 - path) : 0, UINT32_MAX, err));
+    if (list->count == first || list->items[first].member == 0) return KPREP_OK;
+    kprep_status st = member_classes(list->items + first, list->count - first, path, &classes, err);
+    const bool by_class = list->by_class && classes.count > 0;
+    if (st == KPREP_OK && classes.count > 0) st = merge_classes(list, &classes, err);
+    free_names(&classes);
+    for (size_t i = first; st == KPREP_OK && i < list->count; i++) {
+        const char *name = list->items[i].path + n, *end = strchr(name, '/');
+        char *folder = end != NULL ? kprep_strndup(name, (size_t)(end - name)) : NULL;
+        if (end != NULL && folder == NULL) st = kprep_fail_memory(err);
+        if (folder != NULL) list->items[i].class_id = find_class(list, folder);
+        free(folder);
+    }
+    if (st == KPREP_OK) sort_items(list->items + first, list->count - first, order, by_class);
+    return st;
+}
+
 /* ---- Globs ---- */
 
 static bool has_wildcards(const char *path)
@@ -476,7 +655,7 @@ static kprep_status add_glob(kprep_path_list *list, const char *base, const char
         const char *match = found.gl_pathv[i];
         const bool is_dir = stat(match, &info) == 0 && S_ISDIR(info.st_mode);
         st = is_dir ? add_plain_folder(list, match, root, order, err)
-                    : add_item(list, kprep_strdup(match), root, UINT32_MAX, err);
+                    : add_data(list, match, root, UINT32_MAX, err);
         if (st != KPREP_OK) goto done;
     }
     sort_items(list->items + first, list->count - first,
@@ -552,14 +731,18 @@ static kprep_status add_line(kprep_path_list *list, const char *base, const char
     const char *slash = strrchr(path, '/');
     const size_t own = slash != NULL ? (size_t)(slash + 1 - path) : 0;
     const size_t root = absolute ? own : strlen(base);
-    kprep_status st;
+    kprep_status st = KPREP_OK;
     const bool there = stat(path, &info) == 0;
-    if (!there && (errno == ENOENT || errno == ENOTDIR))
+    bool member = false;
+    if (!there && errno == ENOTDIR) {
+        st = add_member(list, path, root, &member, err);
+        if (st == KPREP_OK && !member) st = not_found(path, err);
+    } else if (!there && errno == ENOENT)
         st = not_found(path, err);
     else if (there && S_ISDIR(info.st_mode))
         st = add_plain_folder(list, path, root, KPREP_ORDER_NATURAL, err);
     else
-        st = add_item(list, kprep_strdup(path), root, UINT32_MAX, err);
+        st = add_data(list, path, root, UINT32_MAX, err);
     free(path);
     return st;
 }
@@ -606,10 +789,56 @@ static kprep_status add_text(kprep_path_list *list, const char *base, const char
     return KPREP_E_NOT_FOUND;
 }
 
+/* Which field of a table's first record heads the paths: `file`, or else the first. */
+static size_t path_column(char **fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(fields[i], "file") == 0) return i;
+    return 0;
+}
+
+/* The paths of a table; text is changed. */
+static kprep_status add_table(kprep_path_list *list, const char *base, char *text, size_t size,
+                              const char *name, kprep_error *err)
+{
+    char *fields[MAX_COLUMNS], *at = text;
+    const size_t first = list->count;
+    size_t count, column = 0;
+    int32_t line = 1, record = 0;
+    kprep_status st = KPREP_OK;
+    if (memchr(text, '\0', size) != NULL)
+        st = kprep_fail(err, KPREP_E_BAD_OPTION,
+                        "the table of paths is no text: it holds zero bytes");
+    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) at += 3;
+    while (st == KPREP_OK) {
+        const int32_t here = line;
+        st = kprep_csv_record(&at, fields, MAX_COLUMNS, &count, &line, err);
+        if (st != KPREP_OK) break;
+        if (record++ == 0)
+            column = path_column(fields, count);
+        else if (column >= count || fields[column][0] == '\0')
+            st = kprep_fail(err, KPREP_E_BAD_OPTION, "a record of the table has no path");
+        else
+            st = add_line(list, base, fields[column], err);
+        if (st != KPREP_OK) line = here;
+    }
+    if (st == KPREP_E_END) st = KPREP_OK;
+    if (st != KPREP_OK) kprep_error_at_config(err, name, line, 1);
+    if (st != KPREP_OK || list->count > first) return st;
+    kprep_fail(err, KPREP_E_NOT_FOUND, "the table names no file");
+    kprep_error_at_file(err, name);
+    return KPREP_E_NOT_FOUND;
+}
+
+static bool ends_in(const char *path, const char *end)
+{
+    const size_t n = strlen(path), size = strlen(end);
+    return n >= size && strcasecmp(path + n - size, end) == 0;
+}
+
 static bool is_list_name(const char *path)
 {
-    const size_t n = strlen(path);
-    return n >= 4 && strcasecmp(path + n - 4, ".txt") == 0;
+    return ends_in(path, ".txt") || ends_in(path, ".csv");
 }
 
 static kprep_status add_list(kprep_path_list *list, const char *path, kprep_order order,
@@ -621,7 +850,9 @@ static kprep_status add_list(kprep_path_list *list, const char *path, kprep_orde
     size_t size = 0;
     kprep_status st = base != NULL ? KPREP_OK : kprep_fail_memory(err);
     if (st == KPREP_OK) st = kprep_read_file(path, MAX_LIST_BYTES, &text, &size, err);
-    if (st == KPREP_OK) st = add_text(list, base, text, size, '\n', path, err);
+    if (st == KPREP_OK)
+        st = ends_in(path, ".csv") ? add_table(list, base, text, size, path, err)
+                                   : add_text(list, base, text, size, '\n', path, err);
     if (st == KPREP_OK) sort_items(list->items + first, list->count - first, order, false);
     free(text);
     free(base);
@@ -632,12 +863,16 @@ static kprep_status add_path(kprep_path_list *list, const char *base, const char
                              const char *full, kprep_order order, kprep_error *err)
 {
     struct stat info;
+    bool member = false;
     if (stat(full, &info) == 0) {
         if (S_ISDIR(info.st_mode)) return add_folder(list, full, order, err);
-        return is_list_name(full) ? add_list(list, full, order, err) : add_file(list, full, err);
+        return is_list_name(full) ? add_list(list, full, order, err)
+                                  : add_file(list, full, order, err);
     }
     if (errno != ENOENT && errno != ENOTDIR)
         return kprep_fail_errno(err, KPREP_SIDE_INPUT, errno, "look at the path", full);
+    if (errno == ENOTDIR) KPREP_TRY(add_member(list, full, SIZE_MAX, &member, err));
+    if (member) return KPREP_OK;
     if (has_wildcards(path)) return add_glob(list, path[0] == '/' ? "" : base, path, order, err);
     return not_found(full, err);
 }
@@ -652,4 +887,13 @@ kprep_status kprep_path_list_add(kprep_path_list *list, const char *base, const 
     list->entries++;
     free(full);
     return st;
+}
+
+kprep_status kprep_path_list_add_one(kprep_path_list *list, const char *path, kprep_error *err)
+{
+    struct stat info;
+    bool member = false;
+    if (stat(path, &info) != 0 && errno == ENOTDIR)
+        KPREP_TRY(add_member(list, path, SIZE_MAX, &member, err));
+    return member ? KPREP_OK : add_item(list, kprep_strdup(path), 0, UINT32_MAX, err);
 }

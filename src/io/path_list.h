@@ -2,7 +2,7 @@
 #ifndef KPREP_IO_PATH_LIST_H
 #define KPREP_IO_PATH_LIST_H
 
-#include <kprep/error.h>
+#include "io/archive.h"
 
 typedef enum kprep_order {
     KPREP_ORDER_NATURAL = 0, /* runs of digits compare as numbers, all else by bytes: f2 before f10 */
@@ -11,12 +11,14 @@ typedef enum kprep_order {
     KPREP_ORDER_KERAS = 3    /* of keras.utils.image_dataset_from_directory, hidden files included */
 } kprep_order;
 
-/* One file. 24 bytes and the path. */
+/* One file. 32 bytes and the path. */
 typedef struct kprep_path {
     char *path;         /* owned: as to be opened */
     uint32_t root;      /* path + root is its name relative to the input's root */
     uint32_t entry;     /* number of the input path it came from */
     uint32_t class_id;  /* index in classes; UINT32_MAX: directly below the root, or not a folder */
+    uint32_t member;    /* 1 + index in members; 0: a file of its own. Then path is for people only: that
+                           of the archive, a slash, and the member's name */
 } kprep_path;
 
 typedef struct kprep_path_list {
@@ -25,6 +27,10 @@ typedef struct kprep_path_list {
     char **classes;       /* first-level folders of folder inputs, hidden ones left out, empty ones
                              included; sorted by bytes; each once */
     size_t class_count;
+    kprep_archive *archives;
+    kprep_member *members;
+    size_t archive_count, member_count;
+    int64_t member_bytes; /* set by the caller before anything is added: limits.sample_bytes; 0: 1 GiB */
     int64_t skipped;      /* files in folders that are not taken: of a kind that the registry does not
                              know or, by class, outside of all classes */
     int64_t hidden;       /* hidden files (or files in hidden folders) left out */
@@ -37,20 +43,33 @@ typedef struct kprep_path_list {
 /* Adds what one input path stands for: a file (taken whatever its name), a folder (recursive, files whose
  * names kprep_codec_takes_name() accepts; symbolic links are followed, those to folders not under order
  * keras, and a loop is an error), a `.txt` list (a file or folder per line, relative to the list's
- * folder; empty lines and lines that begin with # are passed over), or, if no such file exists, a glob
- * (*, ?, [], ** is not special; sorted as order says; folders as above). base is prefixed to relative
- * paths ("" or "dir/"). Nothing found: not-found, which names the path, says what was skipped, and
+ * folder; empty lines and lines that begin with # are passed over), a `.csv` table (the paths in its
+ * column `file`, or else in the first), or, if no such file exists, a glob (*, ?, [], ** is not special;
+ * sorted as order says; folders as above). A file that is an archive stands for its members, wherever it
+ * was found, in a folder only if kprep_archive_takes_name() takes it; "x.npz/a.npy" is one member. An
+ * archive that can't be listed stays one file, and kprep_path_list_explain() tells why.
+ * base is prefixed to relative paths ("" or "dir/"). Nothing found: not-found, which names the path, says what was skipped, and
  * suggests what is near. An unreadable folder: unreadable.
  *
- * The items added stand in their order: natural, bytes and keras sort within the path, list does as above.
+ * The items added stand in their order: natural, bytes and keras sort within the path, list does as above
+ * and leaves the members of an archive as they lie in it.
  * The root of a folder is the folder; of a glob the longest leading part without wildcards, up to its
  * last slash; of a file its folder; of a list the list's folder, but for its absolute paths, whose root
- * is their own folder. Only a folder given as the path itself has classes. */
+ * is their own folder. Only a folder or an archive given as the path itself has
+ * classes. */
 kprep_status kprep_path_list_add(kprep_path_list *list, const char *base, const char *path,
                                  kprep_order order, kprep_error *err);
 
+/* Adds one file by its literal path, or one member of an archive, and nothing else. */
+kprep_status kprep_path_list_add_one(kprep_path_list *list, const char *path, kprep_error *err);
+
 /* Sorts all items together, for paths on a command line. KPREP_ORDER_LIST leaves them. */
 void kprep_path_list_sort(kprep_path_list *list, kprep_order order);
+
+/* Why an item that kprep_codecs do not read is not read: if it is an archive, what listing it comes to;
+ * otherwise KPREP_OK, and err is left alone. */
+kprep_status kprep_path_list_explain(const kprep_path_list *list, const kprep_path *item,
+                                     kprep_error *err);
 
 void kprep_path_list_free(kprep_path_list *list);
 

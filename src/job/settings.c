@@ -235,7 +235,9 @@ static kprep_status read_paths(const kprep_job *job, const kprep_value *value,
 
 /* clang-format off */
 static const special input_specials[] = {
-    {"path", "what to read", read_paths, "a file, a folder, a glob, or a list of these", "",
+    {"path", "what to read", read_paths,
+     "a file, a folder, a glob, an archive (.npz, .zip, .tar, .tar.gz, .tar.zst), a .txt or .csv list, "
+     "or a list of these", "",
      KPREP_JSON({"anyOf": [{"type": "string", "minLength": 1},
                            {"type": "array", "items": {"type": "string", "minLength": 1}}]}),
      NULL},

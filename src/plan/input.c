@@ -123,7 +123,8 @@ static kprep_status add_source(const kprep_settings *source, bool of_list, kprep
 kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *paths,
                               kprep_error *err)
 {
-    *paths = (kprep_path_list){.by_class = settings->labels == KPREP_LABELS_FOLDER};
+    *paths = (kprep_path_list){.by_class = settings->labels == KPREP_LABELS_FOLDER,
+                               .member_bytes = settings->limits.sample_bytes};
     kprep_order order = (kprep_order)settings->order;
     for (size_t i = 0; i < kprep_settings_source_count(settings); i++) {
         kprep_status st = add_source(kprep_settings_source(settings, i), settings->sources != NULL,
@@ -194,29 +195,57 @@ static kprep_status add_kind(kprep_input *input, const kprep_header *header, siz
     }
     *kind = input->table[slot];
     input->kinds[*kind].files++;
+    if (file < input->kinds[*kind].example) input->kinds[*kind].example = file;
     return KPREP_OK;
 }
 
-static kprep_status read_header(const kprep_settings *settings, const char *path,
-                                kprep_input_file *file, kprep_header *header, kprep_error *err)
+kprep_status kprep_input_bytes(const kprep_path_list *paths, size_t file, bool in_place,
+                               int64_t limit, kprep_stream *stream, kprep_bytes *bytes, int *fd,
+                               int64_t *mtime, kprep_error *err)
 {
-    kprep_bytes bytes = {.fd = -1};
+    const kprep_path *item = &paths->items[file];
+    *bytes = (kprep_bytes){.fd = -1};
+    *fd = -1;
+    *mtime = 0;
+    if (item->member == 0) {
+        KPREP_TRY(kprep_open_read(item->path, fd, &bytes->size, mtime, err));
+        bytes->fd = *fd;
+        return KPREP_OK;
+    }
+    const kprep_member *member = &paths->members[item->member - 1];
+    const kprep_archive *archive = &paths->archives[member->archive];
+    *mtime = archive->mtime;
+    return kprep_stream_bytes(stream, archive, member, in_place, limit, bytes, err);
+}
+
+/* Reads a file's header, and its size and time. */
+static kprep_status read_header(const kprep_settings *settings, const kprep_path_list *paths,
+                                size_t i, kprep_stream *stream, kprep_input_file *file,
+                                kprep_header *header, kprep_error *err)
+{
+    kprep_bytes bytes;
+    int fd;
     memset(header, 0, sizeof *header);
-    KPREP_TRY(kprep_open_read(path, &bytes.fd, &file->size, &file->mtime, err));
-    bytes.size = file->size;
-    kprep_status st = kprep_header_read(&bytes, &settings->limits, header, err);
-    close(bytes.fd);
-    kprep_error_at_file(err, path);
+    kprep_status st = kprep_input_bytes(paths, i, true, settings->limits.sample_bytes, stream,
+                                        &bytes, &fd, &file->mtime, err);
+    file->size = bytes.size;
+    if (st == KPREP_OK) st = kprep_header_read(&bytes, &settings->limits, header, err);
+    if (fd >= 0) close(fd);
+    if (st == KPREP_E_UNSUPPORTED_FORMAT) {
+        const kprep_status why = kprep_path_list_explain(paths, &paths->items[i], err);
+        if (why != KPREP_OK) st = why;
+    }
+    if (st != KPREP_OK) kprep_error_at_file(err, paths->items[i].path);
     return st;
 }
 
 static kprep_status read_one(const kprep_settings *settings, kprep_input *input, size_t i,
-                             kprep_error *err)
+                             kprep_stream *stream, kprep_error *err)
 {
     kprep_input_file *file = &input->files[i];
     kprep_header header;
     file->kind = UINT32_MAX;
-    KPREP_TRY(read_header(settings, input->paths.items[i].path, file, &header, err));
+    KPREP_TRY(read_header(settings, &input->paths, i, stream, file, &header, err));
     return add_kind(input, &header, i, &file->kind, err);
 }
 
@@ -225,21 +254,57 @@ kprep_status kprep_input_why(const kprep_settings *settings, const kprep_input *
 {
     kprep_input_file ignored;
     kprep_header header;
-    const char *path = input->paths.items[file].path;
-    KPREP_TRY(read_header(settings, path, &ignored, &header, err));
+    kprep_stream stream = KPREP_STREAM_CLOSED;
+    kprep_status st = read_header(settings, &input->paths, file, &stream, &ignored, &header, err);
+    kprep_stream_free(&stream);
+    if (st != KPREP_OK) return st;
     kprep_fail(err, KPREP_E_UNREADABLE, "the file could not be read when the job began");
-    kprep_error_at_file(err, path);
+    kprep_error_at_file(err, input->paths.items[file].path);
     return KPREP_E_UNREADABLE;
+}
+
+/* Where a file lies, for the order in which headers are read. */
+typedef struct place {
+    uint32_t archive; /* 1 + its index; 0: a file of its own */
+    int64_t at;
+    size_t file;
+} place;
+
+static int compare_places(const void *a, const void *b)
+{
+    const place *x = a, *y = b;
+    if (x->archive != y->archive) return x->archive < y->archive ? -1 : 1;
+    if (x->at != y->at) return x->at < y->at ? -1 : 1;
+    return (x->file > y->file) - (x->file < y->file);
+}
+
+/* The files in the order in which their headers are read: their own, but members as they lie in their
+ * archive, so that a compressed one is passed over once. */
+static place *reading_order(const kprep_path_list *paths)
+{
+    place *places = kprep_calloc(paths->count + 1, sizeof *places);
+    if (places == NULL) return NULL;
+    for (size_t i = 0; i < paths->count; i++) {
+        places[i].file = i;
+        if (paths->items[i].member == 0) continue;
+        const kprep_member *member = &paths->members[paths->items[i].member - 1];
+        places[i].archive = member->archive + 1;
+        places[i].at = member->at;
+    }
+    if (paths->member_count > 0) qsort(places, paths->count, sizeof *places, compare_places);
+    return places;
 }
 
 kprep_status kprep_input_open(const kprep_settings *settings, const volatile int *stop,
                               kprep_input *input, kprep_problems *problems, kprep_error *err)
 {
     kprep_status st;
+    kprep_stream stream = KPREP_STREAM_CLOSED;
     *input = (kprep_input){0};
     KPREP_TRY(kprep_input_list(settings, &input->paths, err));
     input->files = kprep_calloc(input->paths.count, sizeof *input->files);
-    if (input->files == NULL) {
+    place *order = reading_order(&input->paths);
+    if (input->files == NULL || order == NULL) {
         st = kprep_fail_memory(err);
         goto fail;
     }
@@ -251,7 +316,7 @@ kprep_status kprep_input_open(const kprep_settings *settings, const volatile int
         }
         kprep_error problem;
         kprep_error_clear(&problem);
-        st = read_one(settings, input, i, &problem);
+        st = read_one(settings, input, order[i].file, &stream, &problem);
         if (st == KPREP_OK) continue;
         if (st == KPREP_E_NO_MEMORY) {
             if (err != NULL) *err = problem;
@@ -266,8 +331,12 @@ kprep_status kprep_input_open(const kprep_settings *settings, const volatile int
             goto fail;
         }
     }
+    free(order);
+    kprep_stream_free(&stream);
     return KPREP_OK;
 fail:
+    free(order);
+    kprep_stream_free(&stream);
     kprep_input_free(input);
     return st;
 }

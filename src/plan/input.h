@@ -8,9 +8,9 @@
 
 /* What is kept of each file besides its path: 32 bytes. */
 typedef struct kprep_input_file {
-    int64_t size, mtime;  /* bytes; nanoseconds */
-    int64_t first;        /* number of its first sample, once samples are counted */
-    uint32_t kind;        /* index in kinds; UINT32_MAX: its header can't be read */
+    int64_t size, mtime; /* bytes; nanoseconds */
+    int64_t first;       /* number of its first sample, once samples are counted */
+    uint32_t kind;       /* index in kinds; UINT32_MAX: its header can't be read */
 } kprep_input_file;
 
 /* Files with the same header share one kind. */
@@ -22,10 +22,10 @@ typedef struct kprep_input_kind {
 
 typedef struct kprep_input {
     kprep_path_list paths;
-    kprep_input_file *files;  /* paths.count of them */
+    kprep_input_file *files; /* paths.count of them */
     kprep_input_kind *kinds;
     size_t kind_count, kind_capacity;
-    uint32_t *table;          /* hash of headers -> kind; a power of two in size */
+    uint32_t *table; /* hash of headers -> kind; a power of two in size */
     size_t table_size;
     int64_t unreadable;
 } kprep_input;
@@ -33,6 +33,12 @@ typedef struct kprep_input {
 /* Lists a job's files. Nothing is opened but folders and lists. */
 kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *paths,
                               kprep_error *err);
+
+/* Opens a file of the input, in an archive through the stream, else behind a descriptor in *fd, which the
+ * caller closes (-1: none). *mtime is that of the archive for a member. As kprep_stream_bytes(). */
+kprep_status kprep_input_bytes(const kprep_path_list *paths, size_t file, bool in_place,
+                               int64_t limit, kprep_stream *stream, kprep_bytes *bytes, int *fd,
+                               int64_t *mtime, kprep_error *err);
 
 /* Lists the files and reads every header. Unreadable files are problems, the first of each kind with
  * the count, not a failure; stop (may be NULL) ends the walk early with interrupted. */

@@ -148,25 +148,39 @@ static kprep_status array_values(const kprep_bytes *bytes, const kprep_header *h
 kprep_status kprep_inspect(const char *path, bool values, kprep_file_info *info, kprep_error *err)
 {
     static const kprep_limits limits = {.pixels = 178956970, .sample_bytes = (int64_t)1 << 30};
-    kprep_bytes bytes = {.fd = -1};
+    kprep_bytes bytes;
     kprep_header header;
     tally t = {0};
+    kprep_path_list paths = {0};
+    kprep_stream stream = KPREP_STREAM_CLOSED;
     int64_t mtime;
+    int fd;
     memset(info, 0, sizeof *info);
     info->significant_bits = info->lowest_bit = info->highest_bit = -1;
     memset(&header, 0, sizeof header);
     kprep_copy_path(info->path, sizeof info->path, path);
-    KPREP_TRY(kprep_open_read(path, &bytes.fd, &bytes.size, &mtime, err));
+    KPREP_TRY(kprep_path_list_add_one(&paths, path, err));
+    kprep_status st =
+        kprep_input_bytes(&paths, 0, true, limits.sample_bytes, &stream, &bytes, &fd, &mtime, err);
     info->file_bytes = bytes.size;
-    kprep_status st = kprep_header_read(&bytes, &limits, &header, err);
+    if (st == KPREP_OK) st = kprep_header_read(&bytes, &limits, &header, err);
+    if (st == KPREP_E_UNSUPPORTED_FORMAT) {
+        const kprep_status why = kprep_path_list_explain(&paths, &paths.items[0], err);
+        if (why != KPREP_OK) st = why;
+    }
     if (st == KPREP_OK) fill_header(&header, info);
     if (st == KPREP_OK && values) {
         kprep_moments_init(&t.moments);
         st = header.codec->image ? image_values(&bytes, &header, &t, err)
                                  : array_values(&bytes, &header, &t, err);
+        /* To the end of what is packed, so that its length and check sum are right. */
+        if (st == KPREP_OK && bytes.stream != NULL)
+            st = kprep_stream_fill(&stream, bytes.size, err);
         if (st == KPREP_OK) fill_values(&t, info);
     }
-    close(bytes.fd);
+    if (fd >= 0) close(fd);
+    kprep_stream_free(&stream);
+    kprep_path_list_free(&paths);
     if (st != KPREP_OK) kprep_error_at_file(err, path);
     return st;
 }

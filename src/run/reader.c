@@ -20,7 +20,7 @@ enum {
 kprep_status kprep_reader_init(kprep_reader *reader, const kprep_plan *plan, size_t open_count,
                                kprep_error *err)
 {
-    *reader = (kprep_reader){.plan = plan};
+    *reader = (kprep_reader){.plan = plan, .stream = KPREP_STREAM_CLOSED};
     if (open_count > plan->input->paths.count) open_count = plan->input->paths.count;
     if (open_count == 0) open_count = 1;
     reader->open = kprep_calloc(open_count, sizeof *reader->open);
@@ -30,11 +30,21 @@ kprep_status kprep_reader_init(kprep_reader *reader, const kprep_plan *plan, siz
     return KPREP_OK;
 }
 
+static void drop_kept(kprep_reader *reader)
+{
+    for (size_t i = 0; reader->kept != NULL && i < reader->plan->input->paths.count; i++)
+        kprep_buffer_free(&reader->kept[i]);
+    reader->kept_bytes = 0;
+}
+
 void kprep_reader_free(kprep_reader *reader)
 {
     for (size_t i = 0; i < reader->open_count; i++)
         if (reader->open[i].fd >= 0) close(reader->open[i].fd);
     free(reader->open);
+    drop_kept(reader);
+    free(reader->kept);
+    kprep_stream_free(&reader->stream);
     kprep_buffer_free(&reader->elements);
     kprep_buffer_free(&reader->encoded);
     kprep_buffer_free(&reader->decoded);
@@ -60,7 +70,8 @@ int64_t kprep_reader_run(const kprep_plan *plan)
 
 size_t kprep_reader_find(const kprep_input *input, int64_t sample, int64_t *row)
 {
-    size_t low = 0, high = input->paths.count; /* the last file whose first sample is not after it */
+    size_t low = 0,
+           high = input->paths.count; /* the last file whose first sample is not after it */
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
         if (input->files[middle].first <= sample)
@@ -72,6 +83,46 @@ size_t kprep_reader_find(const kprep_input *input, int64_t sample, int64_t *row)
     return low;
 }
 
+/* Keeps what the stream unpacked: a run of joined rows comes back to each of its arrays. As much as one
+ * sample may take is kept. */
+static kprep_status keep_array(kprep_reader *reader, size_t file, int64_t size, kprep_error *err)
+{
+    const kprep_input *input = reader->plan->input;
+    if (reader->kept == NULL) {
+        reader->kept = kprep_calloc(input->paths.count, sizeof *reader->kept);
+        if (reader->kept == NULL) return kprep_fail_memory(err);
+    }
+    if (size > reader->plan->settings->limits.sample_bytes - reader->kept_bytes) drop_kept(reader);
+    if (!kprep_buffer_reserve(&reader->kept[file], (size_t)size)) return kprep_fail_memory(err);
+    memcpy(reader->kept[file].data, reader->stream.data.data, (size_t)size);
+    reader->kept_bytes += size;
+    return KPREP_OK;
+}
+
+/* A member of an archive. Rows of a stored array are read where they lie; all else is unpacked, whole,
+ * and its check sum compared. */
+static kprep_status open_member(kprep_reader *reader, size_t file, kprep_bytes *bytes,
+                                kprep_error *err)
+{
+    const kprep_plan *plan = reader->plan;
+    const kprep_input_file *known = &plan->input->files[file];
+    const bool rows = plan->reading.by_row && !plan->input->kinds[known->kind].header->codec->image;
+    int fd;
+    int64_t mtime;
+    if (reader->kept != NULL && reader->kept[file].data != NULL) {
+        *bytes = (kprep_bytes){.memory = reader->kept[file].data, .fd = -1, .size = known->size};
+        return KPREP_OK;
+    }
+    KPREP_TRY(kprep_input_bytes(&plan->input->paths, file, rows,
+                                plan->settings->limits.sample_bytes, &reader->stream, bytes, &fd,
+                                &mtime, err));
+    if (bytes->stream == NULL) return KPREP_OK;
+    KPREP_TRY(kprep_stream_fill(&reader->stream, bytes->size, err));
+    if (rows && plan->reading.joined) KPREP_TRY(keep_array(reader, file, bytes->size, err));
+    *bytes = (kprep_bytes){.memory = reader->stream.data.data, .fd = -1, .size = known->size};
+    return KPREP_OK;
+}
+
 /* Opens a file, or finds it open; it must still be what its header was read from. */
 static kprep_status open_file(kprep_reader *reader, size_t file, kprep_bytes *bytes,
                               kprep_error *err)
@@ -79,6 +130,8 @@ static kprep_status open_file(kprep_reader *reader, size_t file, kprep_bytes *by
     kprep_open_file *slot = &reader->open[file % reader->open_count];
     const kprep_input_file *known = &reader->plan->input->files[file];
     const char *path = reader->plan->input->paths.items[file].path;
+    if (reader->plan->input->paths.items[file].member != 0)
+        return open_member(reader, file, bytes, err);
     if (slot->file != (int64_t)file) {
         int64_t size, mtime;
         if (slot->fd >= 0) close(slot->fd);
@@ -121,10 +174,13 @@ static kprep_status load_image(kprep_reader *reader, const kprep_bytes *bytes,
         return kprep_fail(err, KPREP_E_TOO_LARGE,
                           "the image file is over limits.sample_bytes (%lld bytes)",
                           (long long)reader->plan->settings->limits.sample_bytes);
-    KPREP_TRY(read_whole(bytes, &reader->encoded, err));
+    kprep_bytes memory = *bytes;
+    if (memory.memory == NULL) {
+        KPREP_TRY(read_whole(bytes, &reader->encoded, err));
+        memory = (kprep_bytes){.memory = reader->encoded.data, .fd = -1, .size = bytes->size};
+    }
     if (!kprep_buffer_reserve(dst, (size_t)kprep_decoded_size(header, how)))
         return kprep_fail_memory(err);
-    kprep_bytes memory = {.memory = reader->encoded.data, .fd = -1, .size = bytes->size};
     KPREP_TRY(header->codec->decode(&memory, header, how, dst->data, &reader->work, err));
     kprep_view_contiguous(view, desc.shape, desc.rank, (int64_t)kprep_dtype_size(desc.dtype));
     return KPREP_OK;
@@ -285,7 +341,8 @@ static kprep_status load_joined(kprep_reader *reader, int64_t first, int64_t cou
         }
         KPREP_TRY(st);
     }
-    *loaded = (kprep_loaded){.data = reader->elements.data, .count = count, .step = plane, .row = first};
+    *loaded =
+        (kprep_loaded){.data = reader->elements.data, .count = count, .step = plane, .row = first};
     kprep_view_contiguous(&loaded->view, plan->data.shape, spatial, item);
     loaded->view.rank = spatial + 1;
     loaded->view.shape[spatial] = channels;

@@ -17,6 +17,9 @@ typedef struct kprep_reader {
     kprep_buffer work;      /* the decoder's own */
     kprep_open_file *open;  /* descriptors by file index modulo open_count: never more than allowed */
     size_t open_count;
+    kprep_stream stream;    /* the member of an archive read last */
+    kprep_buffer *kept;     /* unpacked arrays by file index, for joined rows; NULL: none yet */
+    int64_t kept_bytes;
 } kprep_reader;
 
 /* Consecutive samples in memory; borrowed from the reader until its next call. */
