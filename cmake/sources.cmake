@@ -39,6 +39,7 @@ set(KPREP_SOURCES
     src/kernel/select.c
     src/job/job.c
     src/job/settings.c
+    src/job/settings_format.c
     src/plan/hash.c
     src/plan/input.c
     src/plan/join.c

@@ -27,24 +27,24 @@ KPREP_API kprep_status kprep_verify(const char *folder, const kprep_options *opt
 /** What one file holds. Plain data. */
 typedef struct kprep_file_info {
     char path[1024];
-    char format[16];          /**< "npy", "png", "jpeg" */
+    char format[16]; /**< "npy", "png", "jpeg" */
     kprep_dtype dtype;
     int32_t rank;
     int64_t shape[KPREP_MAX_RANK]; /**< as stored, before EXIF orientation */
     bool fortran_order, big_endian;
     bool image;
-    char mode[32];            /**< images: "RGB", "grey + alpha", "palette" ... */
-    int32_t bits;             /**< images: bits of a stored sample */
-    int32_t orientation;      /**< images: EXIF orientation, 1 if none */
+    char mode[32];       /**< images: "RGB", "grey + alpha", "palette" ... */
+    int32_t bits;        /**< images: bits of a stored sample */
+    int32_t orientation; /**< images: EXIF orientation, 1 if none */
     int64_t file_bytes;
-    bool has_values;          /**< the fields below are filled; false for empty arrays */
+    bool has_values;            /**< the fields below are filled; false for empty arrays */
     double min, max, mean, std; /**< of finite values */
     int64_t nan_count, inf_count;
     /** Integers (not bool): the bits that are set in any value, counted from 0 and without the sign:
      * of -6, those of 6. Values below 4096 use bits 0 to 11; the same shifted left by 4, bits 4 to 15;
      * significant are 12 in both. -1 where it is not known: other dtypes, or no values read; no bit is
      * set where all are 0: significant_bits is then 0 and the other two are -1. */
-    int32_t significant_bits;       /**< highest_bit - lowest_bit + 1 */
+    int32_t significant_bits; /**< highest_bit - lowest_bit + 1 */
     int32_t lowest_bit, highest_bit;
 } kprep_file_info;
 
@@ -56,7 +56,7 @@ KPREP_API kprep_status kprep_inspect(const char *path, bool values, kprep_file_i
 
 /** Statistics of one channel. Plain data. */
 typedef struct kprep_channel_stats {
-    int64_t count;              /**< finite values, which the fields below are of */
+    int64_t count; /**< finite values, which the fields below are of */
     int64_t nan_count, inf_count;
     double min, max, mean, std; /**< std divides by count, as numpy.std; all 0 if count is 0 */
 } kprep_channel_stats;

@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 #if defined(__GNUC__)
-#define KPREP_API __attribute__((visibility("default")))
+#define KPREP_API               __attribute__((visibility("default")))
 #define KPREP_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define KPREP_USE_RESULT __attribute__((warn_unused_result))
+#define KPREP_USE_RESULT        __attribute__((warn_unused_result))
 #else
 #define KPREP_API
 #define KPREP_PRINTF(fmt, args)
@@ -84,21 +84,21 @@ typedef enum kprep_side {
 typedef struct kprep_error {
     kprep_status code;
     kprep_side side;
-    int32_t sys_errno;     /**< errno of the call that failed, 0 if none did */
-    int32_t line;          /**< 1-based, in `config`; 0: unknown */
-    int32_t column;        /**< 1-based, in `config`; 0: unknown */
-    int32_t stage_index;   /**< 0-based place in the pipeline; -1: not about a stage */
-    int64_t sample;        /**< number of the sample in input order; -1: not about one */
-    int64_t count;         /**< how many files or samples have the same problem; 0: not counted */
-    char axis;             /**< letter of the axis; 0: not about one axis */
-    bool sampled;          /**< found by reading some rows, not all */
-    char stage[32];        /**< stage name, "" outside a stage */
-    char config[512];      /**< job or spec file or "--option", "" if none */
-    char file[512];        /**< input or output file, "" if none */
-    char message[768];     /**< one sentence: what is wrong */
-    char expected[256];    /**< what would have been right, "" if that is not one thing */
-    char found[256];       /**< what there is instead */
-    char help[768];        /**< what to do, "" if unknown */
+    int32_t sys_errno;   /**< errno of the call that failed, 0 if none did */
+    int32_t line;        /**< 1-based, in `config`; 0: unknown */
+    int32_t column;      /**< 1-based, in `config`; 0: unknown */
+    int32_t stage_index; /**< 0-based place in the pipeline; -1: not about a stage */
+    int64_t sample;      /**< number of the sample in input order; -1: not about one */
+    int64_t count;       /**< how many files or samples have the same problem; 0: not counted */
+    char axis;           /**< letter of the axis; 0: not about one axis */
+    bool sampled;        /**< found by reading some rows, not all */
+    char stage[32];      /**< stage name, "" outside a stage */
+    char config[512];    /**< job or spec file or "--option", "" if none */
+    char file[512];      /**< input or output file, "" if none */
+    char message[768];   /**< one sentence: what is wrong */
+    char expected[256];  /**< what would have been right, "" if that is not one thing */
+    char found[256];     /**< what there is instead */
+    char help[768];      /**< what to do, "" if unknown */
 } kprep_error;
 
 /** A growing list of problems, in the order found. Opaque; one thread at a time. */

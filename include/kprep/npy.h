@@ -14,10 +14,10 @@ extern "C" {
 /** What the header of an .npy file says. Plain data. */
 typedef struct kprep_npy_header {
     kprep_dtype dtype;
-    bool swapped;        /**< the file's byte order is not this machine's */
-    bool fortran_order;  /**< first axis fastest */
-    uint8_t version;     /**< 1, 2 or 3 */
-    int32_t rank;        /**< 0 to KPREP_MAX_RANK */
+    bool swapped;       /**< the file's byte order is not this machine's */
+    bool fortran_order; /**< first axis fastest */
+    uint8_t version;    /**< 1, 2 or 3 */
+    int32_t rank;       /**< 0 to KPREP_MAX_RANK */
     int64_t shape[KPREP_MAX_RANK];
     int64_t data_offset; /**< bytes before the first element */
     int64_t data_bytes;  /**< bytes of all elements, at most what the file holds */
@@ -47,7 +47,8 @@ KPREP_API kprep_status kprep_npy_parse(const void *bytes, size_t size, int64_t f
  * @param reader  set to a new reader on success, to NULL on failure; free with kprep_npy_close().
  * @return what kprep_npy_parse() returns, or KPREP_E_NOT_FOUND, KPREP_E_UNREADABLE, KPREP_E_NO_MEMORY.
  */
-KPREP_API kprep_status kprep_npy_open(const char *path, kprep_npy_reader **reader, kprep_error *err);
+KPREP_API kprep_status kprep_npy_open(const char *path, kprep_npy_reader **reader,
+                                      kprep_error *err);
 
 /** The header of an open file, borrowed until it is closed. */
 KPREP_API const kprep_npy_header *kprep_npy_reader_header(const kprep_npy_reader *reader);

@@ -22,12 +22,14 @@ typedef struct kprep_options {
     int32_t threads;     /**< workers; 0: the CPUs this process may use */
     int32_t sample_rows; /**< kprep_check(): rows of float arrays to read; 0: 16; below 0: none */
     bool retry; /**< kprep_run(): redo the batches of a complete data set that lack samples */
-    bool force;          /**< kprep_run(): remove what an earlier, different job wrote */
-    const volatile int *cancel; /**< set to non-zero, by a signal handler or another thread (there as an
+    bool force; /**< kprep_run(): remove what an earlier, different job wrote */
+    const volatile int
+        *cancel; /**< set to non-zero, by a signal handler or another thread (there as an
                               atomic store), to stop; may be NULL */
-    void (*progress)(void *context, const kprep_progress *progress); /**< called about 10 times a second
+    void (*progress)(void *context,
+                     const kprep_progress *progress); /**< called about 10 times a second
                               from the thread that called kprep_run(); may be NULL */
-    void *context;       /**< for progress */
+    void *context;                                    /**< for progress */
 } kprep_options;
 
 /** How many images of an input are stored in one way. Plain data. */
@@ -38,15 +40,16 @@ typedef struct kprep_mode_count {
 
 /** What the images of an input are, by their headers. All 0 if there are none. Plain data. */
 typedef struct kprep_image_mix {
-    int64_t files;              /**< images */
-    kprep_mode_count modes[16]; /**< those there are, the most frequent first; YCbCr (JPEG) counts as
+    int64_t files; /**< images */
+    kprep_mode_count
+        modes[16]; /**< those there are, the most frequent first; YCbCr (JPEG) counts as
                                      RGB and YCCK as CMYK */
     int32_t mode_count;
-    int64_t bits[17];           /**< by bits of a colour, 1 to 16; a palette's colours have 8 */
-    int32_t depth_count;        /**< how many of these are not 0 */
-    int64_t oriented;           /**< with an EXIF orientation other than 1 */
-    int64_t turned;             /**< of these with one of 5 to 8: upright, height and width swap */
-    bool exif_applied;          /**< the job turns them upright; else they stay as stored */
+    int64_t bits[17];    /**< by bits of a colour, 1 to 16; a palette's colours have 8 */
+    int32_t depth_count; /**< how many of these are not 0 */
+    int64_t oriented;    /**< with an EXIF orientation other than 1 */
+    int64_t turned;      /**< of these with one of 5 to 8: upright, height and width swap */
+    bool exif_applied;   /**< the job turns them upright; else they stay as stored */
 } kprep_image_mix;
 
 /** What a job comes to before it runs: how the input is read and what the plan is. Plain data. */
@@ -55,21 +58,21 @@ typedef struct kprep_summary {
     int64_t unreadable;             /**< files whose header could not be read */
     kprep_image_mix images;         /**< what a folder mixes */
     int64_t samples, batches;
-    int64_t rejected;               /**< samples left out, as far as the job has come */
-    int64_t row_bytes;              /**< of one sample in the output */
-    int64_t output_bytes;           /**< of all batch files */
-    int64_t memory_bytes;           /**< the most that buffers will take */
+    int64_t rejected;     /**< samples left out, as far as the job has come */
+    int64_t row_bytes;    /**< of one sample in the output */
+    int64_t output_bytes; /**< of all batch files */
+    int64_t memory_bytes; /**< the most that buffers will take */
     int32_t threads;
-    bool by_row;                    /**< each file's axis 0 is the sample axis */
-    bool joined;                    /**< the files are channels of the same samples */
-    bool axes_assumed;              /**< the input's axes go by rank */
-    bool complete;                  /**< kprep_run(): the data set was there already, nothing was done */
-    char warning[256];              /**< what is seldom meant, "" if nothing */
-    char channels[256];             /**< joined: which file gives the first and the last channel */
-    char stored[256];               /**< shape, dtype of the first file, as stored */
-    char data[256];                 /**< one sample as read: "(32, 32) uint8, axes h w" */
-    char result[256];               /**< one sample after the pipeline */
-    char wanted[256];               /**< what the spec has, with the sample axis */
+    bool by_row;        /**< each file's axis 0 is the sample axis */
+    bool joined;        /**< the files are channels of the same samples */
+    bool axes_assumed;  /**< the input's axes go by rank */
+    bool complete;      /**< kprep_run(): the data set was there already, nothing was done */
+    char warning[256];  /**< what is seldom meant, "" if nothing */
+    char channels[256]; /**< joined: which file gives the first and the last channel */
+    char stored[256];   /**< shape, dtype of the first file, as stored */
+    char data[256];     /**< one sample as read: "(32, 32) uint8, axes h w" */
+    char result[256];   /**< one sample after the pipeline */
+    char wanted[256];   /**< what the spec has, with the sample axis */
 } kprep_summary;
 
 /** An opened job: input listed, headers read, plan made. Opaque. */
@@ -77,11 +80,11 @@ typedef struct kprep_pipeline kprep_pipeline;
 
 /** One batch in memory; views into the pipeline's buffer, valid until it is released. Plain data. */
 typedef struct kprep_batch {
-    kprep_array x;      /**< (rows, ...), C order, 64-byte aligned */
-    kprep_array y;      /**< labels, (rows, ...); data is NULL if the job has none */
-    int64_t number;     /**< of the batch, from 0 */
+    kprep_array x;  /**< (rows, ...), C order, 64-byte aligned */
+    kprep_array y;  /**< labels, (rows, ...); data is NULL if the job has none */
+    int64_t number; /**< of the batch, from 0 */
     int64_t rows;
-    void *slot;         /**< the pipeline's own */
+    void *slot; /**< the pipeline's own */
 } kprep_batch;
 
 /** Looks whether a job fits: reads headers only (and some rows of float arrays), writes nothing.
@@ -103,8 +106,8 @@ KPREP_API kprep_status kprep_check(const kprep_job *job, const kprep_options *op
  * @return KPREP_OK; KPREP_E_AMBIGUOUS_REPAIR; a fit status (missing-axis ...) if there is no repair; and
  *         what kprep_check() returns.
  */
-KPREP_API kprep_status kprep_plan_job(const kprep_job *job, const kprep_options *options, char **text,
-                                  kprep_problems *problems, kprep_error *err);
+KPREP_API kprep_status kprep_plan_job(const kprep_job *job, const kprep_options *options,
+                                      char **text, kprep_problems *problems, kprep_error *err);
 
 /** Runs a job to its output folder: batch files, samples.csv, and last manifest.json.
  *
@@ -121,8 +124,8 @@ KPREP_API kprep_status kprep_run(const kprep_job *job, const kprep_options *opti
 /** Writes what kprep_run() would do as text: the resolved job, the passes, sizes and memory.
  * @param text  set to the text on success, free() it; to NULL on failure.
  */
-KPREP_API kprep_status kprep_dry_run(const kprep_job *job, const kprep_options *options, char **text,
-                                     kprep_problems *problems, kprep_summary *summary,
+KPREP_API kprep_status kprep_dry_run(const kprep_job *job, const kprep_options *options,
+                                     char **text, kprep_problems *problems, kprep_summary *summary,
                                      kprep_error *err);
 
 /** Opens a job for taking batches from memory; nothing is written, so the job needs no output.

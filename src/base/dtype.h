@@ -16,7 +16,7 @@ typedef struct kprep_dtype_info {
     const char *code; /* type character and size as in an .npy descr: "f4" */
     uint8_t size;     /* bytes */
     kprep_dtype_kind kind;
-    double lo, hi;    /* smallest and largest finite value, rounded to double */
+    double lo, hi; /* smallest and largest finite value, rounded to double */
 } kprep_dtype_info;
 
 const kprep_dtype_info *kprep_dtype_get(kprep_dtype dtype);

@@ -30,23 +30,38 @@ typedef struct kprep_axis {
 } kprep_axis;
 
 /* Lists; items owned by the struct they are in. */
-typedef struct kprep_ints { int64_t *items; size_t count; } kprep_ints;
-typedef struct kprep_reals { double *items; size_t count; } kprep_reals;
-typedef struct kprep_axes { kprep_axis *items; size_t count; } kprep_axes;
+typedef struct kprep_ints {
+    int64_t *items;
+    size_t count;
+} kprep_ints;
+typedef struct kprep_reals {
+    double *items;
+    size_t count;
+} kprep_reals;
+typedef struct kprep_axes {
+    kprep_axis *items;
+    size_t count;
+} kprep_axes;
 
 /* Sizes of axes by name; names are identifiers. */
-typedef struct kprep_length { char *name; int64_t size; } kprep_length;
-typedef struct kprep_lengths { kprep_length *items; size_t count; } kprep_lengths;
+typedef struct kprep_length {
+    char *name;
+    int64_t size;
+} kprep_length;
+typedef struct kprep_lengths {
+    kprep_length *items;
+    size_t count;
+} kprep_lengths;
 
 typedef struct kprep_option {
     const char *name;
-    const char *help;             /* one line, without a full stop */
+    const char *help; /* one line, without a full stop */
     kprep_option_type type;
-    size_t offset;                /* of the field in the struct */
-    const char *fallback;         /* default, as a user would write it; NULL: required; "": none, the
+    size_t offset;              /* of the field in the struct */
+    const char *fallback;       /* default, as a user would write it; NULL: required; "": none, the
                                      field stays zero */
-    double min, max;              /* of numbers and of each number of a list; both 0: any */
-    const char *const *choices;   /* KPREP_OPT_CHOICE: the words, NULL at the end */
+    double min, max;            /* of numbers and of each number of a list; both 0: any */
+    const char *const *choices; /* KPREP_OPT_CHOICE: the words, NULL at the end */
 } kprep_option;
 
 /* Fills the struct at state from what the user wrote. value may be
@@ -63,8 +78,8 @@ kprep_status kprep_options_read(const kprep_option *options, const char *what,
                                 const kprep_value *value, void *state, kprep_error *err);
 
 /* Sets one field from a value; the building stone of kprep_options_read. */
-kprep_status kprep_option_set(const kprep_option *option, const char *what, const kprep_value *value,
-                              void *state, kprep_error *err);
+kprep_status kprep_option_set(const kprep_option *option, const char *what,
+                              const kprep_value *value, void *state, kprep_error *err);
 
 /* Frees what the fields own and sets them to zero. */
 void kprep_options_free(const kprep_option *options, void *state);

@@ -17,12 +17,12 @@ typedef enum kprep_value_kind {
 
 typedef struct kprep_value {
     kprep_value_kind kind;
-    bool quoted;                 /* a scalar in quotes: always text */
-    int32_t line, column;        /* 1-based; 0 where unknown */
-    char *text;                  /* scalar: its text */
-    size_t count;                /* list, map: entries */
-    struct kprep_value *items;   /* list, map: values */
-    struct kprep_value *keys;    /* map: keys, each a scalar */
+    bool quoted;               /* a scalar in quotes: always text */
+    int32_t line, column;      /* 1-based; 0 where unknown */
+    char *text;                /* scalar: its text */
+    size_t count;              /* list, map: entries */
+    struct kprep_value *items; /* list, map: values */
+    struct kprep_value *keys;  /* map: keys, each a scalar */
 } kprep_value;
 
 /* Frees everything below value and sets it to a null value. */

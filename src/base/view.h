@@ -22,11 +22,13 @@ void kprep_view_contiguous(kprep_view *view, const int64_t *shape, int32_t rank,
 bool kprep_view_is_contiguous(const kprep_view *view, int64_t item);
 
 /* The elementary changes of a view. Arguments must be valid for the view: axes in 0 ... rank-1. */
-void kprep_view_permute(kprep_view *view, const int32_t *perm); /* axis i becomes old axis perm[i] */
-void kprep_view_insert_axis(kprep_view *view, int32_t axis);    /* of size 1, before old axis axis */
-void kprep_view_remove_axis(kprep_view *view, int32_t axis);    /* which has size 1 */
+void kprep_view_permute(kprep_view *view,
+                        const int32_t *perm);                /* axis i becomes old axis perm[i] */
+void kprep_view_insert_axis(kprep_view *view, int32_t axis); /* of size 1, before old axis axis */
+void kprep_view_remove_axis(kprep_view *view, int32_t axis); /* which has size 1 */
 void kprep_view_slice(kprep_view *view, int32_t axis, int64_t first, int64_t count, int64_t step);
-void kprep_view_repeat(kprep_view *view, int32_t axis, int64_t count); /* axis of size 1, stride 0 */
+void kprep_view_repeat(kprep_view *view, int32_t axis,
+                       int64_t count); /* axis of size 1, stride 0 */
 
 /* Another shape with as many elements, in C order of the elements, without moving data. False, and the
  * view unchanged, if strides can't express it. */

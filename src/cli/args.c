@@ -12,14 +12,14 @@ enum { JOB = RUN | CHECK | PLAN | INSPECT | STATS, ALL = ~0, MOST_LIST = 1 << 28
 
 /* How an option's argument becomes what it sets. */
 typedef enum {
-    FLAG,        /* none */
-    TEXT,        /* a key of the job, the argument as it is */
-    SPLIT,       /* output.split: train=0.8,validation=0.2 */
-    LABELS,      /* labels: folder, a path, a table */
-    SET,         /* KEY=VALUE */
-    LIST_LINES,  /* input paths from a file, by line */
-    LIST_NULS,   /* the same, by NUL */
-    OWN          /* the command line's own: see take_own() */
+    FLAG,       /* none */
+    TEXT,       /* a key of the job, the argument as it is */
+    SPLIT,      /* output.split: train=0.8,validation=0.2 */
+    LABELS,     /* labels: folder, a path, a table */
+    SET,        /* KEY=VALUE */
+    LIST_LINES, /* input paths from a file, by line */
+    LIST_NULS,  /* the same, by NUL */
+    OWN         /* the command line's own: see take_own() */
 } option_kind;
 
 typedef struct option {
@@ -277,7 +277,8 @@ static bool is_job_file(const char *path)
     static const char *const ends[] = {".yaml", ".yml", ".json"};
     size_t n = strlen(path);
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (n > strlen(ends[i]) && strcasecmp(path + n - strlen(ends[i]), ends[i]) == 0) return true;
+        if (n > strlen(ends[i]) && strcasecmp(path + n - strlen(ends[i]), ends[i]) == 0)
+            return true;
     return false;
 }
 
@@ -376,8 +377,7 @@ static kprep_status apply(cli *c, const struct cli_set *set, kprep_error *err)
     snprintf(origin, sizeof origin, "--%s", set->option->name);
     switch (set->option->kind) {
     case TEXT:
-    case LABELS:
-        return kprep_job_set_text(c->job, set->option->key, set->argument, origin, err);
+    case LABELS: return kprep_job_set_text(c->job, set->option->key, set->argument, origin, err);
     case SPLIT: return set_split(c, set, origin, err);
     case SET: return set_key(c, set, origin, err);
     case LIST_LINES: return read_list(c, set->argument, '\n', err);
@@ -392,14 +392,15 @@ kprep_status cli_job(cli *c, kprep_error *err)
 {
     for (int i = 0; c->path_count > 1 && i < c->path_count; i++) {
         if (!is_job_file(c->paths[i])) continue;
-        usage(err, KPREP_E_BAD_OPTION, "command line", "%.200s looks like a job file among other paths",
-              c->paths[i]);
+        usage(err, KPREP_E_BAD_OPTION, "command line",
+              "%.200s looks like a job file among other paths", c->paths[i]);
         snprintf(err->help, sizeof err->help,
                  "a job file stands alone: it names its input; or give paths and --spec");
         return KPREP_E_BAD_OPTION;
     }
     bool file = c->path_count == 1 && is_job_file(c->paths[0]);
-    kprep_status st = file ? kprep_job_load(c->paths[0], &c->job, err) : kprep_job_new(&c->job, err);
+    kprep_status st =
+        file ? kprep_job_load(c->paths[0], &c->job, err) : kprep_job_new(&c->job, err);
     for (int i = 0; st == KPREP_OK && !file && i < c->path_count; i++)
         st = kprep_job_add_path(c->job, c->paths[i], err);
     for (int i = 0; st == KPREP_OK && i < c->set_count; i++) st = apply(c, &c->sets[i], err);

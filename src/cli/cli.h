@@ -24,18 +24,28 @@ typedef struct cli {
     struct cli_set *sets; /* options that set keys of the job, in order; owned */
     int set_count;
     /* The answer. */
-    json_t *document;     /* with --json: what the command adds; owned */
+    json_t *document; /* with --json: what the command adds; owned */
     kprep_problems *problems;
 } cli;
 
 typedef struct cli_command {
     const char *name, *arguments, *summary, *example;
-    unsigned flag;        /* which options it takes: a bit of option.commands */
-    int least, most;      /* positional arguments */
+    unsigned flag;   /* which options it takes: a bit of option.commands */
+    int least, most; /* positional arguments */
     int (*run)(cli *c);
 } cli_command;
 
-enum { RUN = 1, CHECK = 2, PLAN = 4, SPEC = 8, INSPECT = 16, VERIFY = 32, STAGES = 64, STATS = 128, HELP = 256 };
+enum {
+    RUN = 1,
+    CHECK = 2,
+    PLAN = 4,
+    SPEC = 8,
+    INSPECT = 16,
+    VERIFY = 32,
+    STAGES = 64,
+    STATS = 128,
+    HELP = 256
+};
 
 extern const cli_command cmd_run, cmd_check, cmd_plan, cmd_spec, cmd_inspect, cmd_verify,
     cmd_stages, cmd_stats, cmd_help;

@@ -8,7 +8,8 @@ static void print_verdict(const cli *c, const kprep_summary *s)
     if (c->quiet && fits) return;
     printf("%s: %lld %s", fits ? "fits" : "does not fit", (long long)s->files,
            s->files == 1 ? "file" : "files");
-    if (s->samples > 0) printf(", %lld %s", (long long)s->samples, s->samples == 1 ? "sample" : "samples");
+    if (s->samples > 0)
+        printf(", %lld %s", (long long)s->samples, s->samples == 1 ? "sample" : "samples");
     if (s->skipped > 0) printf(", %lld of other kinds left out", (long long)s->skipped);
     if (s->hidden > 0) printf(", %lld hidden left out", (long long)s->hidden);
     printf("\n");

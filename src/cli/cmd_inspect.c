@@ -61,7 +61,8 @@ static void print_info(const kprep_file_info *info)
     }
     printf(", %s\n", cli_bytes(info->file_bytes, bytes, sizeof bytes));
     if (!info->has_values) return;
-    printf("  values %.9g to %.9g, mean %.9g, std %.9g", info->min, info->max, info->mean, info->std);
+    printf("  values %.9g to %.9g, mean %.9g, std %.9g", info->min, info->max, info->mean,
+           info->std);
     /* Where all bits there are may be used, as of bytes of an image, it says nothing. */
     if (info->significant_bits >= 0 && !(info->image && info->bits <= 8)) {
         printf(", %d significant %s", info->significant_bits,
@@ -96,9 +97,8 @@ static void print_total(const inspection *i)
     json_t *count;
     size_t n = 0, kinds = json_object_size(i->kinds);
     printf("%lld files", (long long)(i->readable + i->unreadable));
-    json_object_foreach(i->kinds, kind, count)
-        if (n++ < MOST)
-            printf("%s%lld %s", n == 1 ? ": " : "; ", (long long)json_integer_value(count), kind);
+    json_object_foreach(i->kinds, kind, count) if (n++ < MOST)
+        printf("%s%lld %s", n == 1 ? ": " : "; ", (long long)json_integer_value(count), kind);
     if (kinds > MOST) printf("; %zu more kinds", kinds - MOST);
     if (i->oriented > 0) printf("; %lld with EXIF orientation", (long long)i->oriented);
     if (i->unreadable > 0) printf("; %lld unreadable", (long long)i->unreadable);
@@ -136,7 +136,8 @@ static kprep_status inspect_one(void *context, const char *path)
 
 static int run(cli *c)
 {
-    kprep_error err = {.code = KPREP_E_INTERRUPTED, .sample = -1, .stage_index = -1, .message = "interrupted"};
+    kprep_error err = {
+        .code = KPREP_E_INTERRUPTED, .sample = -1, .stage_index = -1, .message = "interrupted"};
     inspection i = {.c = c, .files = json_array(), .kinds = json_object()};
     kprep_status st = cli_job(c, &err);
     if (st == KPREP_OK) st = kprep_list_inputs(c->job, inspect_one, &i, &err);

@@ -44,8 +44,8 @@ static void print_summary(const kprep_summary *s, double seconds)
            (long long)(s->samples - s->rejected), (long long)s->batches,
            s->batches == 1 ? "batch" : "batches", cli_bytes(s->output_bytes, bytes, sizeof bytes),
            seconds, seconds > 0 ? (double)s->samples / seconds : 0);
-    printf("  input   %lld %s, the first %s\n", (long long)s->files, s->files == 1 ? "file" : "files",
-           s->stored);
+    printf("  input   %lld %s, the first %s\n", (long long)s->files,
+           s->files == 1 ? "file" : "files", s->stored);
     if (s->skipped > 0) printf("          %lld of other kinds left out\n", (long long)s->skipped);
     if (s->hidden > 0) printf("          %lld hidden ones left out\n", (long long)s->hidden);
     cli_print_mix(&s->images, 8);

@@ -36,11 +36,12 @@ static int unknown_stage(cli *c, const char *name)
     size_t n = 0;
     while (n + 1 < MOST && kprep_stage_info_get(n, &stage)) names[n++] = stage.name;
     names[n] = NULL;
-    kprep_error err = {.code = KPREP_E_UNKNOWN_KEY, .side = KPREP_SIDE_JOB, .sample = -1, .stage_index = -1};
+    kprep_error err = {
+        .code = KPREP_E_UNKNOWN_KEY, .side = KPREP_SIDE_JOB, .sample = -1, .stage_index = -1};
     const char *near = kprep_suggest(name, names);
     snprintf(err.message, sizeof err.message, "there is no stage '%.100s'", name);
-    snprintf(err.help, sizeof err.help, near != NULL ? "did you mean %s?" : "kprep stages lists them",
-             near);
+    snprintf(err.help, sizeof err.help,
+             near != NULL ? "did you mean %s?" : "kprep stages lists them", near);
     cli_fail(c, &err);
     return cli_problems(c, stderr);
 }

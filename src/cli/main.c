@@ -8,9 +8,9 @@
 
 #include "cli.h"
 
-const cli_command *const cli_commands[] = {&cmd_run,    &cmd_check,   &cmd_plan,
-                                           &cmd_spec,   &cmd_inspect, &cmd_stats,
-                                           &cmd_verify, &cmd_stages,  &cmd_help, NULL};
+const cli_command *const cli_commands[] = {&cmd_run,     &cmd_check, &cmd_plan,   &cmd_spec,
+                                           &cmd_inspect, &cmd_stats, &cmd_verify, &cmd_stages,
+                                           &cmd_help,    NULL};
 enum { COMMAND_COUNT = sizeof cli_commands / sizeof *cli_commands - 1 };
 
 /* Names that later versions answer to. */
@@ -62,7 +62,8 @@ static void unknown_command(const char *name, kprep_error *err)
         .code = KPREP_E_UNKNOWN_KEY, .side = KPREP_SIDE_JOB, .sample = -1, .stage_index = -1};
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
         if (strcmp(reserved[i], name) != 0) continue;
-        snprintf(err->message, sizeof err->message, "kprep %s is not available in this version", name);
+        snprintf(err->message, sizeof err->message, "kprep %s is not available in this version",
+                 name);
         return;
     }
     snprintf(err->message, sizeof err->message, "kprep has no command '%.100s'", name);

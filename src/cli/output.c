@@ -236,8 +236,8 @@ static void draw_bar(const kprep_progress *p)
 {
     enum { LONGEST = 40 };
     struct winsize window;
-    int width = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col
-                                                                                    : 80;
+    int width =
+        ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : 80;
     double part = p->samples > 0 ? (double)p->samples_done / (double)p->samples : 1;
     double rate = p->seconds > 0 ? (double)p->samples_done / p->seconds : 0;
     double megabytes = p->seconds > 0 ? (double)p->bytes_done / 1e6 / p->seconds : 0;

@@ -5,8 +5,8 @@
 
 #include "base/fail.h"
 
-const kprep_codec *const kprep_codecs[] = {&kprep_codec_npy, &kprep_codec_png,
-                                             &kprep_codec_jpeg, NULL};
+const kprep_codec *const kprep_codecs[] = {&kprep_codec_npy, &kprep_codec_png, &kprep_codec_jpeg,
+                                           NULL};
 
 enum { HEAD = 16 }; /* bytes that tell the formats apart */
 

@@ -10,7 +10,11 @@
 #include "base/mem.h"
 
 /* Whose values decoding gives, bit for bit. */
-typedef enum kprep_like { KPREP_LIKE_KERAS = 0, KPREP_LIKE_PILLOW = 1, KPREP_LIKE_OPENCV = 2 } kprep_like;
+typedef enum kprep_like {
+    KPREP_LIKE_KERAS = 0,
+    KPREP_LIKE_PILLOW = 1,
+    KPREP_LIKE_OPENCV = 2
+} kprep_like;
 
 struct kprep_stream;
 
@@ -20,8 +24,8 @@ typedef struct kprep_bytes {
     const uint8_t *memory;       /* NULL: read through stream or fd */
     struct kprep_stream *stream; /* NULL: read through fd (io/archive.h) */
     int fd;
-    int64_t base;                /* where the file begins behind fd: 0 unless it lies in an archive */
-    int64_t size;                /* bytes of the whole file */
+    int64_t base; /* where the file begins behind fd: 0 unless it lies in an archive */
+    int64_t size; /* bytes of the whole file */
 } kprep_bytes;
 
 /* Reads up to n bytes from offset; *got is less than n only at the end of the file. */
@@ -39,14 +43,14 @@ typedef struct kprep_limits {
  * per kind, so all padding and unused fields are zero (start from {0}). */
 typedef struct kprep_header {
     const struct kprep_codec *codec;
-    kprep_dtype dtype;     /* of the elements as stored: uint8 or uint16 for images */
-    int32_t rank;          /* images: 3, (height, width, channels) as stored, before EXIF orientation */
-    int64_t data_offset;   /* arrays: bytes before the first element */
-    bool swapped;          /* arrays: other byte order than this machine's */
-    bool fortran_order;    /* arrays: first axis fastest */
-    uint8_t bits;          /* images: bits of a sample in the file (1 to 16) */
-    uint8_t orientation;   /* images: EXIF orientation 1 to 8; 1 where there is none */
-    uint8_t mode;          /* images: kprep_image_mode */
+    kprep_dtype dtype; /* of the elements as stored: uint8 or uint16 for images */
+    int32_t rank;      /* images: 3, (height, width, channels) as stored, before EXIF orientation */
+    int64_t data_offset;           /* arrays: bytes before the first element */
+    bool swapped;                  /* arrays: other byte order than this machine's */
+    bool fortran_order;            /* arrays: first axis fastest */
+    uint8_t bits;                  /* images: bits of a sample in the file (1 to 16) */
+    uint8_t orientation;           /* images: EXIF orientation 1 to 8; 1 where there is none */
+    uint8_t mode;                  /* images: kprep_image_mode */
     int64_t shape[KPREP_MAX_RANK]; /* last: only `rank` sizes of it are stored for each kind */
 } kprep_header;
 
@@ -69,14 +73,15 @@ typedef enum kprep_image_mode {
 /* What is asked of a decoder beyond the plain reading. */
 typedef struct kprep_decode {
     kprep_like like;
-    bool grey;   /* give the decoder's own grey, one channel, instead of colour (and without alpha) */
+    bool grey; /* give the decoder's own grey, one channel, instead of colour (and without alpha) */
     bool narrow; /* 16-bit samples to 8 bits as like does it */
 } kprep_decode;
 
 typedef struct kprep_codec {
-    const char *name;              /* "npy", "png", "jpeg" */
-    const char *title;             /* "NPY array", for messages */
-    const char *const *extensions; /* lower-case, with the dot, NULL at the end: what a folder scan takes */
+    const char *name;  /* "npy", "png", "jpeg" */
+    const char *title; /* "NPY array", for messages */
+    const char *const
+        *extensions; /* lower-case, with the dot, NULL at the end: what a folder scan takes */
     bool image;
 
     /* Do these first bytes (n of them, 16 or the whole file) begin a file of this format? */

@@ -18,7 +18,8 @@ int64_t kprep_npy_block_size(const kprep_header *header, int64_t count);
  * the rows are the fastest axis of the block. *view describes the block, axis 0 being the rows; its
  * offset is 0 and it refers to dst. A 0-d array has one row, and the view no row axis then.
  * Reads each byte once where the rows are contiguous, otherwise in windows of at most 1 MiB. */
-kprep_status kprep_npy_read_block(const kprep_bytes *bytes, const kprep_header *header, int64_t first,
-                                  int64_t count, void *dst, kprep_view *view, kprep_error *err);
+kprep_status kprep_npy_read_block(const kprep_bytes *bytes, const kprep_header *header,
+                                  int64_t first, int64_t count, void *dst, kprep_view *view,
+                                  kprep_error *err);
 
 #endif

@@ -31,7 +31,8 @@ kprep_status kprep_bytes_read(const kprep_bytes *bytes, int64_t offset, void *ds
     }
     while (*got < n) {
         off_t at;
-        if (__builtin_add_overflow(offset, *got, &at) || __builtin_add_overflow(at, bytes->base, &at))
+        if (__builtin_add_overflow(offset, *got, &at) ||
+            __builtin_add_overflow(at, bytes->base, &at))
             return kprep_fail(err, KPREP_E_ARGUMENT, "a file offset is too large");
         ssize_t count = pread(bytes->fd, (char *)dst + *got, n - *got, at);
         if (count == 0) break;

@@ -5,37 +5,40 @@
 #include "io/archive.h"
 
 typedef enum kprep_order {
-    KPREP_ORDER_NATURAL = 0, /* runs of digits compare as numbers, all else by bytes: f2 before f10 */
-    KPREP_ORDER_BYTES = 1,   /* strcmp of the path relative to its root */
-    KPREP_ORDER_LIST = 2,    /* as given; inside a folder or glob: natural */
-    KPREP_ORDER_KERAS = 3    /* of keras.utils.image_dataset_from_directory, hidden files included */
+    KPREP_ORDER_NATURAL =
+        0,                 /* runs of digits compare as numbers, all else by bytes: f2 before f10 */
+    KPREP_ORDER_BYTES = 1, /* strcmp of the path relative to its root */
+    KPREP_ORDER_LIST = 2,  /* as given; inside a folder or glob: natural */
+    KPREP_ORDER_KERAS = 3  /* of keras.utils.image_dataset_from_directory, hidden files included */
 } kprep_order;
 
 /* One file. 32 bytes and the path. */
 typedef struct kprep_path {
-    char *path;         /* owned: as to be opened */
-    uint32_t root;      /* path + root is its name relative to the input's root */
-    uint32_t entry;     /* number of the input path it came from */
-    uint32_t class_id;  /* index in classes; UINT32_MAX: directly below the root, or not a folder */
-    uint32_t member;    /* 1 + index in members; 0: a file of its own. Then path is for people only: that
+    char *path;        /* owned: as to be opened */
+    uint32_t root;     /* path + root is its name relative to the input's root */
+    uint32_t entry;    /* number of the input path it came from */
+    uint32_t class_id; /* index in classes; UINT32_MAX: directly below the root, or not a folder */
+    uint32_t
+        member; /* 1 + index in members; 0: a file of its own. Then path is for people only: that
                            of the archive, a slash, and the member's name */
 } kprep_path;
 
 typedef struct kprep_path_list {
     kprep_path *items;
     size_t count, capacity;
-    char **classes;       /* first-level folders of folder inputs, hidden ones left out, empty ones
+    char **classes; /* first-level folders of folder inputs, hidden ones left out, empty ones
                              included; sorted by bytes; each once */
     size_t class_count;
     kprep_archive *archives;
     kprep_member *members;
     size_t archive_count, member_count;
-    int64_t member_bytes; /* set by the caller before anything is added: limits.sample_bytes; 0: 1 GiB */
-    int64_t skipped;      /* files in folders that are not taken: of a kind that the registry does not
+    int64_t
+        member_bytes; /* set by the caller before anything is added: limits.sample_bytes; 0: 1 GiB */
+    int64_t skipped;  /* files in folders that are not taken: of a kind that the registry does not
                              know or, by class, outside of all classes */
-    int64_t hidden;       /* hidden files (or files in hidden folders) left out */
-    uint32_t entries;     /* input paths added */
-    bool by_class;        /* set by the caller before anything is added. Only order keras looks at it: a
+    int64_t hidden;   /* hidden files (or files in hidden folders) left out */
+    uint32_t entries; /* input paths added */
+    bool by_class;    /* set by the caller before anything is added. Only order keras looks at it: a
                              folder with class folders gives their files, class by class, as with
                              labels="inferred"; otherwise all that os.walk finds, as with labels=None */
 } kprep_path_list;

@@ -161,8 +161,8 @@ static kprep_status refuse_sources(const kprep_job *job, const char *key, const 
     if (job->tree.kind == KPREP_VALUE_MAP) input = kprep_value_find(&job->tree, "input");
     if (input == NULL || input->kind != KPREP_VALUE_LIST || strncmp(key, "input.", 6) != 0)
         return KPREP_OK;
-    kprep_fail(err, KPREP_E_BAD_OPTION, "the job's input is a list of sources, and %s is a key of one",
-               key);
+    kprep_fail(err, KPREP_E_BAD_OPTION,
+               "the job's input is a list of sources, and %s is a key of one", key);
     kprep_error_help(err, "write %s into the sources that are meant", key + 6);
     if (err != NULL) err->side = KPREP_SIDE_JOB;
     kprep_error_at_config(err, origin, 0, 0);

@@ -22,13 +22,14 @@ static const char *const on_error_words[] = {"fail", "skip", "quarantine", NULL}
 
 #define FIELD(name) offsetof(kprep_settings, name)
 
-static const kprep_option input_options[] = {
+const kprep_option kprep_input_options[] = {
     {"samples", "what one sample is: a whole file, or a row of it", KPREP_OPT_CHOICE,
      FIELD(samples), "auto", 0, 0, samples_words},
     {"join", "files follow one another, or are channels of the same samples", KPREP_OPT_CHOICE,
      FIELD(join), "samples", 0, 0, join_words},
     {"by",
-     "with join: channels, what holds the channels of a sample: each file those of all samples, or each "
+     "with join: channels, what holds the channels of a sample: each file those of all samples, or "
+     "each "
      "folder those of one",
      KPREP_OPT_CHOICE, FIELD(by), "file", 0, 0, by_words},
     {"order", "order of the files", KPREP_OPT_CHOICE, FIELD(order), "natural", 0, 0, order_words},
@@ -47,7 +48,7 @@ static const kprep_option input_options[] = {
     {0},
 };
 
-static const kprep_option label_options[] = {
+const kprep_option kprep_label_options[] = {
     {"encode", "whole numbers as int32, one_hot as float32, or binary as float32 (n, 1)",
      KPREP_OPT_CHOICE, FIELD(encode), "int", 0, 0, encode_words},
     {"key", "column of the table that names the file", KPREP_OPT_TEXT, FIELD(label_key), "file", 0,
@@ -58,12 +59,12 @@ static const kprep_option label_options[] = {
 };
 
 static const kprep_option output_options[] = {
-    {"stratify", "each split has its share of every class", KPREP_OPT_BOOL, FIELD(stratify), "false",
-     0, 0, NULL},
+    {"stratify", "each split has its share of every class", KPREP_OPT_BOOL, FIELD(stratify),
+     "false", 0, 0, NULL},
     {0},
 };
 
-static const kprep_option top_options[] = {
+const kprep_option kprep_top_options[] = {
     {"like", "whose values to give, bit for bit", KPREP_OPT_CHOICE, FIELD(like), "keras", 0, 0,
      like_words},
     {"on_error", "a bad file or sample ends the run, is left out, or is also copied aside",
@@ -78,9 +79,9 @@ typedef kprep_status read_fn(const kprep_job *job, const kprep_value *value,
 typedef struct special {
     const char *name, *help;
     read_fn *read;
-    const char *values;   /* what it takes: "a folder" */
-    const char *fallback; /* its default, as a user would write it; "": none */
-    const char *schema;   /* JSON Schema of what it takes; of a section: beside its map */
+    const char *values;            /* what it takes: "a folder" */
+    const char *fallback;          /* its default, as a user would write it; "": none */
+    const char *schema;            /* JSON Schema of what it takes; of a section: beside its map */
     const struct section *section; /* the keys of the map that it takes; NULL: none */
 } special;
 
@@ -144,8 +145,8 @@ static kprep_status unknown_key(const kprep_job *job, const kprep_value *key, co
     return at(job, key, KPREP_E_UNKNOWN_KEY, err);
 }
 
-static kprep_status read_section(const kprep_job *job, const section *where,
-                                 const kprep_value *map, kprep_settings *settings, kprep_error *err)
+static kprep_status read_section(const kprep_job *job, const section *where, const kprep_value *map,
+                                 kprep_settings *settings, kprep_error *err)
 {
     for (size_t i = 0; i < map->count; i++) {
         const kprep_value *key = &map->keys[i], *value = &map->items[i];
@@ -244,7 +245,7 @@ static const special input_specials[] = {
     {0},
 };
 /* clang-format on */
-static const section input_section = {"input", input_options, input_specials};
+static const section input_section = {"input", kprep_input_options, input_specials};
 
 static kprep_status set_defaults(const kprep_job *job, const section *where,
                                  kprep_settings *settings, kprep_error *err);
@@ -297,7 +298,8 @@ static kprep_status read_input(const kprep_job *job, const kprep_value *value,
                    strchr(letters + i + 1, letters[i]) == NULL;
         if (!fine)
             return bad(job, axes, "input.axes",
-                       "a lower-case letter for each axis of one sample, each once, without n", err);
+                       "a lower-case letter for each axis of one sample, each once, without n",
+                       err);
     }
     return KPREP_OK;
 }
@@ -349,8 +351,10 @@ static kprep_status read_label_text(const kprep_job *job, const kprep_value *val
     free(settings->label_column);
     settings->label_key = kprep_strndup(first, (size_t)(last - first));
     settings->label_column = kprep_strdup(last + 1);
-    if (settings->label_key == NULL || settings->label_column == NULL) return kprep_fail_memory(err);
-    return take_label_path(job, value, (size_t)(first - 1 - text), KPREP_LABELS_TABLE, settings, err);
+    if (settings->label_key == NULL || settings->label_column == NULL)
+        return kprep_fail_memory(err);
+    return take_label_path(job, value, (size_t)(first - 1 - text), KPREP_LABELS_TABLE, settings,
+                           err);
 }
 
 static kprep_status read_label_path(const kprep_job *job, const kprep_value *value,
@@ -380,7 +384,7 @@ static const special label_specials[] = {
     {0},
 };
 /* clang-format on */
-static const section label_section = {"labels", label_options, label_specials};
+static const section label_section = {"labels", kprep_label_options, label_specials};
 
 static kprep_status read_labels(const kprep_job *job, const kprep_value *value,
                                 kprep_settings *settings, kprep_error *err)
@@ -399,8 +403,8 @@ static kprep_status read_pipeline(const kprep_job *job, const kprep_value *value
 {
     if (kprep_value_is_null(value)) return KPREP_OK;
     if (value->kind == KPREP_VALUE_LIST) {
-        kprep_status st = kprep_pipeline_make(value, job->config, &settings->stages,
-                                              &settings->stage_count, err);
+        kprep_status st =
+            kprep_pipeline_make(value, job->config, &settings->stages, &settings->stage_count, err);
         return st == KPREP_OK ? st : at(job, value, st, err);
     }
     if (value->kind != KPREP_VALUE_SCALAR)
@@ -408,7 +412,8 @@ static kprep_status read_pipeline(const kprep_job *job, const kprep_value *value
     kprep_value list = {0};
     kprep_status st = kprep_pipeline_parse(value->text, job->config, &list, err);
     if (st == KPREP_OK)
-        st = kprep_pipeline_make(&list, job->config, &settings->stages, &settings->stage_count, err);
+        st =
+            kprep_pipeline_make(&list, job->config, &settings->stages, &settings->stage_count, err);
     kprep_value_free(&list);
     return st == KPREP_OK ? st : at(job, value, st, err);
 }
@@ -520,8 +525,8 @@ static bool is_plain_name(const char *name)
 {
     return strcmp(name, "manifest.json") != 0 && strstr(name, "..") == NULL && name[0] != '\0' &&
            name[0] != '.' && strlen(name) < sizeof((kprep_split *)0)->name &&
-           name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")] ==
-               '\0';
+           name[strspn(
+               name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")] == '\0';
 }
 
 static kprep_status read_split(const kprep_job *job, const kprep_value *value,
@@ -594,9 +599,9 @@ static bool read_size(const kprep_value *value, int64_t *out)
     static const struct {
         const char *unit;
         double bytes;
-    } units[] = {{"KiB", 1024},          {"MiB", 1048576}, {"GiB", 1073741824}, {"TiB", 1099511627776},
-                 {"kB", 1e3},            {"KB", 1e3},      {"MB", 1e6},         {"GB", 1e9},
-                 {"TB", 1e12},           {"B", 1}};
+    } units[] = {{"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}, {"TiB", 1099511627776},
+                 {"kB", 1e3},   {"KB", 1e3},      {"MB", 1e6},         {"GB", 1e9},
+                 {"TB", 1e12},  {"B", 1}};
     if (value->kind != KPREP_VALUE_SCALAR) return false;
     if (kprep_value_i64(value, out)) return *out > 0;
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
@@ -709,7 +714,7 @@ static const special top_specials[] = {
     {0},
 };
 /* clang-format on */
-static const section top_section = {"", top_options, top_specials};
+static const section top_section = {"", kprep_top_options, top_specials};
 
 /* Reads a default as if the user had written it. */
 static kprep_status set_default(const kprep_job *job, const kprep_option *option,
@@ -774,7 +779,7 @@ static void free_input(kprep_settings *settings)
 {
     for (size_t i = 0; i < settings->path_count; i++) free(settings->paths[i]);
     free(settings->paths);
-    kprep_options_free(input_options, settings);
+    kprep_options_free(kprep_input_options, settings);
 }
 
 static void free_sources(kprep_settings *settings)
@@ -834,7 +839,8 @@ kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings,
     if (job->tree.kind == KPREP_VALUE_MAP) {
         KPREP_TRY_GOTO(st, read_section(job, &top_section, &job->tree, settings, err), fail);
     } else if (!kprep_value_is_null(&job->tree)) {
-        st = bad(job, &job->tree, "a job", "a map of keys (input, pipeline, spec, output ...)", err);
+        st =
+            bad(job, &job->tree, "a job", "a map of keys (input, pipeline, spec, output ...)", err);
         goto fail;
     }
     KPREP_TRY_GOTO(st, check_quarantine(job, settings, err), fail);
@@ -855,7 +861,7 @@ void kprep_settings_free(kprep_settings *settings)
     free_input(settings);
     kprep_pipeline_free(settings->stages, settings->stage_count);
     kprep_value_free(&settings->spec);
-    kprep_options_free(label_options, settings);
+    kprep_options_free(kprep_label_options, settings);
     free(settings->label_path);
     free(settings->output);
     *settings = (kprep_settings){0};
@@ -874,176 +880,4 @@ const kprep_settings *kprep_settings_source(const kprep_settings *settings, size
 bool kprep_settings_joined(const kprep_settings *settings)
 {
     return settings->sources != NULL || settings->join == KPREP_JOIN_CHANNELS;
-}
-
-static void format_options(const kprep_option *options, const char *indent,
-                           const kprep_settings *settings, kprep_text *text)
-{
-    for (const kprep_option *option = options; option->name != NULL; option++) {
-        if (option->type == KPREP_OPT_TEXT && settings->axes == NULL) continue;
-        kprep_text_add(text, "%s%s: ", indent, option->name);
-        kprep_option_format(option, settings, text);
-        kprep_text_add(text, "\n");
-    }
-}
-
-/* A value in flow style, as YAML and as JSON. */
-static void format_value(const kprep_value *value, kprep_text *text)
-{
-    switch (value->kind) {
-    case KPREP_VALUE_NULL: kprep_text_add(text, "null"); return;
-    case KPREP_VALUE_SCALAR:
-        if (value->quoted)
-            kprep_yaml_quote(text, value->text);
-        else
-            kprep_text_add(text, "%s", value->text);
-        return;
-    case KPREP_VALUE_LIST:
-    case KPREP_VALUE_MAP: break;
-    }
-    kprep_text_add(text, value->kind == KPREP_VALUE_MAP ? "{" : "[");
-    for (size_t i = 0; i < value->count; i++) {
-        if (i > 0) kprep_text_add(text, ", ");
-        if (value->kind == KPREP_VALUE_MAP) {
-            kprep_yaml_quote(text, value->keys[i].text);
-            kprep_text_add(text, ": ");
-        }
-        format_value(&value->items[i], text);
-    }
-    kprep_text_add(text, value->kind == KPREP_VALUE_MAP ? "}" : "]");
-}
-
-/* Stages of a pipeline string, one item each. A '|' in quotes does not part stages. */
-static void format_more(const char *stages, kprep_text *text)
-{
-    while (stages[0] != '\0') {
-        size_t n = 0;
-        char quote = '\0';
-        for (; stages[n] != '\0' && (quote != '\0' || stages[n] != '|'); n++) {
-            if (quote == '\0' && (stages[n] == '\'' || stages[n] == '"'))
-                quote = stages[n];
-            else if (stages[n] == quote)
-                quote = '\0';
-        }
-        size_t first = strspn(stages, " "), last = n;
-        while (last > first && stages[last - 1] == ' ') last--;
-        char *stage = kprep_strndup(stages + first, last - first);
-        kprep_text_add(text, "  - ");
-        if (stage != NULL) kprep_yaml_quote(text, stage);
-        kprep_text_add(text, "\n");
-        free(stage);
-        stages += n + (stages[n] == '|' ? 1 : 0);
-    }
-}
-
-/* Without all, a file's name only: its folder is of this machine. */
-static void format_labels(const kprep_settings *settings, bool all, kprep_text *text)
-{
-    if (settings->labels == KPREP_LABELS_NONE) {
-        kprep_text_add(text, "labels: none\n");
-        return;
-    }
-    kprep_text_add(text, "labels: {encode: %s, ", encode_words[settings->encode]);
-    const char *path = settings->label_path != NULL ? settings->label_path : "folder";
-    const char *slash = strrchr(path, '/');
-    if (!all && slash != NULL) path = slash + 1;
-    kprep_text_add(text, settings->labels == KPREP_LABELS_TABLE ? "csv: " : "path: ");
-    kprep_yaml_quote(text, path);
-    if (settings->labels == KPREP_LABELS_TABLE) {
-        kprep_text_add(text, ", key: ");
-        kprep_yaml_quote(text, settings->label_key);
-        kprep_text_add(text, ", column: ");
-        kprep_yaml_quote(text, settings->label_column);
-    }
-    kprep_text_add(text, "}\n");
-}
-
-/* A path with the folder that it is relative to, so that the text holds where the program runs. */
-static void format_path(const char *base, const char *path, kprep_text *text)
-{
-    char *whole = kprep_asprintf("%s%s", path[0] == '/' ? "" : base, path);
-    if (whole != NULL)
-        kprep_yaml_quote(text, whole);
-    else
-        text->failed = true;
-    free(whole);
-}
-
-static void format_source(const kprep_settings *source, bool all, const char *first,
-                          const char *indent, kprep_text *text)
-{
-    kprep_text_add(text, "%spath: [", first);
-    for (size_t i = 0; i < source->path_count; i++) {
-        if (i > 0) kprep_text_add(text, ", ");
-        format_path(all ? source->base : "", source->paths[i], text);
-    }
-    kprep_text_add(text, "]\n");
-    format_options(input_options, indent, source, text);
-}
-
-static void format_settings(const kprep_settings *settings, bool all, const char *more,
-                            kprep_text *text)
-{
-    kprep_text_add(text, "input:\n");
-    if (settings->sources == NULL) format_source(settings, all, "  ", "  ", text);
-    for (size_t i = 0; i < settings->source_count; i++)
-        format_source(&settings->sources[i], all, "  - ", "    ", text);
-    kprep_text_add(text, "like: %s\n", like_words[settings->like]);
-    format_labels(settings, all, text);
-    bool stages = settings->stage_count > 0 || more[0] != '\0';
-    kprep_text_add(text, stages ? "pipeline:\n" : "pipeline: []\n");
-    for (size_t i = 0; i < settings->stage_count; i++) {
-        kprep_text_add(text, "  - ");
-        kprep_stage_format(&settings->stages[i], text);
-        kprep_text_add(text, "\n");
-    }
-    format_more(more, text);
-    if (all && settings->spec.kind != KPREP_VALUE_NULL) {
-        kprep_text_add(text, "spec: ");
-        if (settings->spec.kind == KPREP_VALUE_SCALAR)
-            format_path(settings->spec_base, settings->spec.text, text);
-        else
-            format_value(&settings->spec, text);
-        kprep_text_add(text, "\n");
-    }
-    kprep_text_add(text, "output:\n");
-    if (all && settings->output != NULL) {
-        kprep_text_add(text, "  path: ");
-        kprep_yaml_quote(text, settings->output);
-        kprep_text_add(text, "\n");
-    }
-    if (settings->batch == 0)
-        kprep_text_add(text, "  batch: all\n");
-    else
-        kprep_text_add(text, "  batch: %lld\n", (long long)settings->batch);
-    if (settings->shuffle)
-        kprep_text_add(text, "  shuffle: {seed: %lld}\n", (long long)settings->seed);
-    for (size_t i = 0; i < settings->split_count; i++)
-        kprep_text_add(text, "%s%s: %.17g%s", i == 0 ? "  split: {" : ", ", settings->splits[i].name,
-                       settings->splits[i].share, i + 1 == settings->split_count ? "}\n" : "");
-    if (settings->stratify) kprep_text_add(text, "  stratify: true\n");
-    if (!all) return;
-    kprep_text_add(text, "on_error: %s\n", on_error_words[settings->on_error]);
-    if (settings->max_bad >= 0)
-        kprep_text_add(text, "max_bad: %lld\n", (long long)settings->max_bad);
-    if (settings->max_bad_share >= 0)
-        kprep_text_add(text, "max_bad: %.17g%%\n", 100 * settings->max_bad_share);
-    kprep_text_add(text, "limits: {pixels: %lld, sample_bytes: %lld", (long long)settings->limits.pixels,
-                   (long long)settings->limits.sample_bytes);
-    if (settings->limits.memory > 0)
-        kprep_text_add(text, ", memory: %lld", (long long)settings->limits.memory);
-    if (settings->limits.files > 0)
-        kprep_text_add(text, ", files: %lld", (long long)settings->limits.files);
-    kprep_text_add(text, "}\n");
-}
-
-void kprep_settings_format(const kprep_settings *settings, bool all, kprep_text *text)
-{
-    format_settings(settings, all, "", text);
-}
-
-void kprep_settings_format_with(const kprep_settings *settings, const char *stages,
-                                kprep_text *text)
-{
-    format_settings(settings, true, stages, text);
 }

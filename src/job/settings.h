@@ -41,28 +41,28 @@ typedef struct kprep_settings {
      * settings are their own one source. See kprep_settings_source(). */
     struct kprep_settings *sources;
     size_t source_count;
-    char **paths;             /* as written */
+    char **paths; /* as written */
     size_t path_count;
-    const char *base;         /* prefix of relative input paths: "" or "dir/"; borrowed from the job */
-    bool paths_together;      /* given on a command line: ordered together */
+    const char *base;    /* prefix of relative input paths: "" or "dir/"; borrowed from the job */
+    bool paths_together; /* given on a command line: ordered together */
     int32_t samples, join, by, order, depth, exif, match;
     bool broadcast;
-    char *axes;               /* NULL: by rank */
+    char *axes; /* NULL: by rank */
     int32_t like;
     int32_t labels, encode;
-    char *label_path;         /* array or table, as to be opened */
+    char *label_path; /* array or table, as to be opened */
     char *label_key, *label_column;
     kprep_stage_use *stages;
     size_t stage_count;
-    kprep_value spec;         /* as written: a scalar path or an inline spec; null if there is none */
-    const char *spec_base;    /* prefix of a relative spec path; borrowed */
-    char *output;             /* folder, as to be opened; NULL if there is none */
-    int64_t batch;            /* rows per batch file; 0: all */
+    kprep_value spec;      /* as written: a scalar path or an inline spec; null if there is none */
+    const char *spec_base; /* prefix of a relative spec path; borrowed */
+    char *output;          /* folder, as to be opened; NULL if there is none */
+    int64_t batch;         /* rows per batch file; 0: all */
     bool shuffle;
     int64_t seed;
     kprep_split splits[KPREP_MAX_SPLITS];
     size_t split_count;
-    bool stratify;            /* each split has its share of every class */
+    bool stratify; /* each split has its share of every class */
     int32_t on_error;
     int64_t max_bad;      /* samples that may be rejected; -1: any number, or a share */
     double max_bad_share; /* of all samples; -1: none given */
@@ -70,12 +70,12 @@ typedef struct kprep_settings {
 } kprep_settings;
 
 struct kprep_job {
-    kprep_value tree;   /* the job file's map, changed by kprep_job_set() */
-    char *config;       /* its name for messages; "" if there is no file */
-    char *base;         /* its folder: "" or "dir/" */
-    char **paths;       /* of kprep_job_add_path(): they replace input.path */
+    kprep_value tree; /* the job file's map, changed by kprep_job_set() */
+    char *config;     /* its name for messages; "" if there is no file */
+    char *base;       /* its folder: "" or "dir/" */
+    char **paths;     /* of kprep_job_add_path(): they replace input.path */
     size_t path_count;
-    char **set_keys;    /* keys that kprep_job_set() gave: relative to the working directory */
+    char **set_keys; /* keys that kprep_job_set() gave: relative to the working directory */
     size_t set_count;
 };
 
@@ -96,6 +96,9 @@ bool kprep_settings_joined(const kprep_settings *settings);
 /* Key i of the job file, as kprep_key_info_get() gives it; those of a spec are not among them. */
 bool kprep_settings_key(size_t i, kprep_key_info *info);
 
+/* Tables of the keys that are one field: of input, of labels, and at the top. A zero entry ends them. */
+extern const kprep_option kprep_input_options[], kprep_label_options[], kprep_top_options[];
+
 /* Adds the resolved job as YAML; what does not change the output's bytes (folders, limits, error policy)
  * only if all is true. */
 void kprep_settings_format(const kprep_settings *settings, bool all, kprep_text *text);
@@ -103,6 +106,5 @@ void kprep_settings_format(const kprep_settings *settings, bool all, kprep_text 
 /* The whole resolved job with more stages ("moveaxis 0 -1 | cast float32", may be "") behind its own. */
 void kprep_settings_format_with(const kprep_settings *settings, const char *stages,
                                 kprep_text *text);
-
 
 #endif

@@ -57,9 +57,9 @@ kprep_status kprep_block_one_hot(const kprep_pass *pass, const uint8_t *src, kpr
 /* Statistics of values, exact for min and max; mean and m2 (sum of squared differences from the mean)
  * in float64, always summed in the same order, so that the digits do not depend on the machine. */
 typedef struct kprep_moments {
-    int64_t count;      /* values, NaN and infinities left out of all below */
+    int64_t count; /* values, NaN and infinities left out of all below */
     int64_t nan_count, inf_count;
-    double min, max;    /* of finite values; +inf and -inf if there are none */
+    double min, max; /* of finite values; +inf and -inf if there are none */
     double mean, m2;
 } kprep_moments;
 

@@ -15,7 +15,7 @@ enum {
     KPREP_MAX_STAGES = 64,
     KPREP_MAX_POINTS = 2 * KPREP_MAX_STAGES + 8,
     KPREP_MAX_PASSES = 3 * KPREP_MAX_STAGES + 1, /* resize may need two blocks and a copy */
-    KPREP_PAD_AXES = 4, /* of one block */
+    KPREP_PAD_AXES = 4,                          /* of one block */
     KPREP_CHUNK = 1024 /* elements that go through the point operations at a time */
 };
 
@@ -42,11 +42,11 @@ typedef struct kprep_operand {
 
 typedef struct kprep_point {
     kprep_point_kind kind;
-    kprep_dtype in, out;      /* equal but for casts; arithmetic: float32 or float64 */
-    kprep_overflow overflow;  /* cast from float to integer, or between integers */
+    kprep_dtype in, out;     /* equal but for casts; arithmetic: float32 or float64 */
+    kprep_overflow overflow; /* cast from float to integer, or between integers */
     double a, b;
-    kprep_operand operand;    /* normalize */
-    int32_t stage_index;      /* whose it is; -1: the implicit cast to the spec's dtype */
+    kprep_operand operand; /* normalize */
+    int32_t stage_index;   /* whose it is; -1: the implicit cast to the spec's dtype */
 } kprep_point;
 
 typedef enum kprep_resize_method {
@@ -95,13 +95,14 @@ typedef kprep_status (*kprep_block_fn)(const struct kprep_pass *pass, const uint
                                        kprep_error *err);
 
 typedef struct kprep_pass {
-    const char *name;      /* "copy", "resize", ...: for --dry-run */
-    kprep_block_fn block;  /* NULL: copy */
-    kprep_dtype in, mid, out; /* read, before the point operations, written */
-    kprep_view src;        /* what is read */
-    int64_t count;         /* elements written */
+    const char *name;            /* "copy", "resize", ...: for --dry-run */
+    kprep_block_fn block;        /* NULL: copy */
+    kprep_dtype in, mid, out;    /* read, before the point operations, written */
+    kprep_view src;              /* what is read */
+    int64_t count;               /* elements written */
     int32_t first_point, points; /* range in the program's points */
-    int32_t stage_index;   /* of the block; -1 for copies */
+    int32_t stage_index;         /* of the block; -1 for copies */
+    /* clang-format off */
     union {
         struct {
             int64_t height, width;
@@ -121,6 +122,7 @@ typedef struct kprep_pass {
                   alpha last; background: one number or one for each colour, borrowed, none: white */
         struct { int64_t depth; } one_hot; /* src: ..., 1 */
     } u;                   /* grayscale needs nothing: src: ..., c = 3 */
+    /* clang-format on */
 } kprep_pass;
 
 typedef struct kprep_program {
@@ -133,7 +135,7 @@ typedef struct kprep_program {
 typedef struct kprep_scratch {
     kprep_buffer between[2]; /* output of all passes but the last, in turn */
     kprep_buffer work[4];    /* the block's own */
-    kprep_buffer taps[2];    /* of the last resize along h and w, for the next sample of that size */
+    kprep_buffer taps[2]; /* of the last resize along h and w, for the next sample of that size */
     _Alignas(64) uint8_t chunk[2][KPREP_CHUNK * 8]; /* values between point operations */
 } kprep_scratch;
 
@@ -144,8 +146,8 @@ typedef struct kprep_emit {
     const kprep_pass *pass;
     const kprep_point *points; /* of this pass */
     kprep_scratch *scratch;
-    uint8_t *dst;              /* next element to write */
-    int64_t index;             /* of the next element, in C order */
+    uint8_t *dst;  /* next element to write */
+    int64_t index; /* of the next element, in C order */
     kprep_error *err;
 } kprep_emit;
 

@@ -7,7 +7,8 @@
 
 static void add_text(XXH3_state_t *state, const char *text)
 {
-    XXH3_128bits_update(state, text, strlen(text) + 1); /* with the end, so that texts can't run on */
+    XXH3_128bits_update(state, text,
+                        strlen(text) + 1); /* with the end, so that texts can't run on */
 }
 
 static void add_number(XXH3_state_t *state, int64_t number)

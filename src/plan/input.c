@@ -64,13 +64,15 @@ static kprep_status check_folders(const kprep_path *items, size_t count, kprep_e
         nested += slash != NULL;
     }
     if (bad == count) return KPREP_OK;
-    kprep_fail(err, KPREP_E_BAD_OPTION, "by: folder makes a sample of each folder below the path, but "
-                                        "%lld files lie beside the folders and %lld in folders of folders",
+    kprep_fail(err, KPREP_E_BAD_OPTION,
+               "by: folder makes a sample of each folder below the path, but "
+               "%lld files lie beside the folders and %lld in folders of folders",
                (long long)loose, (long long)nested);
     kprep_error_expected(err, "every file in a folder that lies directly below the path");
     kprep_error_found(err, "%s", items[bad].path + items[bad].root);
-    kprep_error_help(err, "%s", loose > 0 ? "move the loose files away, or name the folder above"
-                                          : "name the folder whose folders are the samples");
+    kprep_error_help(err, "%s",
+                     loose > 0 ? "move the loose files away, or name the folder above"
+                               : "name the folder whose folders are the samples");
     kprep_error_at_file(err, items[bad].path);
     return KPREP_E_BAD_OPTION;
 }
@@ -127,8 +129,8 @@ kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *p
                                .member_bytes = settings->limits.sample_bytes};
     kprep_order order = (kprep_order)settings->order;
     for (size_t i = 0; i < kprep_settings_source_count(settings); i++) {
-        kprep_status st = add_source(kprep_settings_source(settings, i), settings->sources != NULL,
-                                     paths, err);
+        kprep_status st =
+            add_source(kprep_settings_source(settings, i), settings->sources != NULL, paths, err);
         if (st != KPREP_OK) {
             kprep_path_list_free(paths);
             return st;

@@ -142,8 +142,9 @@ static void channels_first(kprep_lowering *lowering, const kprep_desc *out)
     kprep_lower_permute(lowering, perm);
 }
 
-kprep_status kprep_plan_lower(const kprep_plan *plan, const kprep_desc *data, const kprep_view *view,
-                              uint8_t orientation, kprep_program *program, kprep_error *err)
+kprep_status kprep_plan_lower(const kprep_plan *plan, const kprep_desc *data,
+                              const kprep_view *view, uint8_t orientation, kprep_program *program,
+                              kprep_error *err)
 {
     kprep_lowering lowering;
     kprep_desc in = *data, out = *data;
@@ -190,7 +191,8 @@ static kprep_status add_problem(kprep_problems *problems, const kprep_error *pro
 }
 
 /* Names the file that a misfit was found in: its first one, its stored shape, and how many there are. */
-static void place_problem(const kprep_plan *plan, const kprep_input_kind *kind, kprep_error *problem)
+static void place_problem(const kprep_plan *plan, const kprep_input_kind *kind,
+                          kprep_error *problem)
 {
     if (problem->side == KPREP_SIDE_DEFAULT && problem->code < KPREP_E_NOT_FOUND)
         problem->side = KPREP_SIDE_DATA;
@@ -289,8 +291,7 @@ static kprep_status judge_kind(kprep_plan *plan, size_t k, judgement *out, kprep
         place_problem(plan, kind, &problem);
         st = add_problem(out->problems, &problem);
     }
-    if (st == KPREP_OK && fits && !first)
-        st = judge_shape(plan, kind, &result, out->problems);
+    if (st == KPREP_OK && fits && !first) st = judge_shape(plan, kind, &result, out->problems);
     kprep_problems_free(&found);
     return st == KPREP_OK ? st : kprep_fail_memory(err);
 }
@@ -537,8 +538,9 @@ static kprep_status add_ambiguous(const kprep_plan *plan, kprep_problems *proble
     kprep_fail(&problem, KPREP_E_AMBIGUOUS_SAMPLES,
                "each file reads as one sample and as many, and both fit the spec");
     kprep_error_expected(&problem, "samples: file or samples: row");
-    kprep_error_help(&problem, "write samples: file if each file is one sample, samples: row if its "
-                               "first axis counts samples");
+    kprep_error_help(&problem,
+                     "write samples: file if each file is one sample, samples: row if its "
+                     "first axis counts samples");
     place_problem(plan, &plan->input->kinds[0], &problem);
     return kprep_problems_add(problems, &problem) == KPREP_OK ? KPREP_OK : kprep_fail_memory(err);
 }
@@ -552,7 +554,8 @@ static kprep_status add_ambiguous_join(const kprep_plan *plan, kprep_problems *p
     kprep_fail(&problem, KPREP_E_AMBIGUOUS_SAMPLES,
                "the files can be joined on their last axis and stacked on a new one, and both fit");
     kprep_error_expected(&problem, "input.axes with c for the axis that they are joined on");
-    kprep_error_help(&problem, "for arrays of (h, w): axes: hwc stacks them, axes: hc joins them on w");
+    kprep_error_help(&problem,
+                     "for arrays of (h, w): axes: hwc stacks them, axes: hc joins them on w");
     place_problem(plan, &plan->input->kinds[0], &problem);
     return kprep_problems_add(problems, &problem) == KPREP_OK ? KPREP_OK : kprep_fail_memory(err);
 }
@@ -693,8 +696,8 @@ static void measure_joined(kprep_plan *plan)
         if (input->kinds[i].header->codec->image) plan->reading.spatial = 2;
 }
 
-kprep_status kprep_plan_measure(const kprep_settings *settings, kprep_input *input, kprep_plan *plan,
-                                kprep_problems *problems, kprep_error *err)
+kprep_status kprep_plan_measure(const kprep_settings *settings, kprep_input *input,
+                                kprep_plan *plan, kprep_problems *problems, kprep_error *err)
 {
     KPREP_TRY(begin_plan(plan, settings, input, err));
     if (input->kind_count == 0) return KPREP_OK;
@@ -722,7 +725,8 @@ kprep_status kprep_plan_measure(const kprep_settings *settings, kprep_input *inp
             kprep_error_expected(&problem, "c = %lld, as in the first file",
                                  (long long)channel_count(&plan->result));
             kprep_error_found(&problem, "c = %lld", (long long)channel_count(&result));
-            kprep_error_help(&problem, "add rgb or grayscale to the pipeline, or sort the files apart");
+            kprep_error_help(&problem,
+                             "add rgb or grayscale to the pipeline, or sort the files apart");
         }
         if (st == KPREP_OK) continue;
         if (st == KPREP_E_NO_MEMORY) return kprep_fail_memory(err);

@@ -10,9 +10,9 @@
 
 /* How files become samples. */
 typedef struct kprep_reading {
-    bool by_row;      /* axis 0 of an array is the sample axis */
-    bool joined;      /* files are parts of the same samples */
-    int32_t spatial;  /* joined: axes besides the channel axis */
+    bool by_row;     /* axis 0 of an array is the sample axis */
+    bool joined;     /* files are parts of the same samples */
+    int32_t spatial; /* joined: axes besides the channel axis */
 } kprep_reading;
 
 typedef struct kprep_plan {
@@ -20,19 +20,19 @@ typedef struct kprep_plan {
     const kprep_input *input;
     const kprep_spec_input *wanted; /* NULL: only measured, there is nothing to fit (kprep stats) */
     kprep_reading reading;
-    kprep_decode decode;   /* what is asked of decoders */
-    bool orient;           /* EXIF orientation is applied */
-    bool described;        /* data and result are known: some kind of file goes through all stages */
+    kprep_decode decode; /* what is asked of decoders */
+    bool orient;         /* EXIF orientation is applied */
+    bool described;      /* data and result are known: some kind of file goes through all stages */
     int64_t samples;
-    kprep_desc data;       /* one sample of the first file, as read */
-    kprep_desc result;     /* after the stages, before the cast to the spec's dtype */
-    int64_t row_bytes;     /* of one sample in the output */
-    uint8_t *unfit;        /* by kind: its files are rejected; owned. NULL: nothing that does not fit is
+    kprep_desc data;   /* one sample of the first file, as read */
+    kprep_desc result; /* after the stages, before the cast to the spec's dtype */
+    int64_t row_bytes; /* of one sample in the output */
+    uint8_t *unfit;    /* by kind: its files are rejected; owned. NULL: nothing that does not fit is
                             * let pass */
     /* Joined: */
     kprep_source *sources; /* owned */
     size_t source_count;
-    int64_t *channel;      /* first channel of each file, and the number of all; owned */
+    int64_t *channel; /* first channel of each file, and the number of all; owned */
 } kprep_plan;
 
 /* Plans a job; numbers the samples in input. What does not fit is added to problems, and plan then holds
@@ -44,8 +44,8 @@ kprep_status kprep_plan_make(const kprep_settings *settings, kprep_input *input,
                              kprep_problems *problems, kprep_error *err);
 /* The same where no spec says how files are read: input.samples does, else images are samples and so are
  * the rows of arrays. Files may differ in all but their number of channels. */
-kprep_status kprep_plan_measure(const kprep_settings *settings, kprep_input *input, kprep_plan *plan,
-                                kprep_problems *problems, kprep_error *err);
+kprep_status kprep_plan_measure(const kprep_settings *settings, kprep_input *input,
+                                kprep_plan *plan, kprep_problems *problems, kprep_error *err);
 void kprep_plan_free(kprep_plan *plan);
 
 /* One sample of a kind of file (or, joined, of all of them) as read, and after the stages. */
@@ -57,8 +57,9 @@ kprep_status kprep_plan_result(const kprep_plan *plan, const kprep_desc *data, k
 /* Lowers the way from elements that lie as view says to the row of a batch. data is what
  * kprep_plan_data() gave. view: of one sample before EXIF orientation; orientation: 1 to 8. Without a spec
  * the dtype stays, and axis c, where there is one, comes first. */
-kprep_status kprep_plan_lower(const kprep_plan *plan, const kprep_desc *data, const kprep_view *view,
-                              uint8_t orientation, kprep_program *program, kprep_error *err);
+kprep_status kprep_plan_lower(const kprep_plan *plan, const kprep_desc *data,
+                              const kprep_view *view, uint8_t orientation, kprep_program *program,
+                              kprep_error *err);
 
 /* What is wrong with a file that the plan rejects; KPREP_OK for one that fits. */
 kprep_status kprep_plan_admit(const kprep_plan *plan, size_t file, kprep_error *err);

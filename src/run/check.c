@@ -206,14 +206,14 @@ static kprep_status prove(const char *text, const kprep_options *options, kprep_
 }
 
 kprep_status kprep_plan_job(const kprep_job *job, const kprep_options *options, char **text,
-                        kprep_problems *problems, kprep_error *err)
+                            kprep_problems *problems, kprep_error *err)
 {
     kprep_context context;
     kprep_text out = {0};
     *text = NULL;
     kprep_status st = kprep_context_open(&context, job, options, KPREP_TO_LOOK, problems, err);
-    if (st == KPREP_OK && (context.input.unreadable > 0 ||
-                           has_problem(problems, KPREP_E_AMBIGUOUS_SAMPLES))) {
+    if (st == KPREP_OK &&
+        (context.input.unreadable > 0 || has_problem(problems, KPREP_E_AMBIGUOUS_SAMPLES))) {
         st = kprep_first_problem(problems, err);
     } else if (st == KPREP_OK && kprep_problems_count(problems) == 0) {
         format_job(&context, "", "it fits as it is", &out);

@@ -11,9 +11,9 @@
 #include "spec/spec_internal.h"
 
 enum {
-    RESERVED_FILES = 64,          /* descriptors left for everything else in the process */
+    RESERVED_FILES = 64, /* descriptors left for everything else in the process */
     MOST_FILES = 8192,
-    MEMORY_DEFAULT = 512 << 20    /* of batches held in memory at once */
+    MEMORY_DEFAULT = 512 << 20 /* of batches held in memory at once */
 };
 
 /* CPUs this process may use: its affinity, not the machine's size. */
@@ -44,7 +44,8 @@ static kprep_status open_spec(kprep_context *context, const kprep_job *job, kpre
     const kprep_value *value = &context->settings.spec;
     if (value->kind == KPREP_VALUE_NULL) {
         kprep_fail(err, KPREP_E_BAD_OPTION, "the job has no spec");
-        kprep_error_help(err, "name a model or spec file: spec: model.keras, or --spec model.keras");
+        kprep_error_help(err,
+                         "name a model or spec file: spec: model.keras, or --spec model.keras");
         if (err != NULL) err->side = KPREP_SIDE_JOB;
         kprep_error_at_config(err, job->config, 0, 0);
         return KPREP_E_BAD_OPTION;
@@ -131,8 +132,7 @@ static void summarise_input(kprep_context *context)
     kprep_desc wanted = {.dtype = context->wanted->dtype, .rank = context->wanted->rank};
     memcpy(wanted.shape, context->wanted->shape, (size_t)wanted.rank * sizeof(int64_t));
     memcpy(wanted.axes, context->wanted->axes, (size_t)wanted.rank);
-    kprep_copy_text(s->wanted, sizeof s->wanted,
-                    kprep_desc_format(&wanted, text, sizeof text));
+    kprep_copy_text(s->wanted, sizeof s->wanted, kprep_desc_format(&wanted, text, sizeof text));
 }
 
 static void summarise_plan(kprep_context *context)
@@ -238,9 +238,10 @@ static void warn(kprep_context *context)
     const kprep_settings *settings = &context->settings;
     if (settings->split_count > 1 && !settings->shuffle && !settings->stratify &&
         settings->labels == KPREP_LABELS_FOLDER)
-        snprintf(context->summary.warning, sizeof context->summary.warning,
-                 "split without shuffle: the samples are in class order, so the parts hold different "
-                 "classes; add output.shuffle: {seed: 0}");
+        snprintf(
+            context->summary.warning, sizeof context->summary.warning,
+            "split without shuffle: the samples are in class order, so the parts hold different "
+            "classes; add output.shuffle: {seed: 0}");
 }
 
 static kprep_status read_input(kprep_context *context, bool measure, kprep_problems *problems,
@@ -277,7 +278,8 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
                                 kprep_problems *problems, kprep_error *err)
 {
     memset(context, 0, sizeof *context);
-    if (problems == NULL) return kprep_fail(err, KPREP_E_ARGUMENT, "the list of problems is missing");
+    if (problems == NULL)
+        return kprep_fail(err, KPREP_E_ARGUMENT, "the list of problems is missing");
     if (options != NULL) context->options = *options;
     context->threads = context->options.threads > 0 ? context->options.threads : usable_cpus();
     KPREP_TRY(kprep_settings_read(job, &context->settings, err));
@@ -349,7 +351,8 @@ kprep_status kprep_context_passes(const kprep_context *context, kprep_text *text
                           (int64_t)kprep_dtype_size(plan->data.dtype));
     if (plan->reading.joined) { /* channel planes, as they are read */
         int32_t c = plan->reading.spatial;
-        kprep_view_contiguous(&view, plan->data.shape, c, (int64_t)kprep_dtype_size(plan->data.dtype));
+        kprep_view_contiguous(&view, plan->data.shape, c,
+                              (int64_t)kprep_dtype_size(plan->data.dtype));
         view.rank = c + 1;
         view.shape[c] = plan->data.shape[c];
         view.strides[c] = (int64_t)kprep_dtype_size(plan->data.dtype);
@@ -384,6 +387,7 @@ kprep_status kprep_context_passes(const kprep_context *context, kprep_text *text
     add_bytes(text, s->output_bytes);
     kprep_text_add(text, "\n# memory:  at most ");
     add_bytes(text, s->memory_bytes);
-    kprep_text_add(text, " for buffers, %d %s\n", s->threads, s->threads == 1 ? "thread" : "threads");
+    kprep_text_add(text, " for buffers, %d %s\n", s->threads,
+                   s->threads == 1 ? "thread" : "threads");
     return KPREP_OK;
 }

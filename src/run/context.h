@@ -29,9 +29,9 @@ typedef struct kprep_context {
     kprep_summary summary;
     kprep_options options;
     int32_t threads;
-    size_t open_files;   /* descriptors each worker may keep */
-    int64_t slots;       /* of the engine */
-    bool planned;        /* plan and sequence are there */
+    size_t open_files; /* descriptors each worker may keep */
+    int64_t slots;     /* of the engine */
+    bool planned;      /* plan and sequence are there */
 } kprep_context;
 
 /* Opens a job as far as it goes: settings, spec, input headers, plan. What does not fit is in problems,

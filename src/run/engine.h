@@ -23,9 +23,9 @@ typedef struct kprep_reject {
 
 /* What is kept of each row of a batch until the batch is sealed. */
 typedef struct kprep_row {
-    int64_t place;         /* in the order */
-    kprep_reject *reject;  /* NULL: the row is good. The slot's */
-    uint64_t hash;         /* XXH3-64 of its bytes */
+    int64_t place;        /* in the order */
+    kprep_reject *reject; /* NULL: the row is good. The slot's */
+    uint64_t hash;        /* XXH3-64 of its bytes */
     kprep_moments moments;
 } kprep_row;
 
@@ -43,13 +43,13 @@ typedef struct kprep_slot {
     int64_t batch, first, rows; /* number among all batches; first place in the order; rows */
     kprep_row *row;             /* `rows` of them; room for a whole batch */
     /* Of the sink. */
-    uint8_t *data;              /* memory: the batch itself */
-    uint8_t *labels;            /* memory: its rows of labels */
-    int64_t rejected;           /* memory: how many were taken out */
-    int fd;                     /* files: the temporary file */
-    size_t header;              /* files: bytes before the first row */
+    uint8_t *data;    /* memory: the batch itself */
+    uint8_t *labels;  /* memory: its rows of labels */
+    int64_t rejected; /* memory: how many were taken out */
+    int fd;           /* files: the temporary file */
+    size_t header;    /* files: bytes before the first row */
     /* Shared by the workers of the batch. */
-    atomic_llong left;          /* rows not finished */
+    atomic_llong left; /* rows not finished */
 } kprep_slot;
 
 /* Where rows go. Calls for one slot: open, then rows from any worker, then seal once. */
@@ -69,9 +69,9 @@ typedef struct kprep_engine {
     const kprep_plan *plan;
     const kprep_sequence *sequence;
     const kprep_sink *sink;
-    const bool *done;         /* batches that need no work (resumed); NULL: none */
+    const bool *done; /* batches that need no work (resumed); NULL: none */
     int32_t threads;
-    size_t open_files;        /* descriptors each worker may keep */
+    size_t open_files; /* descriptors each worker may keep */
     int64_t run, tasks, tasks_per_batch;
     const volatile int *cancel;
     bool skip;       /* a bad sample is rejected, and the others go on */
@@ -84,14 +84,14 @@ typedef struct kprep_engine {
 
     atomic_llong next_task;
     atomic_llong rows_done;
-    atomic_llong rejected;    /* rows; may start at those of batches done before */
-    atomic_bool stop;         /* an error, a cancel or a close: take no further task */
+    atomic_llong rejected; /* rows; may start at those of batches done before */
+    atomic_bool stop;      /* an error, a cancel or a close: take no further task */
 
-    pthread_mutex_t lock;     /* of all below, and of the slots' states */
+    pthread_mutex_t lock; /* of all below, and of the slots' states */
     pthread_cond_t changed;
-    int32_t running;          /* workers that have not returned */
+    int32_t running; /* workers that have not returned */
     bool interrupted, closing;
-    int64_t failed_place;     /* place in the order of the first failure, INT64_MAX: none */
+    int64_t failed_place; /* place in the order of the first failure, INT64_MAX: none */
     kprep_error failure;
 } kprep_engine;
 
@@ -133,7 +133,7 @@ typedef struct kprep_worker {
     const kprep_plan *plan;
     kprep_reader reader;
     kprep_scratch scratch;
-    kprep_program *program;   /* lowered for `lowered`; made anew when another kind of file comes */
+    kprep_program *program; /* lowered for `lowered`; made anew when another kind of file comes */
     kprep_view lowered;
     uint32_t kind;
     uint8_t orientation;

@@ -439,8 +439,7 @@ static kprep_status take_lock(kprep_folder *folder, kprep_error *err)
     }
     if (st == KPREP_OK) {
         folder->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (folder->lock < 0)
-            st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
+        if (folder->lock < 0) st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
     }
     /* A lock on a file that the run before has removed meanwhile would keep nobody out. */
     struct stat held, named;
@@ -462,8 +461,7 @@ static kprep_status start_journal(kprep_folder *folder, const char *path, bool f
     /* A first line that was torn is no journal, and must not run into the new first line. */
     folder->journal =
         open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (fresh ? O_TRUNC : 0), 0666);
-    if (folder->journal < 0)
-        return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
+    if (folder->journal < 0) return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
     if (!fresh) { /* ends a line that was torn, so that the next begins on its own */
         return write(folder->journal, "\n", 1) == 1
                    ? KPREP_OK
@@ -529,8 +527,9 @@ static kprep_status claim(kprep_folder *folder, const char *manifest, const char
     if (old[0] != '\0' || begun[0] != '\0') {
         bool same = old[0] == '\0' && strcmp(begun, folder->plan) == 0;
         if (!same && !force)
-            return refuse(folder, "the output folder holds another job's data: job, spec or input differ",
-                          "write to another folder, or add --force to remove what that job wrote", err);
+            return refuse(
+                folder, "the output folder holds another job's data: job, spec or input differ",
+                "write to another folder, or add --force to remove what that job wrote", err);
         if (!same) {
             remove_job(folder, manifest, journal);
             begun[0] = '\0';
@@ -611,7 +610,8 @@ kprep_status kprep_folder_same_times(kprep_folder *folder, const char *times, bo
 {
     if (strcmp(folder->times, times) == 0) return KPREP_OK;
     if (folder->times[0] != '\0' && !force)
-        return refuse(folder, "an input file was changed since this job's first batches were written",
+        return refuse(folder,
+                      "an input file was changed since this job's first batches were written",
                       "write to another folder, or add --force to begin anew", err);
     if (folder->times[0] != '\0') KPREP_TRY(begin_anew(folder, err));
     return note_times(folder, times, err);

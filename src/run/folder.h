@@ -35,12 +35,12 @@ typedef struct kprep_record {
 } kprep_record;
 
 typedef struct kprep_folder {
-    char *path;          /* "out" */
+    char *path; /* "out" */
     char plan[33];
-    char times[33];      /* of the input, as an earlier run noted them; "" if it did not */
-    int lock, journal;   /* descriptors, -1: not open */
-    bool complete;       /* the manifest of this very plan is there */
-    bool retrying;       /* opened to retry, and a manifest is there: nothing is begun yet */
+    char times[33];        /* of the input, as an earlier run noted them; "" if it did not */
+    int lock, journal;     /* descriptors, -1: not open */
+    bool complete;         /* the manifest of this very plan is there */
+    bool retrying;         /* opened to retry, and a manifest is there: nothing is begun yet */
     kprep_record *records; /* by batch; `batches` of them */
     int64_t batches;
 } kprep_folder;
@@ -104,8 +104,7 @@ kprep_status kprep_publish(const char *part, const char *final, int fd, kprep_er
 
 /* A whole small file: part, sync, rename; written tells its size and hash. */
 kprep_status kprep_write_file(const kprep_folder *folder, const char *section, const char *name,
-                              const void *data, size_t n, kprep_written *written,
-                              kprep_error *err);
+                              const void *data, size_t n, kprep_written *written, kprep_error *err);
 
 /* Name of a batch file: "x-00007.npy", "x.npy" with batch: all. */
 void kprep_batch_name(const kprep_context *context, const char *array, int64_t number, char *dst,

@@ -78,8 +78,9 @@ static kprep_status read_records(table *t, const kprep_settings *settings, const
         st = kprep_csv_record(&at, fields, MOST_COLUMNS, &count, &line, err);
         if (st != KPREP_OK) break;
         if (key >= count || label >= count) {
-            st = kprep_fail(err, KPREP_E_BAD_OPTION,
-                            "line %d of the table of labels has %zu columns, too few", first, count);
+            st =
+                kprep_fail(err, KPREP_E_BAD_OPTION,
+                           "line %d of the table of labels has %zu columns, too few", first, count);
             break;
         }
         if (t->count == t->capacity) {
@@ -193,8 +194,9 @@ static kprep_status assign(kprep_label_set *labels, const table *t, const char *
         }
     }
     if (missing == 0) return KPREP_OK;
-    kprep_fail(err, KPREP_E_NOT_FOUND, "the table has no label for %lld of %zu files, the first %.200s",
-               (long long)missing, input->paths.count, kprep_input_name(input, first));
+    kprep_fail(err, KPREP_E_NOT_FOUND,
+               "the table has no label for %lld of %zu files, the first %.200s", (long long)missing,
+               input->paths.count, kprep_input_name(input, first));
     kprep_error_expected(err, "a record whose key is the file's name relative to the input");
     kprep_error_at_file(err, path);
     if (err != NULL) err->count = missing;
@@ -270,7 +272,8 @@ static bool single_number(const kprep_label_set *labels)
 {
     if (labels->array == NULL) return true;
     const kprep_npy_header *header = kprep_npy_reader_header(labels->array);
-    return is_whole(header->dtype) && (header->rank == 1 || (header->rank == 2 && header->shape[1] == 1));
+    return is_whole(header->dtype) &&
+           (header->rank == 1 || (header->rank == 2 && header->shape[1] == 1));
 }
 
 bool kprep_label_number(const kprep_label_set *labels, int64_t sample, int64_t *number)
@@ -279,8 +282,8 @@ bool kprep_label_number(const kprep_label_set *labels, int64_t sample, int64_t *
     if (labels->array != NULL) {
         uint64_t bits = 0;
         kprep_dtype dtype = kprep_npy_reader_header(labels->array)->dtype;
-        return kprep_npy_read_rows(labels->array, sample, 1, &bits, kprep_dtype_size(dtype), NULL) ==
-                   KPREP_OK &&
+        return kprep_npy_read_rows(labels->array, sample, 1, &bits, kprep_dtype_size(dtype),
+                                   NULL) == KPREP_OK &&
                whole_number(&bits, dtype, number);
     }
     int64_t row;
@@ -310,8 +313,10 @@ static kprep_status count_numbers(kprep_label_set *labels, int64_t samples, kpre
 static kprep_status encode(kprep_label_set *labels, int64_t samples, kprep_error *err)
 {
     if (!single_number(labels)) {
-        if (labels->encode == KPREP_ENCODE_INT) goto size; /* arrays of anything else stay as they are */
-        kprep_fail(err, KPREP_E_BAD_OPTION, "only whole numbers, one for each sample, can be encoded");
+        if (labels->encode == KPREP_ENCODE_INT)
+            goto size; /* arrays of anything else stay as they are */
+        kprep_fail(err, KPREP_E_BAD_OPTION,
+                   "only whole numbers, one for each sample, can be encoded");
         kprep_error_help(err, "leave labels.encode out: the array is then taken as it is");
         return KPREP_E_BAD_OPTION;
     }
@@ -355,12 +360,14 @@ static kprep_status open_folders(kprep_label_set *labels, kprep_error *err)
 kprep_status kprep_label_open(const kprep_settings *settings, const kprep_plan *plan,
                               kprep_label_set *labels, kprep_error *err)
 {
-    *labels = (kprep_label_set){.input = plan->input, .encode = (kprep_label_encode)settings->encode};
+    *labels =
+        (kprep_label_set){.input = plan->input, .encode = (kprep_label_encode)settings->encode};
     if (settings->labels == KPREP_LABELS_NONE) return KPREP_OK;
     labels->some = true;
     if (plan->reading.joined && settings->labels != KPREP_LABELS_ARRAY)
-        return kprep_fail(err, KPREP_E_BAD_OPTION,
-                          "labels by folder or table need files that are samples, not channels of them");
+        return kprep_fail(
+            err, KPREP_E_BAD_OPTION,
+            "labels by folder or table need files that are samples, not channels of them");
     switch ((kprep_labels)settings->labels) {
     case KPREP_LABELS_FOLDER: KPREP_TRY(open_folders(labels, err)); break;
     case KPREP_LABELS_TABLE: KPREP_TRY(open_table(settings, labels, err)); break;
@@ -372,7 +379,8 @@ kprep_status kprep_label_open(const kprep_settings *settings, const kprep_plan *
 
 void kprep_label_close(kprep_label_set *labels)
 {
-    for (size_t i = 0; labels->own_classes && i < labels->class_count; i++) free(labels->classes[i]);
+    for (size_t i = 0; labels->own_classes && i < labels->class_count; i++)
+        free(labels->classes[i]);
     if (labels->own_classes) free(labels->classes);
     free(labels->label);
     kprep_npy_close(&labels->array);
@@ -381,8 +389,7 @@ void kprep_label_close(kprep_label_set *labels)
 
 uint64_t kprep_label_digest(const kprep_label_set *labels)
 {
-    if (labels->array != NULL)
-        return (uint64_t)kprep_npy_reader_header(labels->array)->data_bytes;
+    if (labels->array != NULL) return (uint64_t)kprep_npy_reader_header(labels->array)->data_bytes;
     if (labels->label == NULL) return 0;
     XXH3_state_t state;
     XXH3_INITSTATE(&state);
@@ -400,8 +407,8 @@ kprep_status kprep_label_write(const kprep_label_set *labels, int64_t sample, vo
     if (!single_number(labels)) /* an array of anything else: its row as it is */
         return kprep_npy_read_rows(labels->array, sample, 1, dst, (size_t)labels->row_bytes, err);
     if (!kprep_label_number(labels, sample, &number) || number < INT32_MIN || number > INT32_MAX)
-        return kprep_fail(err, KPREP_E_VALUE_RANGE, "the label of sample %lld does not go into int32",
-                          (long long)sample);
+        return kprep_fail(err, KPREP_E_VALUE_RANGE,
+                          "the label of sample %lld does not go into int32", (long long)sample);
     if (labels->encode == KPREP_ENCODE_INT) {
         int32_t label = (int32_t)number;
         memcpy(dst, &label, sizeof label);

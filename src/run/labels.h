@@ -7,15 +7,15 @@
 #include "plan/plan.h"
 
 typedef struct kprep_label_set {
-    bool some;               /* there are labels */
+    bool some; /* there are labels */
     kprep_label_encode encode;
-    kprep_dtype dtype;       /* of a row of y */
-    int32_t rank;            /* of a row of y, without the sample axis */
+    kprep_dtype dtype; /* of a row of y */
+    int32_t rank;      /* of a row of y, without the sample axis */
     int64_t shape[KPREP_MAX_RANK];
     int64_t row_bytes;
-    char **classes;          /* names, in label order; NULL: labels are numbers */
-    size_t class_count;      /* of names, or for one_hot of numbers the largest + 1 */
-    bool own_classes;        /* classes are owned, not the path list's */
+    char **classes;     /* names, in label order; NULL: labels are numbers */
+    size_t class_count; /* of names, or for one_hot of numbers the largest + 1 */
+    bool own_classes;   /* classes are owned, not the path list's */
     const kprep_input *input;
     bool by_row, by_file;    /* rows of y are samples, or the table below is by file */
     int32_t *label;          /* by_file: label of each file, where classes are not folders; owned */

@@ -201,8 +201,8 @@ static json_t *array_json(const int64_t *shape, int32_t rank, kprep_dtype dtype,
 static json_t *spec_json(const kprep_spec_input *wanted)
 {
     static const char *const known[] = {"assumed", "inferred", "declared"};
-    json_t *spec = json_pack("{s:o, s:o, s:s, s:s, s:s, s:b}", "name", text_json(wanted->name), "shape",
-                             shape_json(wanted->shape, wanted->rank), "axes", wanted->axes,
+    json_t *spec = json_pack("{s:o, s:o, s:s, s:s, s:s, s:b}", "name", text_json(wanted->name),
+                             "shape", shape_json(wanted->shape, wanted->rank), "axes", wanted->axes,
                              "axes_known", known[wanted->axes_known], "dtype",
                              kprep_dtype_name(wanted->dtype), "finite", wanted->finite);
     if (wanted->has_range)

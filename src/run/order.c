@@ -8,9 +8,9 @@
  * NumPy's way of counting and of making 32-bit numbers. */
 typedef struct philox {
     uint64_t key[2], counter[4], block[4];
-    int used;            /* words of block given out */
+    int used; /* words of block given out */
     bool has_half;
-    uint32_t half;       /* upper half of the last word, for the next 32-bit number */
+    uint32_t half; /* upper half of the last word, for the next 32-bit number */
 } philox;
 
 static uint64_t multiply(uint64_t a, uint64_t b, uint64_t *high)
@@ -145,11 +145,13 @@ static kprep_status stratify(const kprep_settings *settings, const kprep_label_s
     classed *all = kprep_calloc((size_t)n + 1, sizeof *all);
     uint8_t *split = kprep_calloc((size_t)n + 1, 1);
     int64_t *order = kprep_calloc((size_t)n + 1, sizeof *order);
-    kprep_status st = all != NULL && split != NULL && order != NULL ? KPREP_OK : kprep_fail_memory(err);
+    kprep_status st =
+        all != NULL && split != NULL && order != NULL ? KPREP_OK : kprep_fail_memory(err);
     for (int64_t i = 0; st == KPREP_OK && i < n; i++) {
         all[i].place = i;
         if (!kprep_label_number(labels, kprep_sequence_sample(sequence, i), &all[i].number)) {
-            st = kprep_fail(err, KPREP_E_BAD_OPTION, "output.stratify needs labels that are classes");
+            st = kprep_fail(err, KPREP_E_BAD_OPTION,
+                            "output.stratify needs labels that are classes");
             kprep_error_help(err, "add labels, for instance labels: folder, or leave stratify out");
         }
     }

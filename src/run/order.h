@@ -7,15 +7,15 @@
 
 /* Consecutive samples of the order that are batched together: all of them, or one split. */
 typedef struct kprep_section {
-    const char *name;      /* sub-folder; "" for the whole */
-    int64_t first, count;  /* in the order */
-    int64_t first_batch;   /* number of its first batch among all */
+    const char *name;     /* sub-folder; "" for the whole */
+    int64_t first, count; /* in the order */
+    int64_t first_batch;  /* number of its first batch among all */
     int64_t batches;
 } kprep_section;
 
 typedef struct kprep_sequence {
     int64_t samples;
-    int64_t *permutation;  /* order -> sample; NULL: as they come */
+    int64_t *permutation; /* order -> sample; NULL: as they come */
     int64_t batch_rows;
     kprep_section sections[KPREP_MAX_SPLITS];
     size_t section_count;
@@ -26,7 +26,8 @@ typedef struct kprep_sequence {
  * .permutation(n) if the job shuffles. Splits are rounded down, the remainder goes to the first; stratified,
  * this is done for the samples of each class. labels are looked at for that only. */
 kprep_status kprep_sequence_make(const kprep_settings *settings, int64_t samples,
-                                 const kprep_label_set *labels, kprep_sequence *sequence, kprep_error *err);
+                                 const kprep_label_set *labels, kprep_sequence *sequence,
+                                 kprep_error *err);
 void kprep_sequence_free(kprep_sequence *sequence);
 
 /* Samples in all sections. */

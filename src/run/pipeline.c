@@ -12,7 +12,7 @@ struct kprep_pipeline {
     kprep_sink sink;
     kprep_engine engine;
     bool started;
-    int64_t next; /* batch to be taken */
+    int64_t next;     /* batch to be taken */
     int64_t max_bad;  /* rows that may be rejected; -1: any number */
     int64_t rejected; /* out of the batches taken */
 };
@@ -74,21 +74,17 @@ kprep_status kprep_pipeline_open(const kprep_job *job, const kprep_options *opti
     kprep_context *c = &(*pipeline)->context;
     KPREP_TRY_GOTO(st, kprep_context_open(c, job, options, KPREP_TO_MEMORY, problems, err), fail);
     KPREP_TRY_GOTO(st, kprep_first_problem(problems, err), fail);
-    (*pipeline)->sink = (kprep_sink){.context = *pipeline,
-                                     .in_place = true,
-                                     .keep = true,
-                                     .open = open_slot,
-                                     .seal = seal_slot};
-    (*pipeline)->engine =
-        (kprep_engine){.plan = &c->plan,
-                       .sequence = &c->sequence,
-                       .sink = &(*pipeline)->sink,
-                       .threads = c->threads,
-                       .open_files = c->open_files,
-                       .slot_count = c->slots,
-                       .cancel = c->options.cancel,
-                       .skip = c->settings.on_error != KPREP_ON_ERROR_FAIL,
-                       .max_bad = -1}; /* counted in order, as batches go out */
+    (*pipeline)->sink = (kprep_sink){
+        .context = *pipeline, .in_place = true, .keep = true, .open = open_slot, .seal = seal_slot};
+    (*pipeline)->engine = (kprep_engine){.plan = &c->plan,
+                                         .sequence = &c->sequence,
+                                         .sink = &(*pipeline)->sink,
+                                         .threads = c->threads,
+                                         .open_files = c->open_files,
+                                         .slot_count = c->slots,
+                                         .cancel = c->options.cancel,
+                                         .skip = c->settings.on_error != KPREP_ON_ERROR_FAIL,
+                                         .max_bad = -1}; /* counted in order, as batches go out */
     (*pipeline)->max_bad = kprep_most_bad(&c->settings, kprep_sequence_rows(&c->sequence));
     KPREP_TRY_GOTO(st, kprep_engine_start(&(*pipeline)->engine, err), fail);
     (*pipeline)->started = true;

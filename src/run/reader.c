@@ -212,8 +212,8 @@ static kprep_status load_rows(bool by_row, const kprep_bytes *bytes, const kprep
 /* What is being put together: [channel][row][spatial], some rows of all sources. */
 typedef struct joined_block {
     uint8_t *data;
-    int64_t rows;   /* of each channel */
-    int64_t plane;  /* bytes of one row of one channel */
+    int64_t rows;  /* of each channel */
+    int64_t plane; /* bytes of one row of one channel */
 } joined_block;
 
 /* Rearranges one part, of some channels at its end, into channel planes that each hold `count` rows of
@@ -264,10 +264,12 @@ static kprep_status load_part(kprep_reader *reader, const kprep_source *source, 
     int64_t step = 0;
     kprep_input_header(plan->input, plan->input->files[file].kind, &header);
     KPREP_TRY(open_file(reader, file, &bytes, err));
-    bool spread = !header.codec->image &&
-                  kprep_join_spreads(plan, source, header.rank - (by_row && header.rank > 0 ? 1 : 0));
+    bool spread =
+        !header.codec->image &&
+        kprep_join_spreads(plan, source, header.rank - (by_row && header.rank > 0 ? 1 : 0));
     if (!header.codec->image && !header.fortran_order && by_row && !spread &&
-        header.rank == plan->reading.spatial + 1) /* rows of planes lie in the file as wanted here */
+        header.rank ==
+            plan->reading.spatial + 1) /* rows of planes lie in the file as wanted here */
         return kprep_npy_read_block(&bytes, &header, row, count, dst, &view, err);
     kprep_buffer *buffer = header.codec->image ? &reader->decoded : &reader->encoded;
     if (header.codec->image) {
@@ -368,11 +370,12 @@ kprep_status kprep_reader_load(kprep_reader *reader, int64_t first, int64_t coun
     loaded->count = count < rows ? count : rows;
     kprep_status st = open_file(reader, loaded->file, &bytes, err);
     if (st == KPREP_OK && header.codec->image) {
-        st = load_image(reader, &bytes, &header, &plan->decode, &reader->elements, &loaded->view, err);
+        st = load_image(reader, &bytes, &header, &plan->decode, &reader->elements, &loaded->view,
+                        err);
         loaded->orientation = header.orientation;
     } else if (st == KPREP_OK) {
-        st = load_rows(plan->reading.by_row, &bytes, &header, loaded->row, loaded->count, &reader->elements,
-                       &loaded->view, &loaded->step, err);
+        st = load_rows(plan->reading.by_row, &bytes, &header, loaded->row, loaded->count,
+                       &reader->elements, &loaded->view, &loaded->step, err);
     }
     loaded->data = reader->elements.data;
     if (st != KPREP_OK) kprep_error_at_file(err, input->paths.items[loaded->file].path);

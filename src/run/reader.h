@@ -11,26 +11,27 @@ typedef struct kprep_open_file {
 
 typedef struct kprep_reader {
     const kprep_plan *plan;
-    kprep_buffer elements;  /* what is handed out */
-    kprep_buffer encoded;   /* an image file's bytes; one joined part that has to be rearranged */
-    kprep_buffer decoded;   /* a joined part that is an image */
-    kprep_buffer work;      /* the decoder's own */
-    kprep_open_file *open;  /* descriptors by file index modulo open_count: never more than allowed */
+    kprep_buffer elements; /* what is handed out */
+    kprep_buffer encoded;  /* an image file's bytes; one joined part that has to be rearranged */
+    kprep_buffer decoded;  /* a joined part that is an image */
+    kprep_buffer work;     /* the decoder's own */
+    kprep_open_file
+        *open; /* descriptors by file index modulo open_count: never more than allowed */
     size_t open_count;
-    kprep_stream stream;    /* the member of an archive read last */
-    kprep_buffer *kept;     /* unpacked arrays by file index, for joined rows; NULL: none yet */
+    kprep_stream stream; /* the member of an archive read last */
+    kprep_buffer *kept;  /* unpacked arrays by file index, for joined rows; NULL: none yet */
     int64_t kept_bytes;
 } kprep_reader;
 
 /* Consecutive samples in memory; borrowed from the reader until its next call. */
 typedef struct kprep_loaded {
-    const uint8_t *data;  /* sample i is at data + i * step */
+    const uint8_t *data; /* sample i is at data + i * step */
     int64_t count, step;
-    kprep_view view;      /* of one sample */
-    uint32_t kind;        /* of the file; 0 if joined */
-    uint8_t orientation;  /* EXIF, of the file */
-    size_t file;          /* where the first one is from (joined: the first file) */
-    int64_t row;          /* and its row there */
+    kprep_view view;     /* of one sample */
+    uint32_t kind;       /* of the file; 0 if joined */
+    uint8_t orientation; /* EXIF, of the file */
+    size_t file;         /* where the first one is from (joined: the first file) */
+    int64_t row;         /* and its row there */
 } kprep_loaded;
 
 /* open_count descriptors may be kept; at least 1. */

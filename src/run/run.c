@@ -28,10 +28,10 @@ static void report(const kprep_context *context, const kprep_engine *engine,
     if (context->options.progress == NULL) return;
     int64_t done = atomic_load(&engine->rows_done);
     kprep_progress progress = {.samples_done = done,
-                               .samples = context->summary.row_bytes > 0
-                                              ? context->summary.output_bytes /
-                                                    context->summary.row_bytes
-                                              : context->summary.samples,
+                               .samples =
+                                   context->summary.row_bytes > 0
+                                       ? context->summary.output_bytes / context->summary.row_bytes
+                                       : context->summary.samples,
                                .bytes_done = done * context->summary.row_bytes,
                                .bytes = context->summary.output_bytes,
                                .seconds = seconds_since(start)};

@@ -80,8 +80,7 @@ static kprep_status open_slot(void *context, kprep_slot *slot, kprep_error *err)
     kprep_status st = path != NULL && header != NULL ? KPREP_OK : kprep_fail_memory(err);
     rows_bytes = slot->rows * files->context->plan.row_bytes;
     if (st == KPREP_OK) st = kprep_create_part(path, &slot->fd, err);
-    if (st == KPREP_OK)
-        st = preallocate(slot->fd, (int64_t)slot->header + rows_bytes, path, err);
+    if (st == KPREP_OK) st = preallocate(slot->fd, (int64_t)slot->header + rows_bytes, path, err);
     if (st == KPREP_OK) st = kprep_write_at(slot->fd, header, slot->header, 0, path, err);
     if (st != KPREP_OK && slot->fd >= 0) {
         close(slot->fd);

@@ -17,10 +17,10 @@ enum { TASK_ROWS = 16 }; /* samples whose statistics are merged at a time */
 typedef struct measurement {
     const kprep_context *context;
     size_t channels;
-    kprep_moments *total;    /* by channel */
-    pthread_mutex_t lock;    /* of all below */
+    kprep_moments *total; /* by channel */
+    pthread_mutex_t lock; /* of all below */
     pthread_cond_t changed;
-    int64_t next, merged;    /* tasks: the next to be taken, how many are in total */
+    int64_t next, merged; /* tasks: the next to be taken, how many are in total */
     bool failed;
     int64_t failed_task;
     kprep_error failure;
@@ -123,8 +123,9 @@ static void *work(void *argument)
     if (st == KPREP_OK && own == NULL) st = kprep_fail_memory(&err);
     if (st != KPREP_OK) fail(m, 0, &err);
     while (st == KPREP_OK && (task = take_task(m)) >= 0) {
-        st = kprep_is_cancelled(m->context->options.cancel) ? kprep_fail(&err, KPREP_E_INTERRUPTED, "interrupted")
-                             : measure_task(m, &worker, task, own, &err);
+        st = kprep_is_cancelled(m->context->options.cancel)
+                 ? kprep_fail(&err, KPREP_E_INTERRUPTED, "interrupted")
+                 : measure_task(m, &worker, task, own, &err);
         if (st != KPREP_OK)
             fail(m, task, &err);
         else if (!merge(m, task, own))
@@ -142,8 +143,7 @@ static kprep_status run_workers(measurement *m, kprep_error *err)
     if (threads == NULL) return kprep_fail_memory(err);
     pthread_mutex_init(&m->lock, NULL);
     pthread_cond_init(&m->changed, NULL);
-    while (started < m->context->threads &&
-           pthread_create(&threads[started], NULL, work, m) == 0)
+    while (started < m->context->threads && pthread_create(&threads[started], NULL, work, m) == 0)
         started++;
     if (started == 0) work(m); /* no thread to be had: this one does it all */
     for (int32_t i = 0; i < started; i++) pthread_join(threads[i], NULL);

@@ -34,7 +34,7 @@ typedef struct verifier {
 typedef struct contents {
     int64_t bytes;
     char hash[33];
-    bool array;             /* its header is good: the fields below are set */
+    bool array; /* its header is good: the fields below are set */
     kprep_npy_header header;
     kprep_moments moments;
 } contents;
@@ -77,9 +77,8 @@ static kprep_status read_through(const verifier *v, const char *path, bool array
         XXH3_128bits_update(&state, v->block, got);
         if (array && offset == 0) {
             kprep_error ignored;
-            out->array =
-                kprep_npy_parse(v->block, got, size, &out->header, &ignored) == KPREP_OK &&
-                !out->header.swapped && !out->header.fortran_order;
+            out->array = kprep_npy_parse(v->block, got, size, &out->header, &ignored) == KPREP_OK &&
+                         !out->header.swapped && !out->header.fortran_order;
             data = out->array ? out->header.data_offset : 0;
         }
         if (out->array) { /* blocks and headers are multiples of 64 bytes: no value is cut */
@@ -89,8 +88,7 @@ static kprep_status read_through(const verifier *v, const char *path, bool array
             if (n > 0) kprep_moments_add(&out->moments, v->block + from, n, out->header.dtype);
         }
         offset += (int64_t)got;
-        if (kprep_is_cancelled(v->cancel))
-            st = kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
+        if (kprep_is_cancelled(v->cancel)) st = kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
     }
     close(fd);
     XXH128_hash_t hash = XXH3_128bits_digest(&state);
@@ -148,8 +146,8 @@ static kprep_status judge_array(verifier *v, const json_t *entry, const char *pa
         snprintf(found, sizeof found, "%g to %g", c->moments.min, c->moments.max);
         if ((json_is_number(json_array_get(range, 0)) && c->moments.min < lo) ||
             (json_is_number(json_array_get(range, 1)) && c->moments.max > hi))
-            return add(v, KPREP_E_VALUE_RANGE, path, "values lie outside the spec's range", expected,
-                       found);
+            return add(v, KPREP_E_VALUE_RANGE, path, "values lie outside the spec's range",
+                       expected, found);
     }
     return KPREP_OK;
 }
@@ -239,10 +237,10 @@ kprep_status kprep_verify(const char *folder, const kprep_options *options,
     kprep_status st = v.block != NULL ? KPREP_OK : kprep_fail_memory(err);
     size_t i;
     const json_t *entry;
-    json_array_foreach(json_object_get(root, "files"), i, entry)
-        if (st == KPREP_OK) st = judge_file(&v, entry, true, err);
-    json_array_foreach(json_object_get(root, "tables"), i, entry)
-        if (st == KPREP_OK) st = judge_file(&v, entry, false, err);
+    json_array_foreach(json_object_get(root, "files"), i, entry) if (st == KPREP_OK) st =
+        judge_file(&v, entry, true, err);
+    json_array_foreach(json_object_get(root, "tables"), i, entry) if (st == KPREP_OK) st =
+        judge_file(&v, entry, false, err);
     free(v.block);
     json_decref(root);
     return st;

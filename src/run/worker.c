@@ -119,8 +119,9 @@ static kprep_status judge_values(const kprep_plan *plan, const kprep_moments *m,
         kprep_fail(err, KPREP_E_VALUE_RANGE, "the sample has values outside the spec's range");
         kprep_error_expected(err, "%g to %g", wanted->lo, wanted->hi);
         kprep_error_found(err, "%g to %g", m->min, m->max);
-        kprep_error_help(err, "scale the values into the range (rescale, normalize, clip), or mend the "
-                              "spec's range");
+        kprep_error_help(err,
+                         "scale the values into the range (rescale, normalize, clip), or mend the "
+                         "spec's range");
         if (err != NULL) err->side = KPREP_SIDE_DATA;
         return KPREP_E_VALUE_RANGE;
     }

@@ -127,9 +127,8 @@ static bool try_change(kprep_lowering *lowering, const view_change *change, bool
     const kprep_program *program = lowering->program;
     kprep_view view = lowering->view;
     if (!change_view(&view, change)) return false;
-    if (lowering->block &&
-        (!kprep_view_is_contiguous(&view, item_size(lowering)) ||
-         view_count(&view) != view_count(&lowering->view)))
+    if (lowering->block && (!kprep_view_is_contiguous(&view, item_size(lowering)) ||
+                            view_count(&view) != view_count(&lowering->view)))
         return false;
     for (int32_t i = open_pass(lowering)->first_point; i < program->point_count; i++) {
         if (program->points[i].kind != KPREP_POINT_NORMALIZE) continue;

@@ -13,12 +13,13 @@
 
 typedef struct kprep_lowering {
     kprep_program *program;
-    bool block;            /* the open pass is a block: `view` is of its output, in C order */
-    kprep_view source;     /* open block: what it reads */
-    kprep_view view;       /* what the open pass iterates over, as the stages see it */
-    kprep_dtype dtype;     /* of the values as they are now */
-    int32_t stage_index;   /* of the stage that is being lowered */
-    kprep_view operands[KPREP_MAX_POINTS]; /* views of the open pass's per-channel numbers, 8 bytes each */
+    bool block;          /* the open pass is a block: `view` is of its output, in C order */
+    kprep_view source;   /* open block: what it reads */
+    kprep_view view;     /* what the open pass iterates over, as the stages see it */
+    kprep_dtype dtype;   /* of the values as they are now */
+    int32_t stage_index; /* of the stage that is being lowered */
+    kprep_view
+        operands[KPREP_MAX_POINTS]; /* views of the open pass's per-channel numbers, 8 bytes each */
 } kprep_lowering;
 
 /* Begins a program that reads a view of the decoded elements. */

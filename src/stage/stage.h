@@ -14,10 +14,10 @@
 
 typedef struct kprep_stage {
     const char *name;
-    const char *summary;  /* one line: what it does */
-    const char *follows;  /* whose semantics it has: "numpy.transpose" */
-    const char *example;  /* as on the command line: "resize 224 224" */
-    size_t state_size;    /* of the struct that options fill; at least 1 */
+    const char *summary;         /* one line: what it does */
+    const char *follows;         /* whose semantics it has: "numpy.transpose" */
+    const char *example;         /* as on the command line: "resize 224 224" */
+    size_t state_size;           /* of the struct that options fill; at least 1 */
     const kprep_option *options; /* zero entry at the end; may be NULL */
 
     /* Checks what a single option's range can't, and derives fields. May be NULL. Called once, after
@@ -27,8 +27,8 @@ typedef struct kprep_stage {
     /* What the sample becomes. out starts as a copy of in. No data; thread-safe. A shape that the stage
      * can't take is bad-option with a message that names both. Sizes in a description are never
      * negative: every input has a header by now. */
-    kprep_status (*describe)(const void *state, kprep_like like, const kprep_desc *in, kprep_desc *out,
-                             kprep_error *err);
+    kprep_status (*describe)(const void *state, kprep_like like, const kprep_desc *in,
+                             kprep_desc *out, kprep_error *err);
 
     /* Adds to the program; called after describe succeeded, with the same in. out is what describe
      * said. Must not fail but for a full program (see lower.h). */
@@ -45,14 +45,14 @@ const kprep_stage *kprep_stage_find(const char *name);
 /* A stage with its options, at its place in a job. */
 typedef struct kprep_stage_use {
     const kprep_stage *stage;
-    void *state;           /* owned */
-    int32_t line, column;  /* where the job names it; 0: unknown */
+    void *state;          /* owned */
+    int32_t line, column; /* where the job names it; 0: unknown */
 } kprep_stage_use;
 
 /* Makes a stage from its name and what the user wrote behind it (NULL: nothing). On failure use is
  * {0}; unknown names are unknown-key with the nearest name. */
-kprep_status kprep_stage_use_make(const char *name, const kprep_value *options, kprep_stage_use *use,
-                                  kprep_error *err);
+kprep_status kprep_stage_use_make(const char *name, const kprep_value *options,
+                                  kprep_stage_use *use, kprep_error *err);
 void kprep_stage_use_free(kprep_stage_use *use);
 
 /* Describes with one stage: out becomes what in is after it. index is its place in the pipeline.

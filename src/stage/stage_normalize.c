@@ -37,7 +37,8 @@ static const kprep_option options[] = {
      .offset = offsetof(normalize, std),
      .fallback = ""},
     {.name = "mode",
-     .help = "instead of mean and std: as keras.applications' preprocess_input, from RGB in 0 to 255",
+     .help =
+         "instead of mean and std: as keras.applications' preprocess_input, from RGB in 0 to 255",
      .type = KPREP_OPT_CHOICE,
      .offset = offsetof(normalize, mode),
      .fallback = "none",

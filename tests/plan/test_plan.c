@@ -257,8 +257,9 @@ static void sources(void **state)
     }
     support_npy(support_path(*state, "table.npy"), "<u2", (const int64_t[]){5, 2}, 2,
                 "0123456789abcdefghij", 20);
-    planned *p = plan_job(*state, "input: [rgb, {path: deep, match: stem}, {path: table.npy, broadcast: true}]\n"
-                                  "spec: {shape: [null, 4, 6, 6], dtype: uint16}\n");
+    planned *p = plan_job(
+        *state, "input: [rgb, {path: deep, match: stem}, {path: table.npy, broadcast: true}]\n"
+                "spec: {shape: [null, 4, 6, 6], dtype: uint16}\n");
     int64_t row;
     expect_fit(p);
     assert_int_equal(p->plan.samples, 5);
@@ -270,13 +271,15 @@ static void sources(void **state)
     assert_int_equal(kprep_join_find(&p->plan, &p->plan.sources[2], 3, &row), 10);
     assert_int_equal(row, 3);
     drop(p);
-    kprep_error problem = expect_problem(*state, "input: [rgb, {path: table.npy, samples: row}]\n"
-                                                 "spec: {shape: [null, 4, 6, 5], dtype: uint16}\n",
+    kprep_error problem = expect_problem(*state,
+                                         "input: [rgb, {path: table.npy, samples: row}]\n"
+                                         "spec: {shape: [null, 4, 6, 5], dtype: uint16}\n",
                                          KPREP_E_MISSING_AXIS);
     assert_non_null(strstr(problem.help, "broadcast: true"));
     support_png(support_path(*state, "rgb/5.png"), 6, 4, 3, 16, 0);
-    problem = expect_problem(*state, "input: [rgb, {path: deep, match: stem}]\n"
-                                     "spec: {shape: [null, 4, 6, 4], dtype: uint16}\n",
+    problem = expect_problem(*state,
+                             "input: [rgb, {path: deep, match: stem}]\n"
+                             "spec: {shape: [null, 4, 6, 4], dtype: uint16}\n",
                              KPREP_E_NOT_FOUND);
     assert_non_null(strstr(problem.found, "5 (in rgb)"));
 }
@@ -520,11 +523,21 @@ static void hash_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(readings),   IN_FOLDER(ambiguous),         IN_FOLDER(nearest_reading),
-        IN_FOLDER(joined),     IN_FOLDER(joined_misfits),    IN_FOLDER(mixed_depth),
-        IN_FOLDER(folders),    IN_FOLDER(sources),
-        IN_FOLDER(exif),       IN_FOLDER(sizes_that_differ), IN_FOLDER(kinds),
-        IN_FOLDER(unfit),      IN_FOLDER(wrong_axes), IN_FOLDER(hash_stays),        IN_FOLDER(hash_changes),
+        IN_FOLDER(readings),
+        IN_FOLDER(ambiguous),
+        IN_FOLDER(nearest_reading),
+        IN_FOLDER(joined),
+        IN_FOLDER(joined_misfits),
+        IN_FOLDER(mixed_depth),
+        IN_FOLDER(folders),
+        IN_FOLDER(sources),
+        IN_FOLDER(exif),
+        IN_FOLDER(sizes_that_differ),
+        IN_FOLDER(kinds),
+        IN_FOLDER(unfit),
+        IN_FOLDER(wrong_axes),
+        IN_FOLDER(hash_stays),
+        IN_FOLDER(hash_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
