@@ -189,7 +189,7 @@ static kprep_status add_kind(kprep_input *input, const kprep_header *header, siz
     if (!grow(input)) return kprep_fail_memory(err);
     size_t slot = find_slot(input, header);
     if (input->table[slot] == UINT32_MAX) {
-        kprep_header *copy = malloc(header_size(header));
+        kprep_header *copy = kprep_calloc(1, header_size(header));
         if (copy == NULL) return kprep_fail_memory(err);
         memcpy(copy, header, header_size(header));
         input->kinds[input->kind_count] = (kprep_input_kind){.header = copy, .example = file};

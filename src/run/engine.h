@@ -130,9 +130,9 @@ int64_t kprep_engine_task_rows(const kprep_plan *plan, const kprep_sequence *seq
 
 /* One worker's own tools; also for reading a few samples without threads (kprep check --sample). */
 typedef struct kprep_worker {
+    kprep_scratch scratch;
     const kprep_plan *plan;
     kprep_reader reader;
-    kprep_scratch scratch;
     kprep_program *program; /* lowered for `lowered`; made anew when another kind of file comes */
     kprep_view lowered;
     uint32_t kind;

@@ -297,7 +297,7 @@ static kprep_status load_source(kprep_reader *reader, const kprep_source *source
                                 const joined_block *block, kprep_error *err)
 {
     const kprep_plan *plan = reader->plan;
-    int64_t together = block->rows;
+    int64_t together;
     for (int64_t at = 0; at < block->rows; at += together) {
         int64_t row;
         size_t file = kprep_join_find(plan, source, first + at, &row), end = file + 1;
