@@ -404,19 +404,18 @@ static char *quarantine_name(const kprep_context *context, size_t file)
     return path;
 }
 
-static kprep_status copy_bytes(int from, int64_t size, int to, const char *part, const char *path,
+static kprep_status copy_bytes(const kprep_bytes *bytes, int to, const char *part, const char *path,
                                char hash[33], kprep_error *err)
 {
     enum { BLOCK = 1 << 18 };
-    kprep_bytes bytes = {.fd = from, .size = size};
     XXH3_state_t state;
     uint8_t *block = malloc(BLOCK);
     kprep_status st = block != NULL ? KPREP_OK : kprep_fail_memory(err);
     XXH3_INITSTATE(&state);
     XXH3_128bits_reset(&state);
-    for (int64_t at = 0; st == KPREP_OK && at < size;) {
+    for (int64_t at = 0; st == KPREP_OK && at < bytes->size;) {
         size_t got = 0;
-        st = kprep_bytes_read(&bytes, at, block, BLOCK, &got, err);
+        st = kprep_bytes_read(bytes, at, block, BLOCK, &got, err);
         if (st == KPREP_OK && got == 0)
             st = kprep_fail(err, KPREP_E_TRUNCATED, "the file became shorter while it was copied");
         if (st != KPREP_OK) {
@@ -433,15 +432,22 @@ static kprep_status copy_bytes(int from, int64_t size, int to, const char *part,
     return st;
 }
 
-/* Copies one rejected file; one that can't be opened is only named in rejected.csv. */
+/* Copies one rejected file, or member of an archive; one that can't be read is only named in
+ * rejected.csv. */
 static kprep_status copy_file(const kprep_context *context, kprep_folder *folder, size_t file,
                               json_t *tables, kprep_error *err)
 {
     int from, to = -1;
-    int64_t size, mtime;
+    int64_t mtime;
     char hash[33];
+    kprep_bytes bytes;
+    kprep_stream stream = KPREP_STREAM_CLOSED;
     const char *path = context->input.paths.items[file].path;
-    if (kprep_open_read(path, &from, &size, &mtime, NULL) != KPREP_OK) return KPREP_OK;
+    if (kprep_input_bytes(&context->input.paths, file, true, context->settings.limits.sample_bytes,
+                          &stream, &bytes, &from, &mtime, NULL) != KPREP_OK) {
+        kprep_stream_free(&stream);
+        return KPREP_OK;
+    }
     char *name = quarantine_name(context, file);
     char *part = kprep_folder_part(folder, "", "quarantine");
     char *final = name != NULL ? kprep_folder_final(folder, "", name) : NULL;
@@ -450,14 +456,21 @@ static kprep_status copy_file(const kprep_context *context, kprep_folder *folder
     if (st == KPREP_OK) st = kprep_folder_make(folder, name, err);
     if (st == KPREP_OK) st = kprep_create_part(part, &to, err);
     if (st == KPREP_OK) {
-        st = copy_bytes(from, size, to, part, path, hash, err);
-        if (st == KPREP_OK)
+        kprep_error failure;
+        st = copy_bytes(&bytes, to, part, path, hash, &failure);
+        if (st == KPREP_OK) {
             st = kprep_publish(part, final, to, err);
-        else
+            if (st == KPREP_OK) add_table(tables, name, bytes.size, hash);
+        } else {
             close(to);
+            if (failure.side != KPREP_SIDE_OUTPUT && st != KPREP_E_NO_MEMORY)
+                st = KPREP_OK; /* its bytes are what is bad about it */
+            else if (err != NULL)
+                *err = failure;
+        }
     }
-    if (st == KPREP_OK) add_table(tables, name, size, hash);
-    close(from);
+    if (from >= 0) close(from);
+    kprep_stream_free(&stream);
     free(final);
     free(part);
     free(name);

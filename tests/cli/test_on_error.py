@@ -2,6 +2,7 @@
 be without them."""
 
 import csv
+import io
 import shutil
 import signal
 import subprocess
@@ -497,3 +498,17 @@ class TestMemory:
         result = self.load(loader, path, tmp_path)
         assert "too-many-bad" in result.stderr
         assert len(result.stdout.splitlines()) == 7
+
+
+def test_members_of_archives_are_copied_aside(kprep, job, tmp_path):
+    import zipfile
+    picture = io.BytesIO()
+    Image.fromarray(np.full((8, 8, 3), 7, np.uint8)).save(picture, "PNG")
+    with zipfile.ZipFile(tmp_path / "z.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", picture.getvalue())
+        archive.writestr("c/b.png", picture.getvalue()[:40])
+    kprep("run", "z.zip", "--spec", job("s.json", shape=[None, 8, 8, 3]), "--on-error", "quarantine",
+          "--output", "out", rc=0)
+    copy = tmp_path / "out/quarantine/z.zip/c/b.png"
+    assert copy.read_bytes() == picture.getvalue()[:40]
+    kprep("verify", "out", rc=0)
