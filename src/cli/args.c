@@ -12,10 +12,8 @@ enum { JOB = RUN | CHECK | PLAN | INSPECT | STATS, ALL = ~0, MOST_LIST = 1 << 28
 
 /* How an option's argument becomes what it sets. */
 typedef enum {
-    FLAG,       /* none */
     TEXT,       /* a key of the job, the argument as it is */
     SPLIT,      /* output.split: train=0.8,validation=0.2 */
-    LABELS,     /* labels: folder, a path, a table */
     SET,        /* KEY=VALUE */
     LIST_LINES, /* input paths from a file, by line */
     LIST_NULS,  /* the same, by NUL */
@@ -39,7 +37,7 @@ static const option options[] = {
     {"axes", "hwc", "input.axes", "names of one sample's axes", TEXT, JOB},
     {"depth", "keep|8", "input.depth", "16-bit images: keep, or narrow", TEXT, JOB},
     {"exif", "apply|ignore", "input.exif", "EXIF orientation of images", TEXT, JOB},
-    {"labels", "folder|PATH.npy|PATH.csv:KEY:COLUMN", "labels", "labels", LABELS, JOB},
+    {"labels", "folder|PATH.npy|PATH.csv:KEY:COLUMN", "labels", "labels", TEXT, JOB},
     {"files-from", "F", NULL, "input paths, one per line (-: stdin)", LIST_LINES, JOB},
     {"files0-from", "F", NULL, "input paths, each ended by NUL (-: stdin)", LIST_NULS, JOB},
     {"sample", "N", NULL, "rows of float arrays to read (default 16)", OWN, CHECK},
@@ -376,13 +374,11 @@ static kprep_status apply(cli *c, const struct cli_set *set, kprep_error *err)
     char origin[64];
     snprintf(origin, sizeof origin, "--%s", set->option->name);
     switch (set->option->kind) {
-    case TEXT:
-    case LABELS: return kprep_job_set_text(c->job, set->option->key, set->argument, origin, err);
+    case TEXT: return kprep_job_set_text(c->job, set->option->key, set->argument, origin, err);
     case SPLIT: return set_split(c, set, origin, err);
     case SET: return set_key(c, set, origin, err);
     case LIST_LINES: return read_list(c, set->argument, '\n', err);
     case LIST_NULS: return read_list(c, set->argument, '\0', err);
-    case FLAG:
     case OWN: break;
     }
     return KPREP_OK;

@@ -37,3 +37,15 @@ uint8_t kprep_exif_orientation(const uint8_t *data, size_t size)
     }
     return 1;
 }
+
+/* A transposition first, where there is one; then 2, 6 and 7 are mirrored, 4, 7 and 8 upended, 3 both. */
+void kprep_exif_turn(uint8_t orientation, kprep_view *view)
+{
+    static const int32_t turn[] = {1, 0, 2};
+    const uint8_t o = orientation;
+    if (o >= 5) kprep_view_permute(view, turn);
+    if (o == 3 || o == 4 || o == 7 || o == 8)
+        kprep_view_slice(view, 0, view->shape[0] - 1, view->shape[0], -1);
+    if (o == 2 || o == 3 || o == 6 || o == 7)
+        kprep_view_slice(view, 1, view->shape[1] - 1, view->shape[1], -1);
+}

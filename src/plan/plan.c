@@ -5,6 +5,7 @@
 
 #include "base/dtype.h"
 #include "base/fail.h"
+#include "codec/exif.h"
 #include "spec/compare.h"
 
 enum { MAX_READINGS = 6 };
@@ -119,20 +120,6 @@ kprep_status kprep_plan_result(const kprep_plan *plan, const kprep_desc *data, k
     return KPREP_OK;
 }
 
-/* Turns a view of the stored pixels upright: EXIF orientation as flips and a transposition. */
-static void lower_orientation(kprep_lowering *lowering, uint8_t orientation)
-{
-    static const int32_t turn[] = {1, 0, 2};
-    bool transpose = orientation >= 5;
-    /* After the transposition, where there is one: 2, 6, 7: left-right; 4, 7, 8: top-bottom; 3: both. */
-    bool mirror = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
-    bool upend = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
-    if (transpose) kprep_lower_permute(lowering, turn);
-    int64_t height = lowering->view.shape[0], width = lowering->view.shape[1];
-    if (upend) kprep_lower_slice(lowering, 0, height - 1, height, -1);
-    if (mirror) kprep_lower_slice(lowering, 1, width - 1, width, -1);
-}
-
 static void channels_first(kprep_lowering *lowering, const kprep_desc *out)
 {
     int32_t c = kprep_desc_axis(out, 'c'), perm[KPREP_MAX_RANK] = {c};
@@ -149,8 +136,9 @@ kprep_status kprep_plan_lower(const kprep_plan *plan, const kprep_desc *data,
     kprep_lowering lowering;
     kprep_desc in = *data, out = *data;
     kprep_like like = (kprep_like)plan->settings->like;
-    kprep_lower_begin(&lowering, program, view, data->dtype);
-    if (plan->orient && orientation > 1) lower_orientation(&lowering, orientation);
+    kprep_view upright = *view;
+    if (plan->orient) kprep_exif_turn(orientation, &upright);
+    kprep_lower_begin(&lowering, program, &upright, data->dtype);
     for (size_t i = 0; i < plan->settings->stage_count; i++) {
         const kprep_stage_use *use = &plan->settings->stages[i];
         KPREP_TRY(kprep_stage_describe(use, (int32_t)i, like, &in, &out, err));

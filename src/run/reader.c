@@ -7,6 +7,7 @@
 
 #include "base/dtype.h"
 #include "base/fail.h"
+#include "codec/exif.h"
 #include "codec/npy_file.h"
 #include "kernel/kernel.h"
 
@@ -239,17 +240,6 @@ static void place_part(const kprep_plan *plan, const joined_block *block, const 
                         kprep_dtype_size(plan->data.dtype));
 }
 
-/* Stored view of an image -> upright, as the plan describes it. */
-static void turn_view(uint8_t o, kprep_view *view)
-{
-    static const int32_t turn[] = {1, 0, 2};
-    if (o >= 5) kprep_view_permute(view, turn);
-    if (o == 3 || o == 4 || o == 7 || o == 8)
-        kprep_view_slice(view, 0, view->shape[0] - 1, view->shape[0], -1);
-    if (o == 2 || o == 3 || o == 6 || o == 7)
-        kprep_view_slice(view, 1, view->shape[1] - 1, view->shape[1], -1);
-}
-
 /* One file's part of `count` rows, from row `at` of the block on. */
 static kprep_status load_part(kprep_reader *reader, const kprep_source *source, size_t file,
                               int64_t row, int64_t at, int64_t count, const joined_block *block,
@@ -274,7 +264,7 @@ static kprep_status load_part(kprep_reader *reader, const kprep_source *source, 
     kprep_buffer *buffer = header.codec->image ? &reader->decoded : &reader->encoded;
     if (header.codec->image) {
         KPREP_TRY(load_image(reader, &bytes, &header, &source->decode, buffer, &view, err));
-        turn_view(source->orient ? header.orientation : 1, &view);
+        kprep_exif_turn(source->orient ? header.orientation : 1, &view);
     } else {
         KPREP_TRY(load_rows(by_row, &bytes, &header, row, count, buffer, &view, &step, err));
     }
