@@ -47,6 +47,7 @@ set(KPREP_SOURCES
     src/run/check.c
     src/run/context.c
     src/run/engine.c
+    src/run/feed.c
     src/run/folder.c
     src/run/info.c
     src/run/inspect.c
@@ -59,6 +60,7 @@ set(KPREP_SOURCES
     src/run/run.c
     src/run/sink_files.c
     src/run/stats.c
+    src/run/summary.c
     src/run/verify.c
     src/run/worker.c
     src/stage/lower.c

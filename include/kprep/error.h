@@ -93,6 +93,7 @@ typedef struct kprep_error {
     char axis;           /**< letter of the axis; 0: not about one axis */
     bool sampled;        /**< found by reading some rows, not all */
     char stage[32];      /**< stage name, "" outside a stage */
+    char array[64];      /**< entry of the job's `arrays` it is about, "" if there are none */
     char config[512];    /**< job or spec file or "--option", "" if none */
     char file[512];      /**< input or output file, "" if none */
     char message[768];   /**< one sentence: what is wrong */

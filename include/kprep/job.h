@@ -48,6 +48,18 @@ KPREP_API kprep_status kprep_job_set(kprep_job *job, const char *key, const char
 KPREP_API kprep_status kprep_job_set_text(kprep_job *job, const char *key, const char *text,
                                           const char *origin, kprep_error *err);
 
+/** Name of entry i of the job's `arrays`; NULL if i is out of range, as for a job without arrays. Borrowed
+ * until the job is changed. */
+KPREP_API const char *kprep_job_array(const kprep_job *job, size_t i);
+
+/** Makes of a job with `arrays` that of one of them alone, for kprep_stats(); its spec stays, and has one
+ * input too many for anything else.
+ * @param one  set to a new job, free with kprep_job_free(); NULL on failure.
+ * @return KPREP_OK; KPREP_E_ARGUMENT if there is no such entry; KPREP_E_NO_MEMORY.
+ */
+KPREP_API kprep_status kprep_job_select(const kprep_job *job, const char *array, kprep_job **one,
+                                        kprep_error *err);
+
 /** Writes the job with all defaults filled in, as YAML; relative paths in it are relative to the working
  * directory.
  * @return the length of the whole text without the terminator, as snprintf.

@@ -52,6 +52,22 @@ typedef struct kprep_image_mix {
     bool exif_applied;   /**< the job turns them upright; else they stay as stored */
 } kprep_image_mix;
 
+/** One array of a job: what feeds one input of the model. Texts are "" where they are not known.
+ * Plain data. */
+typedef struct kprep_array_summary {
+    char name[128];     /**< the model's input if there are several, else "x" */
+    bool by_row;        /**< each file's axis 0 is the sample axis */
+    bool joined;        /**< the files are channels of the same samples */
+    bool axes_assumed;  /**< the input's axes go by rank */
+    char channels[256]; /**< joined: which file gives the first and the last channel */
+    char stored[256];   /**< shape, dtype of the first file, as stored */
+    char data[256];     /**< one sample as read: "(32, 32) uint8, axes h w" */
+    char result[256];   /**< one sample after the pipeline */
+    char wanted[256];   /**< what the spec has, with the sample axis */
+} kprep_array_summary;
+
+enum { KPREP_SUMMARY_ARRAYS = 16 };
+
 /** What a job comes to before it runs: how the input is read and what the plan is. Plain data. */
 typedef struct kprep_summary {
     int64_t files, skipped, hidden; /**< taken; of other kinds and hidden ones, left out */
@@ -59,20 +75,15 @@ typedef struct kprep_summary {
     kprep_image_mix images;         /**< what a folder mixes */
     int64_t samples, batches;
     int64_t rejected;     /**< samples left out, as far as the job has come */
-    int64_t row_bytes;    /**< of one sample in the output */
+    int64_t row_bytes;    /**< of one sample in the output, in all arrays */
     int64_t output_bytes; /**< of all batch files */
     int64_t memory_bytes; /**< the most that buffers will take */
     int32_t threads;
-    bool by_row;        /**< each file's axis 0 is the sample axis */
-    bool joined;        /**< the files are channels of the same samples */
-    bool axes_assumed;  /**< the input's axes go by rank */
-    bool complete;      /**< kprep_run(): the data set was there already, nothing was done */
-    char warning[256];  /**< what is seldom meant, "" if nothing */
-    char channels[256]; /**< joined: which file gives the first and the last channel */
-    char stored[256];   /**< shape, dtype of the first file, as stored */
-    char data[256];     /**< one sample as read: "(32, 32) uint8, axes h w" */
-    char result[256];   /**< one sample after the pipeline */
-    char wanted[256];   /**< what the spec has, with the sample axis */
+    bool complete;       /**< kprep_run(): the data set was there already, nothing was done */
+    char warning[256];   /**< what is seldom meant, "" if nothing */
+    int32_t array_count; /**< of the job: at least 1 */
+    kprep_array_summary
+        arrays[KPREP_SUMMARY_ARRAYS]; /**< the first ones, in the order of the spec's inputs */
 } kprep_summary;
 
 /** An opened job: input listed, headers read, plan made. Opaque. */
@@ -80,7 +91,10 @@ typedef struct kprep_pipeline kprep_pipeline;
 
 /** One batch in memory; views into the pipeline's buffer, valid until it is released. Plain data. */
 typedef struct kprep_batch {
-    kprep_array x;  /**< (rows, ...), C order, 64-byte aligned */
+    const kprep_array *arrays; /**< for each input of the model, in the spec's order: (rows, ...), C
+                                    order, 64-byte aligned; borrowed like their data */
+    int32_t array_count;
+    kprep_array x;  /**< the first of them */
     kprep_array y;  /**< labels, (rows, ...); data is NULL if the job has none */
     int64_t number; /**< of the batch, from 0 */
     int64_t rows;
@@ -139,6 +153,10 @@ KPREP_API kprep_status kprep_pipeline_open(const kprep_job *job, const kprep_opt
 
 /** What the job comes to; borrowed from the pipeline. */
 KPREP_API const kprep_summary *kprep_pipeline_summary(const kprep_pipeline *pipeline);
+
+/** Name of array i of a batch: the model's input, or "x" where it has one only; NULL if i is out of
+ * range. Borrowed from the pipeline. */
+KPREP_API const char *kprep_pipeline_array(const kprep_pipeline *pipeline, size_t i);
 
 /** The class names of labels by folder or table, in label order; NULL if there are none. *count receives how many. */
 KPREP_API const char *const *kprep_pipeline_classes(const kprep_pipeline *pipeline, size_t *count);

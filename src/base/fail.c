@@ -250,6 +250,7 @@ size_t kprep_error_format(const kprep_error *err, char *dst, size_t size)
         append(dst, size, &n, "\n  at:       %s:%d:%d", err->config, err->line, err->column);
     else if (err->config[0] != '\0')
         append(dst, size, &n, "\n  at:       %s", err->config);
+    if (err->array[0] != '\0') append(dst, size, &n, "\n  array:    %s", err->array);
     if (err->file[0] != '\0') append(dst, size, &n, "\n  file:     %s", err->file);
     if (err->sample >= 0) append(dst, size, &n, "\n  sample:   %lld", (long long)err->sample);
     if (err->stage[0] != '\0')
@@ -303,7 +304,7 @@ kprep_status kprep_problems_count_on(kprep_problems *list, const kprep_error *pr
     for (size_t i = from; list != NULL && i < list->count; i++) {
         kprep_error *other = &list->items[i];
         if (other->code != problem->code || other->axis != problem->axis ||
-            other->stage_index != problem->stage_index)
+            other->stage_index != problem->stage_index || strcmp(other->array, problem->array) != 0)
             continue;
         other->count += problem->count;
         return KPREP_OK;

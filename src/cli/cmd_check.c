@@ -14,11 +14,15 @@ static void print_verdict(const cli *c, const kprep_summary *s)
     if (s->hidden > 0) printf(", %lld hidden left out", (long long)s->hidden);
     printf("\n");
     cli_print_mix(&s->images, 9);
-    if (s->channels[0] != '\0') printf("  channels %s\n", s->channels);
-    if (s->result[0] != '\0')
-        printf("  data     %s%s%s\n", s->result, s->axes_assumed ? " (assumed)" : "",
-               s->by_row ? ", a row of each file" : "");
-    printf("  model    %s\n", s->wanted);
+    for (int32_t i = 0; i < s->array_count && i < KPREP_SUMMARY_ARRAYS; i++) {
+        const kprep_array_summary *a = &s->arrays[i];
+        if (s->array_count > 1) printf("  array    %s\n", a->name);
+        if (a->channels[0] != '\0') printf("  channels %s\n", a->channels);
+        if (a->result[0] != '\0')
+            printf("  data     %s%s%s\n", a->result, a->axes_assumed ? " (assumed)" : "",
+                   a->by_row ? ", a row of each file" : "");
+        printf("  model    %s\n", a->wanted);
+    }
 }
 
 static int run(cli *c)
@@ -33,6 +37,7 @@ static int run(cli *c)
         cli_fail(c, &err);
         return cli_problems(c, stderr);
     }
+    if (summary.warning[0] != '\0') cli_note(c, "kprep: warning: %s\n", summary.warning);
     if (c->json)
         json_object_set_new(c->document, "summary", cli_summary(&summary));
     else

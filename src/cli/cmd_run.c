@@ -45,13 +45,17 @@ static void print_summary(const kprep_summary *s, double seconds)
            s->batches == 1 ? "batch" : "batches", cli_bytes(s->output_bytes, bytes, sizeof bytes),
            seconds, seconds > 0 ? (double)s->samples / seconds : 0);
     printf("  input   %lld %s, the first %s\n", (long long)s->files,
-           s->files == 1 ? "file" : "files", s->stored);
+           s->files == 1 ? "file" : "files", s->arrays[0].stored);
     if (s->skipped > 0) printf("          %lld of other kinds left out\n", (long long)s->skipped);
     if (s->hidden > 0) printf("          %lld hidden ones left out\n", (long long)s->hidden);
     cli_print_mix(&s->images, 8);
-    if (s->channels[0] != '\0') printf("  joined  as channels: %s\n", s->channels);
-    printf("  sample  %s%s\n", s->data, s->axes_assumed ? " (assumed)" : "");
-    printf("  model   %s\n", s->wanted);
+    for (int32_t i = 0; i < s->array_count && i < KPREP_SUMMARY_ARRAYS; i++) {
+        const kprep_array_summary *a = &s->arrays[i];
+        if (s->array_count > 1) printf("  array   %s\n", a->name);
+        if (a->channels[0] != '\0') printf("  joined  as channels: %s\n", a->channels);
+        printf("  sample  %s%s\n", a->data, a->axes_assumed ? " (assumed)" : "");
+        printf("  model   %s\n", a->wanted);
+    }
 }
 
 static int run(cli *c)

@@ -40,32 +40,59 @@ static void print_normalize(const kprep_channel_stats *stats, size_t count)
     printf("]}\n");
 }
 
-static int run(cli *c)
+/* Measures one array and prints it, or adds it to a document. */
+static kprep_status measure(cli *c, const kprep_job *job, json_t *document, kprep_error *err)
 {
-    kprep_error err;
     kprep_summary summary;
     kprep_channel_stats *stats = NULL;
     size_t count = 0;
-    kprep_status st = cli_job(c, &err);
-    if (st == KPREP_OK)
-        st = kprep_stats(c->job, &c->options, &stats, &count, c->problems, &summary, &err);
-    if (st != KPREP_OK) {
-        if (kprep_problems_count(c->problems) == 0) cli_fail(c, &err);
-        return cli_problems(c, stderr);
-    }
+    kprep_status st = kprep_stats(job, &c->options, &stats, &count, c->problems, &summary, err);
+    if (st != KPREP_OK) return st;
     if (c->json) {
         json_t *list = json_array();
         for (size_t i = 0; i < count; i++) json_array_append_new(list, channel_json(&stats[i]));
-        json_object_set_new(c->document, "channels", list);
-        json_object_set_new(c->document, "summary", cli_summary(&summary));
+        json_object_set_new(document, "channels", list);
+        json_object_set_new(document, "summary", cli_summary(&summary));
     } else {
         printf("%lld %s, %lld samples, the first %s\n", (long long)summary.files,
-               summary.files == 1 ? "file" : "files", (long long)summary.samples, summary.result);
+               summary.files == 1 ? "file" : "files", (long long)summary.samples,
+               summary.arrays[0].result);
         if (count <= TABLE_ROWS) print_table(stats, count);
         print_normalize(stats, count);
     }
     free(stats);
-    return 0;
+    return KPREP_OK;
+}
+
+/* Several arrays: one after the other. */
+static kprep_status measure_arrays(cli *c, kprep_error *err)
+{
+    json_t *arrays = json_object();
+    kprep_status st = KPREP_OK;
+    const char *name;
+    for (size_t i = 0; st == KPREP_OK && (name = kprep_job_array(c->job, i)) != NULL; i++) {
+        kprep_job *one = NULL;
+        json_t *document = json_object();
+        if (!c->json) printf("%sarray %s: ", i > 0 ? "\n" : "", name);
+        st = kprep_job_select(c->job, name, &one, err);
+        if (st == KPREP_OK) st = measure(c, one, document, err);
+        json_object_set_new(arrays, name, document);
+        kprep_job_free(&one);
+    }
+    json_object_set_new(c->document, "arrays", arrays);
+    return st;
+}
+
+static int run(cli *c)
+{
+    kprep_error err;
+    kprep_status st = cli_job(c, &err);
+    if (st == KPREP_OK)
+        st = kprep_job_array(c->job, 0) != NULL ? measure_arrays(c, &err)
+                                                : measure(c, c->job, c->document, &err);
+    if (st == KPREP_OK) return 0;
+    if (kprep_problems_count(c->problems) == 0) cli_fail(c, &err);
+    return cli_problems(c, stderr);
 }
 
 const cli_command cmd_stats = {

@@ -159,6 +159,7 @@ static json_t *problem_json(const kprep_error *p)
     add_text(object, "file", p->file[0] != '\0' || p->line == 0 ? p->file : p->config);
     if (p->sample >= 0) json_object_set_new(object, "sample", json_integer(p->sample));
     add_text(object, "stage", p->stage);
+    add_text(object, "array", p->array);
     add_text(object, "axis", axis);
     if (p->line > 0) json_object_set_new(object, "line", json_integer(p->line));
     if (p->line > 0) json_object_set_new(object, "column", json_integer(p->column));
@@ -205,6 +206,18 @@ static json_t *mix_json(const kprep_image_mix *mix)
     return object;
 }
 
+static void add_array(json_t *object, const kprep_array_summary *a)
+{
+    json_object_set_new(object, "reading", json_string(a->by_row ? "row" : "file"));
+    json_object_set_new(object, "joined", json_boolean(a->joined));
+    json_object_set_new(object, "axes_assumed", json_boolean(a->axes_assumed));
+    add_text(object, "channels", a->channels);
+    add_text(object, "stored", a->stored);
+    add_text(object, "data", a->data);
+    add_text(object, "result", a->result);
+    add_text(object, "wanted", a->wanted);
+}
+
 json_t *cli_summary(const kprep_summary *s)
 {
     json_t *object = json_object();
@@ -217,16 +230,17 @@ json_t *cli_summary(const kprep_summary *s)
     json_object_set_new(object, "batches", json_integer(s->batches));
     json_object_set_new(object, "output_bytes", json_integer(s->output_bytes));
     json_object_set_new(object, "memory_bytes", json_integer(s->memory_bytes));
-    json_object_set_new(object, "reading", json_string(s->by_row ? "row" : "file"));
-    json_object_set_new(object, "joined", json_boolean(s->joined));
-    json_object_set_new(object, "axes_assumed", json_boolean(s->axes_assumed));
     if (s->images.files > 0) json_object_set_new(object, "images", mix_json(&s->images));
     add_text(object, "warning", s->warning);
-    add_text(object, "channels", s->channels);
-    add_text(object, "stored", s->stored);
-    add_text(object, "data", s->data);
-    add_text(object, "result", s->result);
-    add_text(object, "wanted", s->wanted);
+    add_array(object, &s->arrays[0]);
+    if (s->array_count <= 1) return object;
+    json_t *arrays = json_object();
+    for (int32_t i = 0; i < s->array_count && i < KPREP_SUMMARY_ARRAYS; i++) {
+        json_t *array = json_object();
+        add_array(array, &s->arrays[i]);
+        json_object_set_new(arrays, s->arrays[i].name, array);
+    }
+    json_object_set_new(object, "arrays", arrays);
     return object;
 }
 

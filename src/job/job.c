@@ -227,6 +227,52 @@ kprep_status kprep_job_set_text(kprep_job *job, const char *key, const char *tex
     return set(job, key, &item, origin, err);
 }
 
+const char *kprep_job_array(const kprep_job *job, size_t i)
+{
+    const kprep_value *arrays =
+        job->tree.kind == KPREP_VALUE_MAP ? kprep_value_find(&job->tree, "arrays") : NULL;
+    if (arrays == NULL || arrays->kind != KPREP_VALUE_MAP || i >= arrays->count) return NULL;
+    return arrays->keys[i].text;
+}
+
+/* Keys given below an entry of arrays are those of the job that is made of it. */
+static bool lift_keys(kprep_job *job, const char *array)
+{
+    char *prefix = kprep_asprintf("arrays.%s.", array);
+    size_t n = prefix != NULL ? strlen(prefix) : 0;
+    for (size_t i = 0; prefix != NULL && i < job->set_count; i++)
+        if (strncmp(job->set_keys[i], prefix, n) == 0)
+            memmove(job->set_keys[i], job->set_keys[i] + n, strlen(job->set_keys[i] + n) + 1);
+    free(prefix);
+    return n > 0;
+}
+
+kprep_status kprep_job_select(const kprep_job *job, const char *array, kprep_job **one,
+                              kprep_error *err)
+{
+    kprep_status st = KPREP_OK;
+    *one = NULL;
+    const kprep_value *arrays = kprep_value_find(&job->tree, "arrays");
+    const kprep_value *entry = arrays != NULL ? kprep_value_find(arrays, array) : NULL;
+    if (entry == NULL)
+        return kprep_fail(err, KPREP_E_ARGUMENT, "the job has no array '%.60s'", array);
+    KPREP_TRY(kprep_job_copy(job, one, err));
+    kprep_value *tree = &(*one)->tree;
+    for (size_t i = 0; i < tree->count; i++) {
+        if (strcmp(tree->keys[i].text, "arrays") != 0) continue;
+        kprep_value_free(&tree->items[i]); /* null stands for a key that is not there */
+        tree->items[i] = (kprep_value){0};
+    }
+    for (size_t i = 0; st == KPREP_OK && i < entry->count; i++) {
+        kprep_value item;
+        if (!kprep_value_copy(&item, &entry->items[i]) || !put(tree, entry->keys[i].text, &item))
+            st = kprep_fail_memory(err);
+    }
+    if (st == KPREP_OK && !lift_keys(*one, array)) st = kprep_fail_memory(err);
+    if (st != KPREP_OK) kprep_job_free(one);
+    return st;
+}
+
 size_t kprep_job_format(const kprep_job *job, char *dst, size_t size)
 {
     kprep_settings settings;

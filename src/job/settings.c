@@ -1,6 +1,7 @@
 #include "job/settings.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -435,11 +436,80 @@ static kprep_status read_spec(const kprep_job *job, const kprep_value *value,
     return KPREP_OK;
 }
 
+static const special array_specials[] = {
+    {"input", "", read_input, "", "", NULL, NULL},
+    {"pipeline", "", read_pipeline, "", "", NULL, NULL},
+    {0},
+};
+static const section array_section = {"an array", no_options, array_specials};
+
+static kprep_status read_array(const kprep_job *job, const kprep_value *name,
+                               const kprep_value *value, kprep_settings *array, kprep_error *err)
+{
+    char key[256];
+    snprintf(key, sizeof key, "arrays.%.100s.input", name->text);
+    bool set = was_set(job, key);
+    snprintf(key, sizeof key, "arrays.%.100s.input.path", name->text);
+    array->base = set || was_set(job, key) ? "" : job->base;
+    array->name = kprep_strdup(name->text);
+    if (array->name == NULL) return kprep_fail_memory(err);
+    KPREP_TRY(set_defaults(job, &input_section, array, err));
+    if (value->kind != KPREP_VALUE_MAP)
+        return bad(job, value, "an array", "a map: {input: ..., pipeline: ...}", err);
+    KPREP_TRY(read_section(job, &array_section, value, array, err));
+    if (array->path_count == 0 && array->source_count == 0)
+        return bad(job, value, "an array", "a map with an input: {input: ..., pipeline: ...}", err);
+    return KPREP_OK;
+}
+
 static kprep_status read_arrays(const kprep_job *job, const kprep_value *value,
                                 kprep_settings *settings, kprep_error *err)
 {
-    (void)settings;
-    return not_yet(job, value, "arrays (several model inputs)", err);
+    if (kprep_value_is_null(value)) return KPREP_OK;
+    if (value->kind != KPREP_VALUE_MAP || value->count == 0 || value->count > KPREP_MAX_ARRAYS)
+        return bad(job, value, "arrays", "a map of 1 to 1024 names, each with input and pipeline",
+                   err);
+    settings->arrays = kprep_calloc(value->count, sizeof *settings->arrays);
+    if (settings->arrays == NULL) return kprep_fail_memory(err);
+    settings->array_count = value->count;
+    for (size_t i = 0; i < value->count; i++)
+        KPREP_TRY(read_array(job, &value->keys[i], &value->items[i], &settings->arrays[i], err));
+    return KPREP_OK;
+}
+
+/* What is said once holds for every array. Paths, and who owns them, are left out. */
+static void hand_down(kprep_settings *settings)
+{
+    for (size_t i = 0; i < settings->array_count; i++) {
+        kprep_settings *array = &settings->arrays[i];
+        array->like = settings->like;
+        array->batch = settings->batch;
+        array->shuffle = settings->shuffle;
+        array->seed = settings->seed;
+        memcpy(array->splits, settings->splits, sizeof array->splits);
+        array->split_count = settings->split_count;
+        array->stratify = settings->stratify;
+        array->on_error = settings->on_error;
+        array->max_bad = settings->max_bad;
+        array->max_bad_share = settings->max_bad_share;
+        array->limits = settings->limits;
+    }
+}
+
+/* arrays stands instead of input and pipeline. */
+static kprep_status check_arrays(const kprep_job *job, const kprep_settings *settings,
+                                 kprep_error *err)
+{
+    static const char *const instead[] = {"input", "pipeline", NULL};
+    if (settings->arrays == NULL) return KPREP_OK;
+    const kprep_value *other = NULL;
+    for (size_t i = 0; instead[i] != NULL && other == NULL; i++)
+        other = kprep_value_find(&job->tree, instead[i]);
+    if (other == NULL && job->path_count == 0) return KPREP_OK;
+    kprep_fail(err, KPREP_E_BAD_OPTION, "a job with arrays has no input and pipeline besides them");
+    kprep_error_expected(err, "input and pipeline in each entry of arrays");
+    kprep_error_found(err, "%s", job->path_count > 0 ? "paths on the command line" : "both");
+    return at(job, other != NULL ? other : &job->tree, KPREP_E_BAD_OPTION, err);
 }
 
 /* "0.1%": a number from 0 to 100 and the sign. */
@@ -689,9 +759,9 @@ static const special top_specials[] = {
      &input_section},
     {"arrays", "an input and a pipeline for each input of the model", read_arrays,
      "a map from names to {input: ..., pipeline: ...}", "",
-     KPREP_JSON({"type": "object", "additionalProperties": {
+     KPREP_JSON({"type": ["object", "null"], "additionalProperties": {
          "type": "object", "additionalProperties": false, "required": ["input"],
-         "properties": {"input": {"$ref": "#/$defs/input"},
+         "properties": {"input": {"$ref": "#/properties/input"},
                         "pipeline": {"$ref": "#/$defs/pipeline"}}}}),
      NULL},
     {"labels", "what each sample is; by folder: the first folder below the path", read_labels,
@@ -844,6 +914,8 @@ kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings,
         goto fail;
     }
     KPREP_TRY_GOTO(st, check_quarantine(job, settings, err), fail);
+    KPREP_TRY_GOTO(st, check_arrays(job, settings, err), fail);
+    hand_down(settings);
     if (was_set(job, "input.path") || was_set(job, "input")) {
         settings->base = "";
         for (size_t i = 0; i < settings->source_count; i++) settings->sources[i].base = "";
@@ -855,16 +927,35 @@ fail:
     return st;
 }
 
+/* What an array has of its own. */
+static void free_array(kprep_settings *array)
+{
+    free_sources(array);
+    free_input(array);
+    kprep_pipeline_free(array->stages, array->stage_count);
+    free(array->name);
+}
+
 void kprep_settings_free(kprep_settings *settings)
 {
-    free_sources(settings);
-    free_input(settings);
-    kprep_pipeline_free(settings->stages, settings->stage_count);
+    for (size_t i = 0; i < settings->array_count; i++) free_array(&settings->arrays[i]);
+    free(settings->arrays);
+    free_array(settings);
     kprep_value_free(&settings->spec);
     kprep_options_free(kprep_label_options, settings);
     free(settings->label_path);
     free(settings->output);
     *settings = (kprep_settings){0};
+}
+
+size_t kprep_settings_array_count(const kprep_settings *settings)
+{
+    return settings->arrays != NULL ? settings->array_count : 1;
+}
+
+const kprep_settings *kprep_settings_array(const kprep_settings *settings, size_t i)
+{
+    return settings->arrays != NULL ? &settings->arrays[i] : settings;
 }
 
 size_t kprep_settings_source_count(const kprep_settings *settings)

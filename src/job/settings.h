@@ -28,7 +28,7 @@ typedef enum { KPREP_ON_ERROR_FAIL, KPREP_ON_ERROR_SKIP, KPREP_ON_ERROR_QUARANTI
 
 typedef enum { KPREP_MATCH_POSITION, KPREP_MATCH_STEM } kprep_match;
 
-enum { KPREP_MAX_SPLITS = 16, KPREP_MAX_SOURCES = 256 };
+enum { KPREP_MAX_SPLITS = 16, KPREP_MAX_SOURCES = 256, KPREP_MAX_ARRAYS = 1024 };
 
 typedef struct kprep_split {
     char name[64];
@@ -54,6 +54,11 @@ typedef struct kprep_settings {
     char *label_key, *label_column;
     kprep_stage_use *stages;
     size_t stage_count;
+    /* arrays: settings of each, whose input and stages are their own and all else is as here; owned. NULL:
+     * these settings are their own one array. See kprep_settings_array(). */
+    struct kprep_settings *arrays;
+    size_t array_count;
+    char *name;            /* of an array; NULL: not one of several */
     kprep_value spec;      /* as written: a scalar path or an inline spec; null if there is none */
     const char *spec_base; /* prefix of a relative spec path; borrowed */
     char *output;          /* folder, as to be opened; NULL if there is none */
@@ -86,6 +91,10 @@ kprep_status kprep_job_copy(const kprep_job *job, kprep_job **copy, kprep_error 
 kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings, kprep_error *err);
 void kprep_settings_free(kprep_settings *settings);
 
+/* The arrays to make, one for each input of the model, of which there is always one. */
+size_t kprep_settings_array_count(const kprep_settings *settings);
+const kprep_settings *kprep_settings_array(const kprep_settings *settings, size_t i);
+
 /* The sources of the input, of which there is always one. */
 size_t kprep_settings_source_count(const kprep_settings *settings);
 const kprep_settings *kprep_settings_source(const kprep_settings *settings, size_t i);
@@ -103,8 +112,9 @@ extern const kprep_option kprep_input_options[], kprep_label_options[], kprep_to
  * only if all is true. */
 void kprep_settings_format(const kprep_settings *settings, bool all, kprep_text *text);
 
-/* The whole resolved job with more stages ("moveaxis 0 -1 | cast float32", may be "") behind its own. */
-void kprep_settings_format_with(const kprep_settings *settings, const char *stages,
+/* The whole resolved job with more stages for each array ("moveaxis 0 -1 | cast float32", may be "") behind
+ * its own. */
+void kprep_settings_format_with(const kprep_settings *settings, const char *const *stages,
                                 kprep_text *text);
 
 #endif

@@ -1,4 +1,5 @@
 /* settings_format.c: a resolved job as YAML. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,7 +53,7 @@ static void format_value(const kprep_value *value, kprep_text *text)
 }
 
 /* Stages of a pipeline string, one item each. A '|' in quotes does not part stages. */
-static void format_more(const char *stages, kprep_text *text)
+static void format_more(const char *stages, const char *in, kprep_text *text)
 {
     while (stages[0] != '\0') {
         size_t n = 0;
@@ -66,7 +67,7 @@ static void format_more(const char *stages, kprep_text *text)
         size_t first = strspn(stages, " "), last = n;
         while (last > first && stages[last - 1] == ' ') last--;
         char *stage = kprep_strndup(stages + first, last - first);
-        kprep_text_add(text, "  - ");
+        kprep_text_add(text, "%s  - ", in);
         if (stage != NULL) kprep_yaml_quote(text, stage);
         kprep_text_add(text, "\n");
         free(stage);
@@ -121,32 +122,46 @@ static void format_source(const kprep_settings *source, bool all, const char *fi
     format_options(kprep_input_options, indent, source, text);
 }
 
-static void format_settings(const kprep_settings *settings, bool all, const char *more,
-                            kprep_text *text)
+/* Input of one array, behind `in` blanks. */
+static void format_input(const kprep_settings *settings, bool all, const char *in, kprep_text *text)
 {
-    kprep_text_add(text, "input:\n");
-    if (settings->sources == NULL) format_source(settings, all, "  ", "  ", text);
-    for (size_t i = 0; i < settings->source_count; i++)
-        format_source(&settings->sources[i], all, "  - ", "    ", text);
-    format_option(kprep_top_options, "like", settings, text);
-    kprep_text_add(text, "\n");
-    format_labels(settings, all, text);
-    bool stages = settings->stage_count > 0 || more[0] != '\0';
-    kprep_text_add(text, stages ? "pipeline:\n" : "pipeline: []\n");
+    char first[16], indent[16];
+    kprep_text_add(text, "%sinput:\n", in);
+    snprintf(first, sizeof first, "%s%s", in, settings->sources == NULL ? "  " : "  - ");
+    snprintf(indent, sizeof indent, "%s%s", in, settings->sources == NULL ? "  " : "    ");
+    for (size_t i = 0; i < kprep_settings_source_count(settings); i++)
+        format_source(kprep_settings_source(settings, i), all, first, indent, text);
+}
+
+/* Pipeline of one array, with more stages behind its own. */
+static void format_stages(const kprep_settings *settings, const char *more, const char *in,
+                          kprep_text *text)
+{
+    bool some = settings->stage_count > 0 || more[0] != '\0';
+    kprep_text_add(text, some ? "%spipeline:\n" : "%spipeline: []\n", in);
     for (size_t i = 0; i < settings->stage_count; i++) {
-        kprep_text_add(text, "  - ");
+        kprep_text_add(text, "%s  - ", in);
         kprep_stage_format(&settings->stages[i], text);
         kprep_text_add(text, "\n");
     }
-    format_more(more, text);
-    if (all && settings->spec.kind != KPREP_VALUE_NULL) {
-        kprep_text_add(text, "spec: ");
-        if (settings->spec.kind == KPREP_VALUE_SCALAR)
-            format_path(settings->spec_base, settings->spec.text, text);
-        else
-            format_value(&settings->spec, text);
-        kprep_text_add(text, "\n");
+    format_more(more, in, text);
+}
+
+static void format_arrays(const kprep_settings *settings, bool all, const char *const *more,
+                          kprep_text *text)
+{
+    kprep_text_add(text, "arrays:\n");
+    for (size_t i = 0; i < settings->array_count; i++) {
+        kprep_text_add(text, "  ");
+        kprep_yaml_quote(text, settings->arrays[i].name);
+        kprep_text_add(text, ":\n");
+        format_input(&settings->arrays[i], all, "    ", text);
+        format_stages(&settings->arrays[i], more != NULL ? more[i] : "", "    ", text);
     }
+}
+
+static void format_output(const kprep_settings *settings, bool all, kprep_text *text)
+{
     kprep_text_add(text, "output:\n");
     if (all && settings->output != NULL) {
         kprep_text_add(text, "  path: ");
@@ -164,7 +179,10 @@ static void format_settings(const kprep_settings *settings, bool all, const char
                        settings->splits[i].name, settings->splits[i].share,
                        i + 1 == settings->split_count ? "}\n" : "");
     if (settings->stratify) kprep_text_add(text, "  stratify: true\n");
-    if (!all) return;
+}
+
+static void format_errors(const kprep_settings *settings, kprep_text *text)
+{
     format_option(kprep_top_options, "on_error", settings, text);
     kprep_text_add(text, "\n");
     if (settings->max_bad >= 0)
@@ -180,12 +198,36 @@ static void format_settings(const kprep_settings *settings, bool all, const char
     kprep_text_add(text, "}\n");
 }
 
-void kprep_settings_format(const kprep_settings *settings, bool all, kprep_text *text)
+static void format_settings(const kprep_settings *settings, bool all, const char *const *more,
+                            kprep_text *text)
 {
-    format_settings(settings, all, "", text);
+    bool one = settings->arrays == NULL;
+    if (one)
+        format_input(settings, all, "", text);
+    else
+        format_arrays(settings, all, more, text);
+    format_option(kprep_top_options, "like", settings, text);
+    kprep_text_add(text, "\n");
+    format_labels(settings, all, text);
+    if (one) format_stages(settings, more != NULL ? more[0] : "", "", text);
+    if (all && settings->spec.kind != KPREP_VALUE_NULL) {
+        kprep_text_add(text, "spec: ");
+        if (settings->spec.kind == KPREP_VALUE_SCALAR)
+            format_path(settings->spec_base, settings->spec.text, text);
+        else
+            format_value(&settings->spec, text);
+        kprep_text_add(text, "\n");
+    }
+    format_output(settings, all, text);
+    if (all) format_errors(settings, text);
 }
 
-void kprep_settings_format_with(const kprep_settings *settings, const char *stages,
+void kprep_settings_format(const kprep_settings *settings, bool all, kprep_text *text)
+{
+    format_settings(settings, all, NULL, text);
+}
+
+void kprep_settings_format_with(const kprep_settings *settings, const char *const *stages,
                                 kprep_text *text)
 {
     format_settings(settings, true, stages, text);

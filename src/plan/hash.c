@@ -33,8 +33,7 @@ static void add_wanted(XXH3_state_t *state, const kprep_spec_input *wanted)
 static void write_hash(const XXH3_state_t *state, char out[33])
 {
     XXH128_hash_t hash = XXH3_128bits_digest(state);
-    snprintf(out, 33, "%016llx%016llx", (unsigned long long)hash.high64,
-             (unsigned long long)hash.low64);
+    kprep_hash_text(hash.high64, hash.low64, out);
 }
 
 /* Version, job, spec, labels and reading. */

@@ -12,30 +12,29 @@
 
 enum { DEFAULT_ROWS = 16 };
 
-static bool holds_floats(const kprep_context *context, size_t file)
+static bool holds_floats(const kprep_input *input, size_t file)
 {
-    uint32_t kind = context->input.files[file].kind;
-    const kprep_header *header = context->input.kinds[kind].header;
+    const kprep_header *header = input->kinds[input->files[file].kind].header;
     return !header->codec->image && kprep_dtype_get(header->dtype)->kind == KPREP_KIND_FLOAT;
 }
 
 /* Makes one row and judges it; a finding counts with those like it. */
-static kprep_status sample_row(const kprep_context *context, kprep_worker *worker, int64_t sample,
+static kprep_status sample_row(const kprep_feed *feed, kprep_worker *worker, int64_t sample,
                                kprep_problems *problems, size_t before, kprep_error *err)
 {
-    kprep_row row;
+    const kprep_plan *plan = &feed->plan;
+    kprep_look look;
     kprep_error problem;
     kprep_error_clear(&problem);
     kprep_status st = kprep_worker_make(worker, sample, 1, worker->rows.data, &problem);
-    if (st == KPREP_OK)
-        st = kprep_row_check(&context->plan, worker->rows.data, false, &row, &problem);
+    if (st == KPREP_OK) st = kprep_row_check(plan, worker->rows.data, false, &look, &problem);
     if (st == KPREP_OK) return st;
     if (st == KPREP_E_NO_MEMORY) return kprep_fail_memory(err);
     int64_t index;
-    size_t file = context->plan.reading.joined
-                      ? kprep_join_find(&context->plan, &context->plan.sources[0], sample, &index)
-                      : kprep_reader_find(&context->input, sample, &index);
-    kprep_error_at_file(&problem, context->input.paths.items[file].path);
+    size_t file = plan->reading.joined ? kprep_join_find(plan, &plan->sources[0], sample, &index)
+                                       : kprep_reader_find(&feed->input, sample, &index);
+    kprep_error_at_file(&problem, feed->input.paths.items[file].path);
+    kprep_feed_blame(feed, &problem);
     problem.sample = sample;
     problem.sampled = true;
     problem.count = 1;
@@ -44,26 +43,26 @@ static kprep_status sample_row(const kprep_context *context, kprep_worker *worke
 }
 
 /* Reads rows spread evenly over the samples, float arrays only. */
-static kprep_status sample_rows(const kprep_context *context, kprep_problems *problems,
-                                kprep_error *err)
+static kprep_status sample_rows(const kprep_context *context, const kprep_feed *feed,
+                                kprep_problems *problems, kprep_error *err)
 {
-    int64_t wanted = context->options.sample_rows, n = context->plan.samples;
+    const kprep_plan *plan = &feed->plan;
+    int64_t wanted = context->options.sample_rows, n = plan->samples;
     if (wanted == 0) wanted = DEFAULT_ROWS;
     if (wanted < 0 || n == 0) return KPREP_OK;
     if (wanted > n) wanted = n;
     kprep_worker worker;
     size_t before = kprep_problems_count(problems);
-    KPREP_TRY(kprep_worker_init(&worker, &context->plan, context->open_files, err));
+    KPREP_TRY(kprep_worker_init(&worker, plan, context->open_files, err));
     kprep_status st = KPREP_OK;
-    if (!kprep_buffer_reserve(&worker.rows, (size_t)context->plan.row_bytes))
-        st = kprep_fail_memory(err);
+    if (!kprep_buffer_reserve(&worker.rows, (size_t)plan->row_bytes)) st = kprep_fail_memory(err);
     for (int64_t i = 0; st == KPREP_OK && i < wanted; i++) {
         int64_t row, sample = i * (n / wanted) + i * (n % wanted) / wanted;
-        bool joined = context->plan.reading.joined; /* then all parts have one dtype */
-        size_t file = joined ? 0 : kprep_reader_find(&context->input, sample, &row);
-        if (joined ? kprep_dtype_get(context->plan.data.dtype)->kind == KPREP_KIND_FLOAT
-                   : holds_floats(context, file))
-            st = sample_row(context, &worker, sample, problems, before, err);
+        bool joined = plan->reading.joined; /* then all parts have one dtype */
+        size_t file = joined ? 0 : kprep_reader_find(&feed->input, sample, &row);
+        if (joined ? kprep_dtype_get(plan->data.dtype)->kind == KPREP_KIND_FLOAT
+                   : holds_floats(&feed->input, file))
+            st = sample_row(feed, &worker, sample, problems, before, err);
     }
     kprep_worker_free(&worker);
     return st;
@@ -74,8 +73,9 @@ kprep_status kprep_check(const kprep_job *job, const kprep_options *options,
 {
     kprep_context context;
     kprep_status st = kprep_context_open(&context, job, options, KPREP_TO_LOOK, problems, err);
-    if (st == KPREP_OK && context.planned && kprep_problems_count(problems) == 0)
-        st = sample_rows(&context, problems, err);
+    bool fits = st == KPREP_OK && context.planned && kprep_problems_count(problems) == 0;
+    for (size_t i = 0; fits && st == KPREP_OK && i < context.feed_count; i++)
+        st = sample_rows(&context, &context.feeds[i], problems, err);
     if (summary != NULL) *summary = context.summary;
     kprep_context_free(&context);
     return st;
@@ -84,11 +84,11 @@ kprep_status kprep_check(const kprep_job *job, const kprep_options *options,
 /* ---- plan ---- */
 
 /* Descriptions of all kinds of file after the job's own stages, in memory of one block each. */
-static kprep_status describe_all(const kprep_context *context, kprep_desc ***out, size_t *count,
+static kprep_status describe_all(const kprep_feed *feed, kprep_desc ***out, size_t *count,
                                  kprep_error *err)
 {
-    const kprep_plan *plan = &context->plan;
-    size_t n = plan->reading.joined ? 1 : context->input.kind_count;
+    const kprep_plan *plan = &feed->plan;
+    size_t n = plan->reading.joined ? 1 : feed->input.kind_count;
     kprep_desc **descs = kprep_calloc(n, sizeof *descs), *block = kprep_calloc(n, sizeof *block);
     *out = descs;
     *count = n;
@@ -98,9 +98,9 @@ static kprep_status describe_all(const kprep_context *context, kprep_desc ***out
         *out = NULL;
         return kprep_fail_memory(err);
     }
+    for (size_t i = 0; i < n; i++) descs[i] = &block[i];
     for (size_t i = 0; i < n; i++) {
         kprep_desc data;
-        descs[i] = &block[i];
         KPREP_TRY(kprep_plan_data(plan, (uint32_t)i, &data, err));
         KPREP_TRY(kprep_plan_result(plan, &data, descs[i], err));
     }
@@ -114,16 +114,64 @@ static void free_descs(kprep_desc **descs)
     free(descs);
 }
 
-/* The job with a repair's stages behind its own, as YAML that runs. */
-static void format_job(const kprep_context *context, const char *repair, const char *why,
-                       kprep_text *text)
+/* A way to write the job that fits: for each array, the stages behind its own, and why. */
+typedef struct mending {
+    const char **stages;
+    kprep_repair_list *lists; /* the stages' texts are theirs */
+    size_t count;
+} mending;
+
+static void free_mending(mending *m)
+{
+    for (size_t i = 0; m->lists != NULL && i < m->count; i++) kprep_repair_list_free(&m->lists[i]);
+    free(m->lists);
+    free(m->stages);
+}
+
+static kprep_status make_mending(mending *m, size_t count, kprep_error *err)
+{
+    *m = (mending){.count = count};
+    m->lists = kprep_calloc(count, sizeof *m->lists);
+    m->stages = kprep_calloc(count, sizeof *m->stages);
+    for (size_t i = 0; m->stages != NULL && i < count; i++) m->stages[i] = "";
+    return m->lists != NULL && m->stages != NULL ? KPREP_OK : kprep_fail_memory(err);
+}
+
+static void set_reading(const kprep_plan *plan, kprep_settings *settings)
+{
+    settings->samples = plan->reading.by_row ? KPREP_SAMPLES_ROW : KPREP_SAMPLES_FILE;
+}
+
+/* The job with more stages behind those of each array, as YAML that runs. */
+static kprep_status format_job(const kprep_context *context, const char *const *stages,
+                               kprep_text *text, kprep_error *err)
 {
     kprep_settings settings = context->settings;
     char folder[] = "out";
     if (settings.output == NULL) settings.output = folder;
-    settings.samples = context->plan.reading.by_row ? KPREP_SAMPLES_ROW : KPREP_SAMPLES_FILE;
-    if (why != NULL && why[0] != '\0') kprep_text_add(text, "# %s\n", why);
-    kprep_settings_format_with(&settings, repair, text);
+    if (settings.arrays == NULL) {
+        set_reading(&context->feeds[0].plan, &settings);
+        kprep_settings_format_with(&settings, stages, text);
+        return KPREP_OK;
+    }
+    /* Arrays stand in the order of the feeds, and so of the stages. */
+    settings.arrays = kprep_calloc(context->feed_count, sizeof *settings.arrays);
+    if (settings.arrays == NULL) return kprep_fail_memory(err);
+    for (size_t i = 0; i < context->feed_count; i++) {
+        settings.arrays[i] = *context->feeds[i].settings;
+        set_reading(&context->feeds[i].plan, &settings.arrays[i]);
+    }
+    kprep_settings_format_with(&settings, stages, text);
+    free(settings.arrays);
+    return KPREP_OK;
+}
+
+/* A comment above the job. */
+static void add_why(const kprep_feed *feed, const char *why, kprep_text *text)
+{
+    if (why[0] == '\0') return;
+    const char *array = feed->settings->name != NULL ? feed->name : "";
+    kprep_text_add(text, "# %s%s%s\n", array, array[0] != '\0' ? ": " : "", why);
 }
 
 static kprep_status ambiguous(const kprep_repair_list *list, kprep_problems *problems,
@@ -141,24 +189,51 @@ static kprep_status ambiguous(const kprep_repair_list *list, kprep_problems *pro
     return KPREP_E_AMBIGUOUS_REPAIR;
 }
 
-static kprep_status repair(const kprep_context *context, kprep_problems *problems, kprep_text *text,
-                           kprep_error *err)
+/* Repairs of one array, which may be that there is nothing to repair. */
+static kprep_status repair_feed(const kprep_feed *feed, kprep_repair_list *list,
+                                kprep_problems *problems, kprep_error *err)
 {
     kprep_desc **descs = NULL;
     size_t n = 0;
-    kprep_repair_list list = {0};
-    kprep_status st = describe_all(context, &descs, &n, err);
+    kprep_status st = describe_all(feed, &descs, &n, err);
     if (st == KPREP_OK)
-        st = kprep_repair((const kprep_desc *const *)descs, n, (kprep_like)context->settings.like,
-                          context->wanted, &list, err);
-    if (st == KPREP_OK && list.count == 0)
+        st = kprep_repair((const kprep_desc *const *)descs, n, (kprep_like)feed->settings->like,
+                          feed->wanted, list, err);
+    if (st == KPREP_OK && list->count == 0)
         st = kprep_first_problem(problems, err);
-    else if (st == KPREP_OK && list.ambiguous)
-        st = ambiguous(&list, problems, err);
-    else if (st == KPREP_OK)
-        format_job(context, list.items[0].pipeline, list.items[0].why, text);
-    kprep_repair_list_free(&list);
+    else if (st == KPREP_OK && list->ambiguous)
+        st = ambiguous(list, problems, err);
+    if (st != KPREP_OK) kprep_feed_blame(feed, err);
     free_descs(descs);
+    return st;
+}
+
+static kprep_status repair(const kprep_context *context, kprep_problems *problems, kprep_text *text,
+                           kprep_error *err)
+{
+    mending m;
+    kprep_status st = make_mending(&m, context->feed_count, err);
+    for (size_t i = 0; st == KPREP_OK && i < m.count; i++) {
+        const kprep_feed *feed = &context->feeds[i];
+        st = repair_feed(feed, &m.lists[i], problems, err);
+        if (st != KPREP_OK) break;
+        m.stages[i] = m.lists[i].items[0].pipeline;
+        add_why(feed, m.stages[i][0] != '\0' ? m.lists[i].items[0].why : "it fits as it is", text);
+    }
+    if (st == KPREP_OK) st = format_job(context, m.stages, text, err);
+    free_mending(&m);
+    return st;
+}
+
+/* The job as it is, with a comment. */
+static kprep_status format_as_is(const kprep_context *context, const char *why, kprep_text *text,
+                                 kprep_error *err)
+{
+    kprep_text_add(text, "# %s\n", why);
+    mending m;
+    kprep_status st = make_mending(&m, context->feed_count, err);
+    if (st == KPREP_OK) st = format_job(context, m.stages, text, err);
+    free_mending(&m);
     return st;
 }
 
@@ -167,13 +242,12 @@ static bool fits_joined(kprep_job *job, const kprep_options *options, kprep_text
 {
     kprep_context context;
     kprep_problems *problems = kprep_problems_new();
-    bool fits = false;
     if (problems == NULL) return false;
-    if (kprep_context_open(&context, job, options, KPREP_TO_LOOK, problems, NULL) == KPREP_OK &&
-        kprep_problems_count(problems) == 0 && context.planned) {
-        fits = true;
-        format_job(&context, "", "each file is one channel: stacked in this order", text);
-    }
+    bool fits =
+        kprep_context_open(&context, job, options, KPREP_TO_LOOK, problems, NULL) == KPREP_OK &&
+        kprep_problems_count(problems) == 0 && context.planned &&
+        format_as_is(&context, "each file is one channel: stacked in this order", text, NULL) ==
+            KPREP_OK;
     kprep_context_free(&context);
     kprep_problems_free(&problems);
     return fits;
@@ -213,13 +287,15 @@ kprep_status kprep_plan_job(const kprep_job *job, const kprep_options *options, 
     *text = NULL;
     kprep_status st = kprep_context_open(&context, job, options, KPREP_TO_LOOK, problems, err);
     if (st == KPREP_OK &&
-        (context.input.unreadable > 0 || has_problem(problems, KPREP_E_AMBIGUOUS_SAMPLES))) {
+        (context.summary.unreadable > 0 || has_problem(problems, KPREP_E_AMBIGUOUS_SAMPLES))) {
         st = kprep_first_problem(problems, err);
     } else if (st == KPREP_OK && kprep_problems_count(problems) == 0) {
-        format_job(&context, "", "it fits as it is", &out);
+        st = format_as_is(&context, "it fits as it is", &out, err);
     } else if (st == KPREP_OK) {
         st = repair(&context, problems, &out, err);
-        bool several = context.input.paths.count > 1 && !context.plan.reading.joined;
+        const kprep_feed *feed = &context.feeds[0];
+        bool several =
+            context.feed_count == 1 && feed->input.paths.count > 1 && !feed->plan.reading.joined;
         if (st != KPREP_OK && st != KPREP_E_AMBIGUOUS_REPAIR && several) {
             kprep_job *joined = NULL;
             if (kprep_job_copy(job, &joined, NULL) == KPREP_OK &&

@@ -60,103 +60,7 @@ static kprep_status open_spec(kprep_context *context, const kprep_job *job, kpre
     } else {
         KPREP_TRY(kprep_spec_from_value(value, job->config, &context->spec, err));
     }
-    if (kprep_spec_count(context->spec) > 1) {
-        kprep_fail(err, KPREP_E_BAD_OPTION, "the spec has %zu inputs; this version feeds one",
-                   kprep_spec_count(context->spec));
-        if (err != NULL) err->side = KPREP_SIDE_JOB;
-        return KPREP_E_BAD_OPTION;
-    }
-    context->wanted = kprep_spec_get(context->spec, 0);
     return KPREP_OK;
-}
-
-/* Adds files of one mode, under the name that people know it by. */
-static void count_mode(kprep_image_mix *mix, kprep_image_mode mode, int64_t files)
-{
-    if (mode == KPREP_MODE_YCBCR) mode = KPREP_MODE_RGB;
-    if (mode == KPREP_MODE_YCCK) mode = KPREP_MODE_CMYK;
-    const char *name = kprep_image_mode_name(mode);
-    int32_t i = 0;
-    while (i < mix->mode_count && mix->modes[i].mode != name) i++;
-    if (i == (int32_t)(sizeof mix->modes / sizeof *mix->modes)) return; /* there are not so many */
-    if (i == mix->mode_count) mix->modes[mix->mode_count++].mode = name;
-    mix->modes[i].files += files;
-}
-
-/* Most frequent first, else as they come. */
-static void sort_modes(kprep_image_mix *mix)
-{
-    for (int32_t i = 1; i < mix->mode_count; i++)
-        for (int32_t j = i; j > 0 && mix->modes[j].files > mix->modes[j - 1].files; j--) {
-            kprep_mode_count more = mix->modes[j];
-            mix->modes[j] = mix->modes[j - 1];
-            mix->modes[j - 1] = more;
-        }
-}
-
-static void summarise_images(const kprep_input *input, kprep_image_mix *mix)
-{
-    for (size_t k = 0; k < input->kind_count; k++) {
-        const kprep_header *header = input->kinds[k].header;
-        const int64_t files = input->kinds[k].files;
-        const kprep_image_mode mode = (kprep_image_mode)header->mode;
-        const bool palette = mode == KPREP_MODE_PALETTE || mode == KPREP_MODE_PALETTE_ALPHA;
-        const size_t bits = palette ? 8 : header->bits;
-        if (!header->codec->image) continue;
-        mix->files += files;
-        count_mode(mix, mode, files);
-        if (bits < sizeof mix->bits / sizeof *mix->bits) {
-            if (mix->bits[bits] == 0) mix->depth_count++;
-            mix->bits[bits] += files;
-        }
-        if (header->orientation > 1) mix->oriented += files;
-        if (header->orientation > 4) mix->turned += files;
-    }
-    sort_modes(mix);
-}
-
-static void summarise_input(kprep_context *context)
-{
-    kprep_summary *s = &context->summary;
-    const kprep_input *input = &context->input;
-    char text[320];
-    s->files = (int64_t)input->paths.count;
-    s->skipped = input->paths.skipped;
-    s->hidden = input->paths.hidden;
-    s->unreadable = input->unreadable;
-    summarise_images(input, &s->images);
-    if (input->kind_count > 0)
-        kprep_copy_text(s->stored, sizeof s->stored,
-                        kprep_header_format(input->kinds[0].header, text, sizeof text));
-    if (context->wanted == NULL) return;
-    kprep_desc wanted = {.dtype = context->wanted->dtype, .rank = context->wanted->rank};
-    memcpy(wanted.shape, context->wanted->shape, (size_t)wanted.rank * sizeof(int64_t));
-    memcpy(wanted.axes, context->wanted->axes, (size_t)wanted.rank);
-    kprep_copy_text(s->wanted, sizeof s->wanted, kprep_desc_format(&wanted, text, sizeof text));
-}
-
-static void summarise_plan(kprep_context *context)
-{
-    kprep_summary *s = &context->summary;
-    const kprep_plan *plan = &context->plan;
-    char text[320];
-    s->images.exif_applied = plan->orient;
-    s->by_row = plan->reading.by_row;
-    s->joined = plan->reading.joined;
-    s->axes_assumed = plan->data.axes_known == KPREP_ASSUMED;
-    s->samples = plan->samples;
-    s->row_bytes = plan->row_bytes;
-    if (s->joined && context->input.paths.count > 0) {
-        size_t last = kprep_join_end_of_first(&plan->sources[plan->source_count - 1]);
-        snprintf(s->channels, sizeof s->channels, "%lld, from %.80s (first) to %.80s (last)",
-                 (long long)plan->channel[context->input.paths.count],
-                 kprep_input_name(&context->input, 0),
-                 kprep_input_name(&context->input, last > 0 ? last - 1 : 0));
-    }
-    if (!plan->described) return;
-    kprep_copy_text(s->data, sizeof s->data, kprep_desc_format(&plan->data, text, sizeof text));
-    kprep_copy_text(s->result, sizeof s->result,
-                    kprep_desc_format(&plan->result, text, sizeof text));
 }
 
 /* Batch files open at once: enough that all threads have work while the last rows of one are made. */
@@ -170,11 +74,15 @@ static int64_t slots_for(int32_t threads, int64_t in_flight, const kprep_sequenc
 /* What the threads' buffers and the notes of rows take, with tasks of some rows. */
 static int64_t buffer_bytes(const kprep_context *context, int64_t task)
 {
-    const kprep_desc *data = &context->plan.data;
-    int64_t stored = (int64_t)kprep_dtype_size(data->dtype), row = context->summary.row_bytes;
-    for (int32_t i = 0; i < data->rank; i++) stored *= data->shape[i];
-    return context->threads * (2 * stored * task + row * task + 2 * row) +
-           context->slots * context->sequence.batch_rows * (int64_t)sizeof(kprep_row);
+    int64_t bytes = 0, notes = sizeof(kprep_row);
+    for (size_t f = 0; f < context->feed_count; f++) {
+        const kprep_plan *plan = &context->feeds[f].plan;
+        int64_t stored = (int64_t)kprep_dtype_size(plan->data.dtype);
+        for (int32_t i = 0; i < plan->data.rank; i++) stored *= plan->data.shape[i];
+        bytes += 2 * stored * task + plan->row_bytes * task + 2 * plan->row_bytes;
+        notes += (int64_t)sizeof(kprep_look);
+    }
+    return context->threads * bytes + context->slots * context->sequence.batch_rows * notes;
 }
 
 /* Slots and memory: as many batches at once as keep all workers busy within the limit. */
@@ -183,7 +91,8 @@ static kprep_status size_run(kprep_context *context, bool in_memory, kprep_error
     const kprep_sequence *sequence = &context->sequence;
     kprep_summary *s = &context->summary;
     int64_t limit = context->settings.limits.memory, row = s->row_bytes;
-    int64_t batch_bytes, task = kprep_engine_task_rows(&context->plan, sequence);
+    int64_t batch_bytes,
+        task = kprep_engine_task_rows(context->feeds, context->feed_count, sequence);
     if (!kprep_mul_i64(sequence->batch_rows, row, &batch_bytes))
         return kprep_fail(err, KPREP_E_TOO_LARGE, "the size of one batch overflows");
     int64_t in_flight = batch_bytes / (task * row > 0 ? task * row : 1);
@@ -242,35 +151,60 @@ static void warn(kprep_context *context)
             context->summary.warning, sizeof context->summary.warning,
             "split without shuffle: the samples are in class order, so the parts hold different "
             "classes; add output.shuffle: {seed: 0}");
+    for (size_t i = 0; i < context->feed_count; i++) {
+        int64_t wanted = context->feeds[i].wanted->shape[0];
+        if (wanted < 0 || wanted == context->sequence.batch_rows) continue;
+        snprintf(context->summary.warning, sizeof context->summary.warning,
+                 "the model takes batches of exactly %lld rows; write output.batch: %lld",
+                 (long long)wanted, (long long)wanted);
+    }
 }
 
-static kprep_status read_input(kprep_context *context, bool measure, kprep_problems *problems,
-                               kprep_error *err)
+static kprep_status read_feed(kprep_context *context, kprep_feed *feed, kprep_problems *problems,
+                              kprep_error *err)
 {
-    KPREP_TRY(kprep_input_open(&context->settings, context->options.cancel, &context->input,
-                               problems, err));
-    summarise_input(context);
-    if (measure)
-        return kprep_plan_measure(&context->settings, &context->input, &context->plan, problems,
-                                  err);
-    return kprep_plan_make(&context->settings, &context->input, context->wanted, &context->plan,
-                           problems, err);
+    KPREP_TRY(
+        kprep_input_open(feed->settings, context->options.cancel, &feed->input, problems, err));
+    kprep_summarise_input(feed, &context->summary);
+    if (feed->wanted == NULL)
+        return kprep_plan_measure(feed->settings, &feed->input, &feed->plan, problems, err);
+    return kprep_plan_make(feed->settings, &feed->input, feed->wanted, &feed->plan, problems, err);
 }
 
-/* Input and plan. Where a run lets bad files pass, they are no problem as long as others are good. */
-static kprep_status open_input(kprep_context *context, kprep_purpose purpose,
-                               kprep_problems *problems, kprep_error *err)
+/* Input and plan of a feed. Where a run lets bad files pass, they are no problem as long as others are
+ * good. */
+static kprep_status open_feed(kprep_context *context, kprep_feed *feed, kprep_purpose purpose,
+                              kprep_problems *problems, kprep_error *err)
 {
     kprep_problems *found = kprep_problems_new();
     if (found == NULL) return kprep_fail_memory(err);
-    kprep_status st = read_input(context, purpose == KPREP_TO_MEASURE, found, err);
-    bool pass = context->plan.unfit != NULL && purpose != KPREP_TO_LOOK;
-    for (size_t i = 0; !pass && i < kprep_problems_count(found); i++)
-        if (kprep_problems_add(problems, kprep_problems_get(found, i)) != KPREP_OK &&
-            st == KPREP_OK)
+    kprep_status st = read_feed(context, feed, found, err);
+    if (st != KPREP_OK) kprep_feed_blame(feed, err);
+    bool pass = feed->plan.unfit != NULL && purpose != KPREP_TO_LOOK;
+    for (size_t i = 0; !pass && i < kprep_problems_count(found); i++) {
+        kprep_error problem = *kprep_problems_get(found, i);
+        kprep_feed_blame(feed, &problem);
+        if (kprep_problems_add(problems, &problem) != KPREP_OK && st == KPREP_OK)
             st = kprep_fail_memory(err);
+    }
     kprep_problems_free(&found);
+    if (feed->input.kind_count > 0) kprep_summarise_plan(feed, &context->summary);
     return st;
+}
+
+static kprep_status open_feeds(kprep_context *context, kprep_purpose purpose,
+                               kprep_problems *problems, kprep_error *err)
+{
+    for (size_t i = 0; i < context->feed_count; i++)
+        KPREP_TRY(open_feed(context, &context->feeds[i], purpose, problems, err));
+    context->samples = context->summary.samples = context->feeds[0].plan.samples;
+    if (!kprep_feed_row_bytes(context->feeds, context->feed_count, &context->row_bytes))
+        return kprep_fail(err, KPREP_E_TOO_LARGE, "the size of one sample overflows");
+    context->summary.row_bytes = context->row_bytes;
+    if (kprep_problems_count(problems) > 0 || purpose == KPREP_TO_MEASURE) return KPREP_OK;
+    if (kprep_feed_match(context->feeds, context->feed_count, problems) != KPREP_OK)
+        return kprep_fail_memory(err);
+    return KPREP_OK;
 }
 
 kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
@@ -287,11 +221,12 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
     bool measure = purpose == KPREP_TO_MEASURE;
     if (!measure) KPREP_TRY(open_spec(context, job, err));
     context->open_files = files_for_worker(&context->settings, context->threads);
-    KPREP_TRY(open_input(context, purpose, problems, err));
-    if (context->input.kind_count > 0) summarise_plan(context);
+    KPREP_TRY(kprep_feed_list(job, &context->settings, context->spec, &context->feeds,
+                              &context->feed_count, err));
+    KPREP_TRY(open_feeds(context, purpose, problems, err));
     if (kprep_problems_count(problems) > 0 || measure) return KPREP_OK;
-    KPREP_TRY(kprep_label_open(&context->settings, &context->plan, &context->labels, err));
-    KPREP_TRY(kprep_sequence_make(&context->settings, context->plan.samples, &context->labels,
+    KPREP_TRY(kprep_label_open(&context->settings, &context->feeds[0].plan, &context->labels, err));
+    KPREP_TRY(kprep_sequence_make(&context->settings, context->samples, &context->labels,
                                   &context->sequence, err));
     context->planned = true;
     warn(context);
@@ -302,8 +237,7 @@ void kprep_context_free(kprep_context *context)
 {
     kprep_sequence_free(&context->sequence);
     kprep_label_close(&context->labels);
-    kprep_plan_free(&context->plan);
-    kprep_input_free(&context->input);
+    kprep_feed_free(&context->feeds, context->feed_count);
     kprep_spec_free(&context->spec);
     kprep_settings_free(&context->settings);
 }
@@ -321,73 +255,17 @@ kprep_status kprep_first_problem(const kprep_problems *problems, kprep_error *er
     return worst->code;
 }
 
-static void add_bytes(kprep_text *text, int64_t bytes)
+void kprep_context_hash(const kprep_context *context, char out[33])
 {
-    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-    double amount = (double)bytes;
-    size_t unit = 0;
-    while (amount >= 1024 && unit + 1 < sizeof units / sizeof *units) {
-        amount /= 1024;
-        unit++;
-    }
-    kprep_text_add(text, unit == 0 ? "%.0f %s" : "%.1f %s", amount, units[unit]);
+    kprep_feed_hash(context->feeds, context->feed_count, kprep_label_digest(&context->labels), out);
 }
 
-static const char *point_name(const kprep_context *context, const kprep_point *point)
+const char *kprep_array_name(const kprep_context *context, size_t array)
 {
-    if (point->stage_index >= 0 && point->kind != KPREP_POINT_CAST)
-        return context->settings.stages[point->stage_index].stage->name;
-    return point->kind == KPREP_POINT_CAST ? "cast" : "point";
+    return array < context->feed_count ? context->feeds[array].name : "y";
 }
 
-kprep_status kprep_context_passes(const kprep_context *context, kprep_text *text, kprep_error *err)
+size_t kprep_array_count(const kprep_context *context)
 {
-    const kprep_plan *plan = &context->plan;
-    const kprep_summary *s = &context->summary;
-    kprep_view view;
-    kprep_program *program = malloc(sizeof *program);
-    if (program == NULL) return kprep_fail_memory(err);
-    kprep_view_contiguous(&view, plan->data.shape, plan->data.rank,
-                          (int64_t)kprep_dtype_size(plan->data.dtype));
-    if (plan->reading.joined) { /* channel planes, as they are read */
-        int32_t c = plan->reading.spatial;
-        kprep_view_contiguous(&view, plan->data.shape, c,
-                              (int64_t)kprep_dtype_size(plan->data.dtype));
-        view.rank = c + 1;
-        view.shape[c] = plan->data.shape[c];
-        view.strides[c] = (int64_t)kprep_dtype_size(plan->data.dtype);
-        for (int32_t i = 0; i < c; i++) view.strides[c] *= plan->data.shape[i];
-    }
-    kprep_status st = kprep_plan_lower(plan, &plan->data, &view, 1, program, err);
-    if (st != KPREP_OK) {
-        free(program);
-        return st;
-    }
-    kprep_text_add(text, "# %zu stages became %d %s over memory\n", context->settings.stage_count,
-                   program->pass_count, program->pass_count == 1 ? "pass" : "passes");
-    const kprep_codec *codec = context->input.kinds[0].header->codec;
-    kprep_text_add(text, "#   0. %s %s%s\n", codec->image ? "decode" : "read", codec->title,
-                   plan->decode.grey && codec->image ? ", the decoder's own grey" : "");
-    for (int32_t i = 0; i < program->pass_count; i++) {
-        const kprep_pass *pass = &program->passes[i];
-        kprep_text_add(text, "#   %d. %s of %lld values, %s", i + 1, pass->name,
-                       (long long)pass->count, kprep_dtype_name(pass->in));
-        for (int32_t j = 0; j < pass->points; j++) {
-            const kprep_point *point = &program->points[pass->first_point + j];
-            kprep_text_add(text, " | %s", point_name(context, point));
-            if (point->kind == KPREP_POINT_CAST)
-                kprep_text_add(text, " %s", kprep_dtype_name(point->out));
-        }
-        kprep_text_add(text, i + 1 == program->pass_count ? " -> batch\n" : " -> scratch\n");
-    }
-    free(program);
-    kprep_text_add(text, "# sample:  %s -> %s\n", s->data, s->result);
-    kprep_text_add(text, "# output:  %lld samples in %lld batches, ", (long long)s->samples,
-                   (long long)s->batches);
-    add_bytes(text, s->output_bytes);
-    kprep_text_add(text, "\n# memory:  at most ");
-    add_bytes(text, s->memory_bytes);
-    kprep_text_add(text, " for buffers, %d %s\n", s->threads,
-                   s->threads == 1 ? "thread" : "threads");
-    return KPREP_OK;
+    return context->feed_count + (context->labels.some ? 1 : 0);
 }

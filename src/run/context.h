@@ -4,8 +4,8 @@
 
 #include <kprep/pipeline.h>
 
-#include "plan/plan.h"
 #include "run/engine.h"
+#include "run/feed.h"
 #include "run/labels.h"
 #include "run/order.h"
 
@@ -20,10 +20,11 @@ typedef enum kprep_purpose {
 
 typedef struct kprep_context {
     kprep_settings settings;
-    kprep_spec *spec;
-    const kprep_spec_input *wanted;
-    kprep_input input;
-    kprep_plan plan;
+    kprep_spec *spec;  /* NULL: only measured */
+    kprep_feed *feeds; /* the arrays; the first one names the samples */
+    size_t feed_count;
+    int64_t samples;   /* of each */
+    int64_t row_bytes; /* of one sample, in all arrays */
     kprep_label_set labels;
     kprep_sequence sequence;
     kprep_summary summary;
@@ -44,6 +45,19 @@ void kprep_context_free(kprep_context *context);
 
 /* Passes, sizes and memory as text, for --dry-run. */
 kprep_status kprep_context_passes(const kprep_context *context, kprep_text *text, kprep_error *err);
+
+/* What the input of a feed is and, once it is planned, how it is read, as far as it is known. */
+void kprep_summarise_input(const kprep_feed *feed, kprep_summary *s);
+void kprep_summarise_plan(const kprep_feed *feed, kprep_summary *s);
+
+/* Hash of the plan: of what the output's bytes depend on. */
+void kprep_context_hash(const kprep_context *context, char out[33]);
+
+/* Batch files' array name: the input's or x, and y behind them for labels. */
+const char *kprep_array_name(const kprep_context *context, size_t array);
+
+/* Files of one batch: arrays and labels. */
+size_t kprep_array_count(const kprep_context *context);
 
 /* The first problem as an error: what kprep_run() fails with if the job does not fit. */
 kprep_status kprep_first_problem(const kprep_problems *problems, kprep_error *err);

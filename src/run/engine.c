@@ -15,10 +15,15 @@ typedef struct task {
     int64_t row, count;         /* of the task: first row in the batch, rows; may be none */
 } task;
 
-int64_t kprep_engine_task_rows(const kprep_plan *plan, const kprep_sequence *sequence)
+int64_t kprep_engine_task_rows(const kprep_feed *feeds, size_t count,
+                               const kprep_sequence *sequence)
 {
-    int64_t run = kprep_reader_run(plan);
-    return run < sequence->batch_rows ? run : sequence->batch_rows;
+    int64_t rows = sequence->batch_rows;
+    for (size_t i = 0; i < count; i++) {
+        int64_t run = kprep_reader_run(&feeds[i].plan);
+        if (run < rows) rows = run;
+    }
+    return rows;
 }
 
 static task describe_task(const kprep_engine *engine, int64_t number)
@@ -133,20 +138,43 @@ static kprep_status leave_slot(kprep_engine *engine, kprep_slot *slot, int64_t r
     return KPREP_OK;
 }
 
-/* Makes rows from a place on: samples that follow one another are loaded together. *made counts those
- * that are good before a failure. */
-static kprep_status make_rows(const kprep_engine *engine, kprep_worker *worker, int64_t first,
-                              int64_t count, uint8_t *dst, int64_t *made, kprep_error *err)
+/* Rows of a task in one array, from a place of the order on. */
+typedef struct strip {
+    const kprep_feed *feed;
+    size_t part; /* which array */
+    kprep_worker *worker;
+    int64_t first, count;
+    kprep_row *row;
+    kprep_look *look;
+    uint8_t *dst;
+} strip;
+
+/* The rest of a strip behind its first n rows. */
+static strip rest_of(const strip *s, int64_t n)
+{
+    strip rest = *s;
+    rest.first += n;
+    rest.count -= n;
+    rest.row += n;
+    rest.look += n;
+    rest.dst += n * s->feed->plan.row_bytes;
+    return rest;
+}
+
+/* Makes rows: samples that follow one another are loaded together. *made counts those that are good before
+ * a failure. */
+static kprep_status make_rows(const kprep_engine *engine, const strip *s, int64_t *made,
+                              kprep_error *err)
 {
     *made = 0;
-    while (*made < count) {
-        int64_t place = first + *made;
+    while (*made < s->count) {
+        int64_t place = s->first + *made;
         int64_t sample = kprep_sequence_sample(engine->sequence, place), n = 1;
-        while (*made + n < count &&
+        while (*made + n < s->count &&
                kprep_sequence_sample(engine->sequence, place + n) == sample + n)
             n++;
         kprep_status st =
-            kprep_worker_make(worker, sample, n, dst + *made * engine->plan->row_bytes, err);
+            kprep_worker_make(s->worker, sample, n, s->dst + *made * s->feed->plan.row_bytes, err);
         if (st != KPREP_OK) {
             if (err->sample >= 0) *made += err->sample - sample;
             return st;
@@ -157,13 +185,14 @@ static kprep_status make_rows(const kprep_engine *engine, kprep_worker *worker, 
 }
 
 /* Looks at a finished row; says which sample and file it came from if it is not allowed. */
-static kprep_status check_row(const kprep_engine *engine, int64_t place, const uint8_t *data,
-                              kprep_row *row, kprep_error *err)
+static kprep_status check_row(const kprep_engine *engine, const strip *s, int64_t i,
+                              kprep_error *err)
 {
-    const kprep_plan *plan = engine->plan;
-    kprep_status st = kprep_row_check(plan, data, !engine->sink->in_place, row, err);
+    const kprep_plan *plan = &s->feed->plan;
+    kprep_status st = kprep_row_check(plan, s->dst + i * plan->row_bytes, !engine->sink->in_place,
+                                      &s->look[i], err);
     if (st == KPREP_OK) return st;
-    err->sample = kprep_sequence_sample(engine->sequence, place);
+    err->sample = kprep_sequence_sample(engine->sequence, s->first + i);
     if (!plan->reading.joined) {
         int64_t ignored;
         size_t file = kprep_reader_find(plan->input, err->sample, &ignored);
@@ -180,7 +209,7 @@ static bool is_of_sample(const kprep_error *err)
 }
 
 /* Why a row is rejected, on one line: message, expected, found. */
-static kprep_reject *new_reject(const kprep_error *err)
+static kprep_reject *new_reject(size_t array, const kprep_error *err)
 {
     char text[sizeof err->message + sizeof err->expected + sizeof err->found + 32];
     int n = snprintf(text, sizeof text, "%s%s%s%s%s", err->message,
@@ -189,20 +218,21 @@ static kprep_reject *new_reject(const kprep_error *err)
     kprep_reject *reject = malloc(sizeof *reject + (size_t)n + 1);
     if (reject == NULL) return NULL;
     reject->code = err->code;
+    reject->array = array;
     memcpy(reject->message, text, (size_t)n + 1);
     for (char *p = reject->message; *p != '\0'; p++)
         if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7F) *p = *p == '\n' ? ' ' : '?';
     return reject;
 }
 
-/* Rejects a row for a failure, or passes the failure on. */
-static kprep_status reject_row(kprep_engine *engine, kprep_row *row, uint8_t *data,
-                               kprep_error *err)
+/* Rejects the first row of a strip for a failure, or passes the failure on. */
+static kprep_status reject_row(kprep_engine *engine, const strip *s, kprep_error *err)
 {
     if (!engine->skip || !is_of_sample(err)) return err->code;
-    row->reject = new_reject(err);
-    if (row->reject == NULL) return kprep_fail_memory(err);
-    memset(data, 0, (size_t)engine->plan->row_bytes);
+    memset(s->dst, 0, (size_t)s->feed->plan.row_bytes);
+    if (s->row->reject != NULL) return KPREP_OK; /* another of its arrays was bad already */
+    s->row->reject = new_reject(s->part, err);
+    if (s->row->reject == NULL) return kprep_fail_memory(err);
     int64_t bad = atomic_fetch_add(&engine->rejected, 1) + 1;
     return engine->max_bad >= 0 && bad > engine->max_bad ? kprep_fail_too_many(engine->max_bad, err)
                                                          : KPREP_OK;
@@ -236,51 +266,84 @@ void kprep_slot_compact(kprep_slot *slot)
         kprep_row row = slot->row[i];
         if (row.reject != NULL) continue;
         slot->row[i] = slot->row[kept]; /* a rejected one, which is freed when its time comes */
-        slot->row[kept++] = row;
+        slot->row[kept] = row;
+        for (size_t p = 0; p < slot->part_count; p++)
+            slot->part[p].look[kept] = slot->part[p].look[i];
+        kept++;
     }
     slot->rows = kept;
 }
 
-/* Makes and checks rows from a place on until one fails, or all are good: *made counts the good ones. */
-static kprep_status make_good_rows(kprep_engine *engine, kprep_worker *worker, int64_t first,
-                                   int64_t count, kprep_row *row, uint8_t *dst, int64_t *made,
+/* Makes and checks rows until one fails, or all are good: *made counts the good ones. */
+static kprep_status make_good_rows(kprep_engine *engine, const strip *s, int64_t *made,
                                    kprep_error *err)
 {
     int64_t ready;
     kprep_error later;
     kprep_error_clear(&later);
-    kprep_status st = make_rows(engine, worker, first, count, dst, &ready, &later);
+    kprep_status st = make_rows(engine, s, &ready, &later);
     /* A row made before the failure may be one that the spec does not allow: then that is the first. */
-    for (*made = 0; *made < ready; ++*made)
-        KPREP_TRY(check_row(engine, first + *made, dst + *made * engine->plan->row_bytes,
-                            &row[*made], err));
+    for (*made = 0; *made < ready; ++*made) KPREP_TRY(check_row(engine, s, *made, err));
     if (st != KPREP_OK) *err = later;
     return st;
 }
 
-/* Fills a task's rows. *place is where it failed: the first place of the task that did. */
-static kprep_status fill(kprep_engine *engine, kprep_worker *worker, const task *t,
-                         kprep_slot *slot, int64_t *place, kprep_error *err)
+/* Fills a strip. *done counts its rows before the one that failed. */
+static kprep_status fill_strip(kprep_engine *engine, const strip *s, int64_t *done,
+                               kprep_error *err)
 {
-    int64_t bytes = engine->plan->row_bytes, start = t->first + t->row, made;
-    uint8_t *dst = engine->sink->in_place ? slot->data + t->row * bytes : worker->rows.data;
-    kprep_row *row = slot->row + t->row;
-    for (int64_t at = 0; at < t->count; at++) {
-        kprep_status st = make_good_rows(engine, worker, start + at, t->count - at, row + at,
-                                         dst + at * bytes, &made, err);
-        at += made;
-        *place = start + at;
+    int64_t made;
+    for (*done = 0; *done < s->count; ++*done) {
+        strip rest = rest_of(s, *done);
+        kprep_status st = make_good_rows(engine, &rest, &made, err);
+        *done += made;
         if (st == KPREP_OK) break;
         /* Rows that are read together fail together: alone, it may be good. */
-        if (engine->skip && made + 1 < t->count && is_of_sample(err))
-            st = make_good_rows(engine, worker, *place, 1, row + at, dst + at * bytes, &made, err);
-        if (st != KPREP_OK) KPREP_TRY(reject_row(engine, row + at, dst + at * bytes, err));
+        strip one = rest_of(s, *done);
+        one.count = 1;
+        if (engine->skip && made + 1 < rest.count && is_of_sample(err))
+            st = make_good_rows(engine, &one, &made, err);
+        if (st != KPREP_OK) KPREP_TRY(reject_row(engine, &one, err));
     }
-    if (engine->sink->in_place) return KPREP_OK;
-    return engine->sink->rows(engine->sink->context, slot, t->row, t->count, dst, err);
+    return KPREP_OK;
 }
 
-static void work(kprep_engine *engine, kprep_worker *worker)
+/* Fills a task's rows in all arrays. *place is the first that failed: behind it, no array is gone on with. */
+static kprep_status fill(kprep_engine *engine, kprep_worker *workers, const task *t,
+                         kprep_slot *slot, int64_t *place, kprep_error *err)
+{
+    kprep_error failure;
+    kprep_status failed = KPREP_OK;
+    int64_t count = t->count, done;
+    const kprep_sink *sink = engine->sink;
+    *place = t->first + t->row;
+    for (size_t p = 0; p < engine->feed_count; p++) {
+        int64_t bytes = engine->feeds[p].plan.row_bytes;
+        strip s = {.feed = &engine->feeds[p],
+                   .part = p,
+                   .worker = &workers[p],
+                   .first = *place,
+                   .count = count,
+                   .row = slot->row + t->row,
+                   .look = slot->part[p].look + t->row,
+                   .dst =
+                       sink->in_place ? slot->part[p].data + t->row * bytes : workers[p].rows.data};
+        kprep_error_clear(&failure);
+        kprep_status st = fill_strip(engine, &s, &done, &failure);
+        if (st != KPREP_OK) {
+            kprep_feed_blame(s.feed, &failure);
+            *err = failure;
+            failed = st;
+            count = done;
+        } else if (!sink->in_place && failed == KPREP_OK) {
+            KPREP_TRY(sink->rows(sink->context, slot, p, t->row, t->count, s.dst, err));
+        }
+    }
+    *place += failed != KPREP_OK ? count : 0;
+    return failed;
+}
+
+static void work(kprep_engine *engine, kprep_worker *workers)
 {
     kprep_error err;
     while (!atomic_load(&engine->stop) && !is_cancelled(engine)) {
@@ -296,7 +359,7 @@ static void work(kprep_engine *engine, kprep_worker *worker)
         if (slot == NULL) return;
         int64_t place = t.first + t.row;
         kprep_error_clear(&err);
-        kprep_status st = fill(engine, worker, &t, slot, &place, &err);
+        kprep_status st = fill(engine, workers, &t, slot, &place, &err);
         if (st == KPREP_OK) st = leave_slot(engine, slot, t.count, &err);
         if (st != KPREP_OK) {
             fail(engine, place, &err);
@@ -305,26 +368,59 @@ static void work(kprep_engine *engine, kprep_worker *worker)
     }
 }
 
+static void free_workers(const kprep_engine *engine, kprep_worker *workers)
+{
+    for (size_t p = 0; workers != NULL && p < engine->feed_count; p++)
+        kprep_worker_free(&workers[p]);
+    free(workers);
+}
+
+/* The tools of one thread: a worker for each array. */
+static kprep_status make_workers(const kprep_engine *engine, kprep_worker **out, kprep_error *err)
+{
+    size_t files = engine->open_files / engine->feed_count;
+    *out = kprep_calloc(engine->feed_count, sizeof **out);
+    if (*out == NULL) return kprep_fail_memory(err);
+    for (size_t p = 0; p < engine->feed_count; p++) {
+        const kprep_plan *plan = &engine->feeds[p].plan;
+        KPREP_TRY(kprep_worker_init(&(*out)[p], plan, files > 0 ? files : 1, err));
+        if (!engine->sink->in_place &&
+            !kprep_buffer_reserve(&(*out)[p].rows, (size_t)(engine->run * plan->row_bytes)))
+            return kprep_fail_memory(err);
+    }
+    return KPREP_OK;
+}
+
 static void *run_worker(void *argument)
 {
     kprep_engine *engine = argument;
-    kprep_worker worker;
+    kprep_worker *workers;
     kprep_error err;
     kprep_error_clear(&err);
-    kprep_status st = kprep_worker_init(&worker, engine->plan, engine->open_files, &err);
-    if (st == KPREP_OK && !engine->sink->in_place &&
-        !kprep_buffer_reserve(&worker.rows, (size_t)(engine->run * engine->plan->row_bytes)))
-        st = kprep_fail_memory(&err);
-    if (st == KPREP_OK)
-        work(engine, &worker);
+    if (make_workers(engine, &workers, &err) == KPREP_OK)
+        work(engine, workers);
     else
         fail(engine, INT64_MAX - 1, &err);
-    kprep_worker_free(&worker);
+    free_workers(engine, workers);
     pthread_mutex_lock(&engine->lock);
     engine->running--;
     pthread_cond_broadcast(&engine->changed);
     pthread_mutex_unlock(&engine->lock);
     return NULL;
+}
+
+static void free_slot_memory(const kprep_engine *engine, kprep_slot *slot)
+{
+    for (int64_t k = 0; slot->row != NULL && k < engine->sequence->batch_rows; k++)
+        free(slot->row[k].reject);
+    for (size_t p = 0; slot->part != NULL && p < slot->part_count; p++) {
+        free(slot->part[p].look);
+        free(slot->part[p].data);
+    }
+    free(slot->part);
+    free(slot->row);
+    free(slot->labels);
+    free(slot->arrays);
 }
 
 static void free_slots(kprep_engine *engine)
@@ -333,14 +429,25 @@ static void free_slots(kprep_engine *engine)
         kprep_slot *slot = &engine->slots[i];
         if (slot->state == KPREP_SLOT_FILLING && engine->sink->drop != NULL)
             engine->sink->drop(engine->sink->context, slot);
-        for (int64_t k = 0; slot->row != NULL && k < engine->sequence->batch_rows; k++)
-            free(slot->row[k].reject);
-        free(slot->row);
-        free(slot->data);
-        free(slot->labels);
+        free_slot_memory(engine, slot);
     }
     free(engine->slots);
     engine->slots = NULL;
+}
+
+static bool make_slot(const kprep_engine *engine, kprep_slot *slot)
+{
+    size_t rows = (size_t)engine->sequence->batch_rows;
+    slot->part_count = engine->feed_count;
+    slot->row = kprep_calloc(rows, sizeof *slot->row);
+    slot->part = kprep_calloc(slot->part_count, sizeof *slot->part);
+    bool good = slot->row != NULL && slot->part != NULL;
+    for (size_t p = 0; good && p < slot->part_count; p++) {
+        slot->part[p].fd = -1;
+        slot->part[p].look = kprep_calloc(rows, sizeof *slot->part[p].look);
+        good = slot->part[p].look != NULL;
+    }
+    return good;
 }
 
 static kprep_status make_slots(kprep_engine *engine, kprep_error *err)
@@ -348,19 +455,16 @@ static kprep_status make_slots(kprep_engine *engine, kprep_error *err)
     engine->slots = kprep_calloc((size_t)engine->slot_count, sizeof *engine->slots);
     if (engine->slots == NULL) return kprep_fail_memory(err);
     for (int64_t i = 0; i < engine->slot_count; i++) {
-        engine->slots[i].fd = -1;
         engine->slots[i].due = i;
         pass_turn(engine, &engine->slots[i]);
-        engine->slots[i].row =
-            kprep_calloc((size_t)engine->sequence->batch_rows, sizeof(kprep_row));
-        if (engine->slots[i].row == NULL) return kprep_fail_memory(err);
+        if (!make_slot(engine, &engine->slots[i])) return kprep_fail_memory(err);
     }
     return KPREP_OK;
 }
 
 kprep_status kprep_engine_start(kprep_engine *engine, kprep_error *err)
 {
-    engine->run = kprep_engine_task_rows(engine->plan, engine->sequence);
+    engine->run = kprep_engine_task_rows(engine->feeds, engine->feed_count, engine->sequence);
     engine->tasks_per_batch = (engine->sequence->batch_rows + engine->run - 1) / engine->run;
     engine->tasks = engine->sequence->batches * engine->tasks_per_batch;
     engine->failed_place = INT64_MAX;

@@ -12,12 +12,14 @@
 #include <stdatomic.h>
 
 #include "kernel/kernel.h"
+#include "run/feed.h"
 #include "run/order.h"
 #include "run/reader.h"
 
 /* Why a row is not in its batch. */
 typedef struct kprep_reject {
     kprep_status code;
+    size_t array;   /* which of the arrays could not be made */
     char message[]; /* one line of ASCII */
 } kprep_reject;
 
@@ -25,9 +27,22 @@ typedef struct kprep_reject {
 typedef struct kprep_row {
     int64_t place;        /* in the order */
     kprep_reject *reject; /* NULL: the row is good. The slot's */
-    uint64_t hash;        /* XXH3-64 of its bytes */
-    kprep_moments moments;
 } kprep_row;
+
+/* What was seen of a finished row of one array. */
+typedef struct kprep_look {
+    uint64_t hash; /* XXH3-64 of its bytes */
+    kprep_moments moments;
+} kprep_look;
+
+/* One array of a batch. */
+typedef struct kprep_part {
+    kprep_look *look; /* by row; room for a whole batch */
+    /* Of the sink. */
+    uint8_t *data; /* memory: the rows themselves */
+    int fd;        /* files: the temporary file */
+    size_t header; /* files: bytes before the first row */
+} kprep_part;
 
 typedef enum kprep_slot_state {
     KPREP_SLOT_FREE,
@@ -42,12 +57,12 @@ typedef struct kprep_slot {
     int64_t due;                /* the batch whose turn it is, or the one that has it */
     int64_t batch, first, rows; /* number among all batches; first place in the order; rows */
     kprep_row *row;             /* `rows` of them; room for a whole batch */
+    kprep_part *part;           /* one for each array */
+    size_t part_count;
     /* Of the sink. */
-    uint8_t *data;    /* memory: the batch itself */
-    uint8_t *labels;  /* memory: its rows of labels */
-    int64_t rejected; /* memory: how many were taken out */
-    int fd;           /* files: the temporary file */
-    size_t header;    /* files: bytes before the first row */
+    uint8_t *labels;     /* memory: rows of labels */
+    kprep_array *arrays; /* memory: views of the parts, for the reader */
+    int64_t rejected;    /* memory: how many were taken out */
     /* Shared by the workers of the batch. */
     atomic_llong left; /* rows not finished */
 } kprep_slot;
@@ -55,10 +70,10 @@ typedef struct kprep_slot {
 /* Where rows go. Calls for one slot: open, then rows from any worker, then seal once. */
 typedef struct kprep_sink {
     void *context;
-    bool in_place; /* rows are written straight to slot->data */
+    bool in_place; /* rows are written straight to the part's data */
     bool keep;     /* a sealed slot stays until its reader gives it back */
     kprep_status (*open)(void *context, kprep_slot *slot, kprep_error *err);
-    kprep_status (*rows)(void *context, kprep_slot *slot, int64_t row, int64_t count,
+    kprep_status (*rows)(void *context, kprep_slot *slot, size_t part, int64_t row, int64_t count,
                          const void *data, kprep_error *err);
     kprep_status (*seal)(void *context, kprep_slot *slot, kprep_error *err);
     /* Called for a slot that was opened and is not going to be sealed. */
@@ -66,7 +81,8 @@ typedef struct kprep_sink {
 } kprep_sink;
 
 typedef struct kprep_engine {
-    const kprep_plan *plan;
+    const kprep_feed *feeds; /* the arrays to make */
+    size_t feed_count;
     const kprep_sequence *sequence;
     const kprep_sink *sink;
     const bool *done; /* batches that need no work (resumed); NULL: none */
@@ -126,9 +142,10 @@ kprep_status kprep_engine_take(kprep_engine *engine, int64_t batch, kprep_slot *
 void kprep_engine_give_back(kprep_engine *engine, kprep_slot *slot);
 
 /* Rows of one task, and so the largest buffer of rows a worker needs. */
-int64_t kprep_engine_task_rows(const kprep_plan *plan, const kprep_sequence *sequence);
+int64_t kprep_engine_task_rows(const kprep_feed *feeds, size_t count,
+                               const kprep_sequence *sequence);
 
-/* One worker's own tools; also for reading a few samples without threads (kprep check --sample). */
+/* One worker's own tools for one array; also for reading a few samples without threads (kprep check --sample). */
 typedef struct kprep_worker {
     kprep_scratch scratch;
     const kprep_plan *plan;
@@ -143,7 +160,8 @@ typedef struct kprep_worker {
 
 kprep_status kprep_worker_init(kprep_worker *worker, const kprep_plan *plan, size_t open_files,
                                kprep_error *err);
-void kprep_worker_free(kprep_worker *worker);
+void kprep_worker_free(
+    kprep_worker *worker); /* also one that is all zero, or could not be set up */
 
 /* Makes `count` rows of the output, of samples first, first + 1 ..., at dst. */
 kprep_status kprep_worker_make(kprep_worker *worker, int64_t first, int64_t count, uint8_t *dst,
@@ -151,7 +169,7 @@ kprep_status kprep_worker_make(kprep_worker *worker, int64_t first, int64_t coun
 
 /* Looks at a finished row: moments and, with hash, its hash; value-range or non-finite if the spec does
  * not allow what is in it. */
-kprep_status kprep_row_check(const kprep_plan *plan, const uint8_t *data, bool hash, kprep_row *row,
-                             kprep_error *err);
+kprep_status kprep_row_check(const kprep_plan *plan, const uint8_t *data, bool hash,
+                             kprep_look *look, kprep_error *err);
 
 #endif

@@ -18,11 +18,6 @@
 
 enum { MANIFEST_LIMIT = 1 << 30 };
 
-void kprep_hash_text(uint64_t high, uint64_t low, char out[33])
-{
-    snprintf(out, 33, "%016llx%016llx", (unsigned long long)high, (unsigned long long)low);
-}
-
 char *kprep_folder_final(const kprep_folder *folder, const char *section, const char *name)
 {
     return kprep_asprintf("%s/%s%s%s", folder->path, section, section[0] != '\0' ? "/" : "", name);
@@ -34,13 +29,14 @@ char *kprep_folder_part(const kprep_folder *folder, const char *section, const c
                           section[0] != '\0' ? "-" : "", name);
 }
 
-void kprep_batch_name(const kprep_context *context, const char *array, int64_t number, char *dst,
+void kprep_batch_name(const kprep_context *context, size_t array, int64_t number, char *dst,
                       size_t size)
 {
+    const char *file = array < context->feed_count ? context->feeds[array].file : "y";
     if (context->settings.batch == 0)
-        snprintf(dst, size, "%s.npy", array);
+        snprintf(dst, size, "%s.npy", file);
     else
-        snprintf(dst, size, "%s-%05lld.npy", array, (long long)number);
+        snprintf(dst, size, "%s-%05lld.npy", file, (long long)number);
 }
 
 /* ---- writing ---- */
@@ -147,6 +143,7 @@ void kprep_record_free(kprep_record *record)
 {
     for (size_t i = 0; i < record->reject_count; i++) free(record->rejects[i].message);
     free(record->rejects);
+    free(record->files);
     *record = (kprep_record){0};
 }
 
@@ -155,13 +152,13 @@ static json_t *pack_rejects(const kprep_record *record)
     json_t *list = json_array();
     for (size_t i = 0; i < record->reject_count; i++) {
         const kprep_rejected *one = &record->rejects[i];
-        json_array_append_new(
-            list, json_pack("[I, i, s]", (json_int_t)one->row, (int)one->code, one->message));
+        json_array_append_new(list, json_pack("[I, i, s, I]", (json_int_t)one->row, (int)one->code,
+                                              one->message, (json_int_t)one->array));
     }
     return list;
 }
 
-static bool unpack_rejects(const json_t *list, kprep_record *record)
+static bool unpack_rejects(const json_t *list, size_t arrays, kprep_record *record)
 {
     size_t n = json_array_size(list);
     if (n == 0) return true;
@@ -172,6 +169,8 @@ static bool unpack_rejects(const json_t *list, kprep_record *record)
         kprep_rejected *to = &record->rejects[record->reject_count];
         to->row = json_integer_value(json_array_get(one, 0));
         to->code = (kprep_status)json_integer_value(json_array_get(one, 1));
+        to->array = (size_t)json_integer_value(json_array_get(one, 3));
+        if (to->array >= arrays) return false;
         to->message = message != NULL ? kprep_strdup(message) : NULL;
         if (to->message == NULL) return false;
         record->reject_count++;
@@ -206,22 +205,30 @@ static bool unpack_moments(const json_t *list, kprep_moments *m)
     return true;
 }
 
-static json_t *pack_written(const kprep_written *written)
+/* The files of a batch: none if nothing was left of it. */
+static json_t *pack_files(const kprep_record *record, size_t count)
 {
-    return json_pack("[I, s, s]", (json_int_t)written->bytes, written->hash, written->path);
+    json_t *list = json_array();
+    for (size_t i = 0; i < count && record->rows > 0; i++) {
+        const kprep_written *file = &record->files[i].file;
+        json_array_append_new(list, json_pack("[s, I, s, o]", file->path, (json_int_t)file->bytes,
+                                              file->hash, pack_moments(&record->files[i].moments)));
+    }
+    return list;
 }
 
-static bool unpack_written(const json_t *list, kprep_written *written)
+static bool unpack_file(const json_t *list, kprep_sealed *sealed)
 {
-    const char *hash = json_string_value(json_array_get(list, 1));
-    const char *path = json_string_value(json_array_get(list, 2));
-    if (hash == NULL || path == NULL || strlen(hash) >= sizeof written->hash ||
-        strlen(path) >= sizeof written->path)
+    const char *path = json_string_value(json_array_get(list, 0));
+    const char *hash = json_string_value(json_array_get(list, 2));
+    kprep_written *file = &sealed->file;
+    if (hash == NULL || path == NULL || strlen(hash) >= sizeof file->hash ||
+        strlen(path) >= sizeof file->path)
         return false;
-    written->bytes = json_integer_value(json_array_get(list, 0));
-    memcpy(written->hash, hash, strlen(hash) + 1);
-    memcpy(written->path, path, strlen(path) + 1);
-    return true;
+    file->bytes = json_integer_value(json_array_get(list, 1));
+    memcpy(file->hash, hash, strlen(hash) + 1);
+    memcpy(file->path, path, strlen(path) + 1);
+    return unpack_moments(json_array_get(list, 3), &sealed->moments);
 }
 
 /* Appends one line; a single write to a file opened for appending is not torn by other threads. */
@@ -245,11 +252,9 @@ static kprep_status append_line(kprep_folder *folder, const json_t *line, kprep_
 kprep_status kprep_folder_note(kprep_folder *folder, int64_t batch, const kprep_record *record,
                                kprep_error *err)
 {
-    json_t *line =
-        json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "batch", (json_int_t)batch, "rows",
-                  (json_int_t)record->rows, "rejects", pack_rejects(record), "x",
-                  pack_written(&record->x), "y", pack_written(&record->y), "moments",
-                  pack_moments(&record->moments), "labels", pack_moments(&record->labels));
+    json_t *line = json_pack("{s:I, s:I, s:o, s:o}", "batch", (json_int_t)batch, "rows",
+                             (json_int_t)record->rows, "rejects", pack_rejects(record), "files",
+                             pack_files(record, folder->files));
     if (line == NULL) return kprep_fail_memory(err);
     kprep_status st = append_line(folder, line, err);
     json_decref(line);
@@ -266,16 +271,27 @@ kprep_status kprep_folder_note_table(kprep_folder *folder, const char *section, 
     return st;
 }
 
-/* A sealed batch counts only while its files are there at their length. */
 static bool has_file(const kprep_folder *folder, const kprep_written *written)
 {
     struct stat info;
-    if (written->hash[0] == '\0') return true; /* there was none to write */
     char *path = kprep_folder_final(folder, "", written->path);
     bool there = path != NULL && stat(path, &info) == 0 && S_ISREG(info.st_mode) &&
                  info.st_size == written->bytes;
     free(path);
     return there;
+}
+
+/* A sealed batch counts only while its files are there at their length. */
+static bool unpack_files(const kprep_folder *folder, const json_t *list, kprep_record *record)
+{
+    if (record->rows < 0 || !json_is_array(list)) return false;
+    if (record->rows == 0) return true; /* there was none to write */
+    record->files = kprep_calloc(folder->files, sizeof *record->files);
+    bool good = record->files != NULL && json_array_size(list) == folder->files;
+    for (size_t i = 0; good && i < folder->files; i++)
+        good = unpack_file(json_array_get(list, i), &record->files[i]) &&
+               has_file(folder, &record->files[i].file);
+    return good;
 }
 
 static void replay_line(kprep_folder *folder, const json_t *line)
@@ -288,12 +304,8 @@ static void replay_line(kprep_folder *folder, const json_t *line)
                            .rows = json_integer_value(json_object_get(line, "rows"))};
     if (!json_is_integer(json_object_get(line, "batch")) || batch < 0 || batch >= folder->batches)
         return;
-    if (unpack_written(json_object_get(line, "x"), &record.x) &&
-        unpack_written(json_object_get(line, "y"), &record.y) && has_file(folder, &record.x) &&
-        has_file(folder, &record.y) &&
-        unpack_moments(json_object_get(line, "moments"), &record.moments) &&
-        unpack_moments(json_object_get(line, "labels"), &record.labels) &&
-        unpack_rejects(json_object_get(line, "rejects"), &record)) {
+    if (unpack_files(folder, json_object_get(line, "files"), &record) &&
+        unpack_rejects(json_object_get(line, "rejects"), folder->files, &record)) {
         kprep_record_free(&folder->records[batch]);
         folder->records[batch] = record;
     } else {
@@ -392,9 +404,11 @@ static void remove_lock(const kprep_folder *folder)
 
 static void remove_from_journal(kprep_folder *folder, const json_t *line)
 {
+    size_t i;
+    const json_t *file;
     remove_named(folder, json_string_value(json_object_get(line, "table")));
-    remove_named(folder, json_string_value(json_array_get(json_object_get(line, "x"), 2)));
-    remove_named(folder, json_string_value(json_array_get(json_object_get(line, "y"), 2)));
+    json_array_foreach(json_object_get(line, "files"), i, file)
+        remove_named(folder, json_string_value(json_array_get(file, 0)));
 }
 
 /* Removes what an earlier job wrote, and nothing else. */
@@ -486,8 +500,7 @@ static bool is_whole(const kprep_folder *folder, const char *manifest)
     json_array_foreach(json_object_get(root, "files"), i, entry)
     {
         const char *name = json_string_value(json_object_get(entry, "path"));
-        kprep_written file = {.bytes = json_integer_value(json_object_get(entry, "bytes")),
-                              .hash = "known"};
+        kprep_written file = {.bytes = json_integer_value(json_object_get(entry, "bytes"))};
         if (name != NULL) kprep_copy_text(file.path, sizeof file.path, name);
         whole = whole && name != NULL && has_file(folder, &file);
     }
@@ -502,8 +515,8 @@ static void forget_rejects(kprep_folder *folder)
     for (int64_t b = 0; b < folder->batches; b++) {
         kprep_record *record = &folder->records[b];
         if (record->reject_count == 0) continue;
-        remove_named(folder, record->x.path);
-        remove_named(folder, record->y.path);
+        for (size_t i = 0; i < folder->files && record->rows > 0; i++)
+            remove_named(folder, record->files[i].file.path);
         kprep_record_free(record);
     }
 }
@@ -544,11 +557,11 @@ static kprep_status claim(kprep_folder *folder, const char *manifest, const char
 }
 
 kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const char *plan,
-                               int64_t batches, kprep_claim how, kprep_error *err)
+                               int64_t batches, size_t files, kprep_claim how, kprep_error *err)
 {
     kprep_status st;
     char *manifest = NULL, *journal = NULL;
-    *folder = (kprep_folder){.lock = -1, .journal = -1, .batches = batches};
+    *folder = (kprep_folder){.lock = -1, .journal = -1, .batches = batches, .files = files};
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/') n--;
     folder->path = kprep_strndup(path, n);
@@ -620,10 +633,11 @@ kprep_status kprep_folder_same_times(kprep_folder *folder, const char *times, bo
 /* Does a finished batch own a file that a manifest lists? */
 static bool is_kept(const kprep_folder *folder, const char *name)
 {
-    for (int64_t b = 0; b < folder->batches; b++)
-        if (folder->records[b].sealed && (strcmp(folder->records[b].x.path, name) == 0 ||
-                                          strcmp(folder->records[b].y.path, name) == 0))
-            return true;
+    for (int64_t b = 0; b < folder->batches; b++) {
+        const kprep_record *record = &folder->records[b];
+        for (size_t i = 0; i < folder->files && record->sealed && record->rows > 0; i++)
+            if (strcmp(record->files[i].file.path, name) == 0) return true;
+    }
     return false;
 }
 

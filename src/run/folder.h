@@ -13,14 +13,21 @@
 /* A file under its final name, below the output folder. */
 typedef struct kprep_written {
     int64_t bytes;
-    char hash[33]; /* XXH3-128, hexadecimal; "" if there is no such file */
-    char path[96]; /* below the output folder */
+    char hash[33];  /* XXH3-128, hexadecimal; "" if there is no such file */
+    char path[160]; /* below the output folder */
 } kprep_written;
+
+/* One array's file of a sealed batch. */
+typedef struct kprep_sealed {
+    kprep_written file;
+    kprep_moments moments;
+} kprep_sealed;
 
 /* A sample that was left out of its batch. */
 typedef struct kprep_rejected {
     int64_t row; /* in the batch, had all been good */
     kprep_status code;
+    size_t array; /* which one could not be made */
     char *message;
 } kprep_rejected;
 
@@ -30,8 +37,8 @@ typedef struct kprep_record {
     int64_t rows;            /* written; none: there are no files */
     kprep_rejected *rejects; /* by row; owned */
     size_t reject_count;
-    kprep_written x, y;
-    kprep_moments moments, labels;
+    kprep_sealed
+        *files; /* one for each array, and the labels last; owned. Only if there are rows */
 } kprep_record;
 
 typedef struct kprep_folder {
@@ -43,6 +50,7 @@ typedef struct kprep_folder {
     bool retrying;         /* opened to retry, and a manifest is there: nothing is begun yet */
     kprep_record *records; /* by batch; `batches` of them */
     int64_t batches;
+    size_t files; /* of a batch: arrays and labels */
 } kprep_folder;
 
 /* How a folder is taken. */
@@ -52,7 +60,7 @@ typedef enum kprep_claim { KPREP_CLAIM, KPREP_CLAIM_FORCE, KPREP_CLAIM_RETRY } k
  * force removes the files of another job, by its manifest or journal; retry goes on with a complete one
  * (kprep_retry()), or without the batches that have rejects. Finished batches are in records. */
 kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const char *plan,
-                               int64_t batches, kprep_claim how, kprep_error *err);
+                               int64_t batches, size_t files, kprep_claim how, kprep_error *err);
 
 /* Begins a journal with the records there are, for a folder opened to retry, and removes what else the old
  * manifest (its parsed root) lists, and the manifest. */
@@ -106,11 +114,9 @@ kprep_status kprep_publish(const char *part, const char *final, int fd, kprep_er
 kprep_status kprep_write_file(const kprep_folder *folder, const char *section, const char *name,
                               const void *data, size_t n, kprep_written *written, kprep_error *err);
 
-/* Name of a batch file: "x-00007.npy", "x.npy" with batch: all. */
-void kprep_batch_name(const kprep_context *context, const char *array, int64_t number, char *dst,
+/* Name of a batch file of an array, by kprep_array_name(): "x-00007.npy", "x.npy" with batch: all. */
+enum { KPREP_BATCH_NAME = 96 };
+void kprep_batch_name(const kprep_context *context, size_t array, int64_t number, char *dst,
                       size_t size);
-
-/* XXH3-128 as 32 hexadecimal digits. */
-void kprep_hash_text(uint64_t high, uint64_t low, char out[33]);
 
 #endif

@@ -48,25 +48,25 @@ static bool add_joined_source(const kprep_plan *plan, int64_t sample, int64_t *i
 }
 
 /* Is a file one sample as a whole, whatever it holds? */
-static bool is_whole_file(const kprep_context *context, size_t file)
+static bool is_whole_file(const kprep_feed *feed, size_t file)
 {
-    uint32_t kind = context->input.files[file].kind;
-    return !context->plan.reading.by_row || kind == UINT32_MAX ||
-           context->input.kinds[kind].header->codec->image;
+    uint32_t kind = feed->input.files[file].kind;
+    return !feed->plan.reading.by_row || kind == UINT32_MAX ||
+           feed->input.kinds[kind].header->codec->image;
 }
 
 /* "source,index,": where a sample is from. */
-static void add_source(const kprep_context *context, int64_t sample, kprep_text *text)
+static void add_source(const kprep_feed *feed, int64_t sample, kprep_text *text)
 {
-    const kprep_plan *plan = &context->plan;
+    const kprep_plan *plan = &feed->plan;
     int64_t index = sample;
     bool rows = plan->reading.by_row;
     if (plan->reading.joined) {
         rows = add_joined_source(plan, sample, &index, text);
     } else {
-        size_t file = kprep_reader_find(&context->input, sample, &index);
-        add_field(text, kprep_input_name(&context->input, file));
-        rows = !is_whole_file(context, file);
+        size_t file = kprep_reader_find(&feed->input, sample, &index);
+        add_field(text, kprep_input_name(&feed->input, file));
+        rows = !is_whole_file(feed, file);
     }
     kprep_text_add(text, ",");
     if (rows) kprep_text_add(text, "%lld", (long long)index);
@@ -78,7 +78,7 @@ static void add_sample(const kprep_context *context, int64_t batch, int64_t row,
 {
     int64_t label, sample = kprep_sequence_sample(&context->sequence, place);
     kprep_text_add(text, "%lld,%lld,", (long long)batch, (long long)row);
-    add_source(context, sample, text);
+    add_source(&context->feeds[0], sample, text);
     if (kprep_label_number(&context->labels, sample, &label))
         kprep_text_add(text, "%lld", (long long)label);
     kprep_text_add(text, "\n");
@@ -110,7 +110,8 @@ static void add_rejected(const kprep_context *context, const kprep_folder *folde
     kprep_sequence_batch(&context->sequence, section->first_batch + b, &first, &rows);
     for (size_t i = 0; i < record->reject_count; i++) {
         const kprep_rejected *one = &record->rejects[i];
-        add_source(context, kprep_sequence_sample(&context->sequence, first + one->row), text);
+        add_source(&context->feeds[one->array],
+                   kprep_sequence_sample(&context->sequence, first + one->row), text);
         kprep_text_add(text, "%s,", kprep_status_id(one->code));
         add_field(text, one->message);
         kprep_text_add(text, "\n");
@@ -198,7 +199,7 @@ static json_t *array_json(const int64_t *shape, int32_t rank, kprep_dtype dtype,
                      some ? number_json(sqrt(m->m2 / (double)m->count)) : json_null());
 }
 
-static json_t *spec_json(const kprep_spec_input *wanted)
+static json_t *wanted_json(const kprep_spec_input *wanted)
 {
     static const char *const known[] = {"assumed", "inferred", "declared"};
     json_t *spec = json_pack("{s:o, s:o, s:s, s:s, s:s, s:b}", "name", text_json(wanted->name),
@@ -209,6 +210,17 @@ static json_t *spec_json(const kprep_spec_input *wanted)
         json_object_set_new(spec, "range",
                             json_pack("[o, o]", number_json(wanted->lo), number_json(wanted->hi)));
     return spec;
+}
+
+/* As a spec file has it: one input's keys directly, or those of each below inputs. */
+static json_t *spec_json(const kprep_context *context)
+{
+    if (context->feed_count == 1) return wanted_json(context->feeds[0].wanted);
+    json_t *inputs = json_object();
+    for (size_t i = 0; i < context->feed_count; i++)
+        json_object_set_new(inputs, context->feeds[i].wanted->name,
+                            wanted_json(context->feeds[i].wanted));
+    return json_pack("{s:o}", "inputs", inputs);
 }
 
 /* A value as JSON has it: numbers and booleans where they are plain, else text. */
@@ -240,17 +252,10 @@ static json_t *value_json(const kprep_value *value)
     return json_null();
 }
 
-/* The resolved job, without what does not change the bytes, and with how the files were read. */
-static json_t *job_json(const kprep_context *context, kprep_error *err)
+/* Adds to a job, or an entry of its arrays, how the files were read and what cast comes last. */
+static void add_reading(const kprep_feed *feed, json_t *job)
 {
-    kprep_text text = {0};
-    kprep_value value = {0};
-    json_t *job = NULL;
-    kprep_settings_format(&context->settings, false, &text);
-    if (text.data != NULL &&
-        kprep_yaml_parse(text.data, text.length, "job", &value, err) == KPREP_OK)
-        job = value_json(&value);
-    const kprep_plan *plan = &context->plan;
+    const kprep_plan *plan = &feed->plan;
     json_t *input = json_object_get(job, "input");
     for (size_t i = 0; json_is_array(input) && i < plan->source_count; i++)
         json_object_set_new(
@@ -262,11 +267,27 @@ static json_t *job_json(const kprep_context *context, kprep_error *err)
         if (plan->data.axes_known == KPREP_ASSUMED)
             json_object_set_new(input, "axes_assumed", json_true());
     }
-    if (job != NULL && context->plan.result.dtype != context->wanted->dtype)
+    if (plan->result.dtype != feed->wanted->dtype)
         json_object_set_new(job, "cast",
-                            json_pack("{s:s, s:s}", "from",
-                                      kprep_dtype_name(context->plan.result.dtype), "to",
-                                      kprep_dtype_name(context->wanted->dtype)));
+                            json_pack("{s:s, s:s}", "from", kprep_dtype_name(plan->result.dtype),
+                                      "to", kprep_dtype_name(feed->wanted->dtype)));
+}
+
+/* The resolved job, without what does not change the bytes, and with how the files were read. */
+static json_t *job_json(const kprep_context *context, kprep_error *err)
+{
+    kprep_text text = {0};
+    kprep_value value = {0};
+    json_t *job = NULL;
+    kprep_settings_format(&context->settings, false, &text);
+    if (text.data != NULL &&
+        kprep_yaml_parse(text.data, text.length, "job", &value, err) == KPREP_OK)
+        job = value_json(&value);
+    json_t *arrays = json_object_get(job, "arrays");
+    for (size_t i = 0; job != NULL && i < context->feed_count; i++) {
+        const kprep_feed *feed = &context->feeds[i];
+        add_reading(feed, arrays != NULL ? json_object_get(arrays, feed->settings->name) : job);
+    }
     kprep_value_free(&value);
     kprep_text_free(&text);
     return job;
@@ -281,9 +302,9 @@ static json_t *file_json(const kprep_written *written, const char *array, int64_
 }
 
 /* Where each channel of joined files comes from: each file of a source, or those of its first sample. */
-static json_t *channels_json(const kprep_context *context)
+static json_t *channels_json(const kprep_feed *feed)
 {
-    const kprep_plan *plan = &context->plan;
+    const kprep_plan *plan = &feed->plan;
     json_t *list = json_array();
     for (size_t s = 0; s < plan->source_count; s++) {
         const kprep_source *source = &plan->sources[s];
@@ -292,7 +313,7 @@ static json_t *channels_json(const kprep_context *context)
             int64_t first = plan->channel[i];
             int64_t next = i + 1 < end ? plan->channel[i + 1] : source->channel + source->channels;
             json_array_append_new(list, json_pack("{s:o, s:I, s:I}", "source",
-                                                  text_json(kprep_input_name(&context->input, i)),
+                                                  text_json(kprep_input_name(&feed->input, i)),
                                                   "first", (json_int_t)first, "count",
                                                   (json_int_t)(next - first)));
         }
@@ -309,46 +330,51 @@ static json_t *classes_json(const kprep_context *context)
     return list;
 }
 
-/* Arrays with their moments merged in batch order, and the files in the same order. */
+/* One of the arrays, or the labels behind them, with its moments merged in batch order. */
+static json_t *describe_array(const kprep_context *context, const kprep_folder *folder, size_t k,
+                              int64_t rows)
+{
+    kprep_moments moments;
+    int64_t shape[KPREP_MAX_RANK] = {rows};
+    kprep_moments_init(&moments);
+    for (int64_t b = 0; b < folder->batches; b++)
+        if (folder->records[b].rows > 0)
+            kprep_moments_merge(&moments, &folder->records[b].files[k].moments);
+    if (k < context->feed_count) {
+        const kprep_feed *feed = &context->feeds[k];
+        const kprep_desc *result = &feed->plan.result;
+        memcpy(shape + 1, result->shape, (size_t)result->rank * sizeof *shape);
+        json_t *array =
+            array_json(shape, result->rank + 1, feed->wanted->dtype, feed->wanted->axes, &moments);
+        if (feed->plan.reading.joined) json_object_set_new(array, "channels", channels_json(feed));
+        return array;
+    }
+    char axes[KPREP_MAX_RANK + 1] = "n";
+    const kprep_label_set *labels = &context->labels;
+    kprep_axes_by_rank(labels->rank, axes + 1);
+    memcpy(shape + 1, labels->shape, (size_t)labels->rank * sizeof *shape);
+    return array_json(shape, labels->rank + 1, labels->dtype, axes, &moments);
+}
+
+/* Files in the order of batches, those of one batch in the order of the arrays; arrays and counts. */
 static void add_files(const kprep_context *context, const kprep_folder *folder, json_t *root)
 {
-    const kprep_plan *plan = &context->plan;
     json_t *files = json_array(), *arrays = json_object();
-    const char *name = kprep_array_name(context);
-    const kprep_label_set *labels = &context->labels;
-    bool labelled = labels->some;
-    kprep_moments x, y;
-    int64_t written = 0, rejected = 0, shape[KPREP_MAX_RANK];
-    kprep_moments_init(&x);
-    kprep_moments_init(&y);
+    int64_t written = 0, rejected = 0;
     for (int64_t b = 0; b < folder->batches; b++) {
         const kprep_record *record = &folder->records[b];
         int64_t first, rows;
         kprep_sequence_batch(&context->sequence, b, &first, &rows);
         rejected += (int64_t)record->reject_count;
-        rows = record->rows;
-        if (rows == 0) continue;
-        kprep_moments_merge(&x, &record->moments);
-        json_array_append_new(files, file_json(&record->x, name, first, rows));
-        if (labelled) {
-            kprep_moments_merge(&y, &record->labels);
-            json_array_append_new(files, file_json(&record->y, "y", first, rows));
-        }
-        written += rows;
+        written += record->rows;
+        for (size_t k = 0; k < folder->files && record->rows > 0; k++)
+            json_array_append_new(files,
+                                  file_json(&record->files[k].file, kprep_array_name(context, k),
+                                            first, record->rows));
     }
-    shape[0] = written;
-    memcpy(shape + 1, plan->result.shape, (size_t)plan->result.rank * sizeof *shape);
-    json_t *array =
-        array_json(shape, plan->result.rank + 1, context->wanted->dtype, context->wanted->axes, &x);
-    if (plan->reading.joined) json_object_set_new(array, "channels", channels_json(context));
-    json_object_set_new(arrays, name, array);
-    if (labelled) {
-        char axes[KPREP_MAX_RANK + 1] = "n";
-        kprep_axes_by_rank(labels->rank, axes + 1);
-        memcpy(shape + 1, labels->shape, (size_t)labels->rank * sizeof *shape);
-        json_object_set_new(arrays, "y",
-                            array_json(shape, labels->rank + 1, labels->dtype, axes, &y));
-    }
+    for (size_t k = 0; k < folder->files; k++)
+        json_object_set_new(arrays, kprep_array_name(context, k),
+                            describe_array(context, folder, k, written));
     json_object_set_new(root, "arrays", arrays);
     json_object_set_new(root, "files", files);
     json_object_set_new(root, "counts",
@@ -391,11 +417,12 @@ static kprep_status write_tables(const kprep_context *context, const kprep_folde
 /* ---- quarantine ---- */
 
 /* Where a rejected file's copy goes: its relative path, which stays inside the folder and is UTF-8. */
-static char *quarantine_name(const kprep_context *context, size_t file)
+static char *quarantine_name(const kprep_feed *feed, size_t file)
 {
-    const char *name = kprep_input_name(&context->input, file);
+    const char *name = kprep_input_name(&feed->input, file);
+    const char *array = feed->settings->name != NULL ? feed->file : "";
     while (name[0] == '/') name++;
-    char *path = kprep_asprintf("quarantine/%s", name);
+    char *path = kprep_asprintf("quarantine/%s%s%s", array, array[0] != '\0' ? "/" : "", name);
     for (char *p = path; p != NULL && (p = strstr(p, "..")) != NULL;) p[0] = p[1] = '_';
     json_t *text = path != NULL ? json_string(path) : NULL;
     for (char *p = path; p != NULL && text == NULL && *p != '\0'; p++)
@@ -434,7 +461,7 @@ static kprep_status copy_bytes(const kprep_bytes *bytes, int to, const char *par
 
 /* Copies one rejected file, or member of an archive; one that can't be read is only named in
  * rejected.csv. */
-static kprep_status copy_file(const kprep_context *context, kprep_folder *folder, size_t file,
+static kprep_status copy_file(const kprep_feed *feed, kprep_folder *folder, size_t file,
                               json_t *tables, kprep_error *err)
 {
     int from, to = -1;
@@ -442,13 +469,13 @@ static kprep_status copy_file(const kprep_context *context, kprep_folder *folder
     char hash[33];
     kprep_bytes bytes;
     kprep_stream stream = KPREP_STREAM_CLOSED;
-    const char *path = context->input.paths.items[file].path;
-    if (kprep_input_bytes(&context->input.paths, file, true, context->settings.limits.sample_bytes,
+    const char *path = feed->input.paths.items[file].path;
+    if (kprep_input_bytes(&feed->input.paths, file, true, feed->settings->limits.sample_bytes,
                           &stream, &bytes, &from, &mtime, NULL) != KPREP_OK) {
         kprep_stream_free(&stream);
         return KPREP_OK;
     }
-    char *name = quarantine_name(context, file);
+    char *name = quarantine_name(feed, file);
     char *part = kprep_folder_part(folder, "", "quarantine");
     char *final = name != NULL ? kprep_folder_final(folder, "", name) : NULL;
     kprep_status st = part != NULL && final != NULL ? KPREP_OK : kprep_fail_memory(err);
@@ -477,47 +504,67 @@ static kprep_status copy_file(const kprep_context *context, kprep_folder *folder
     return st;
 }
 
-/* Marks the files that rejected samples are from. */
-static uint8_t *bad_files(const kprep_context *context, const kprep_folder *folder)
+static void free_marks(const kprep_context *context, uint8_t **bad)
+{
+    for (size_t f = 0; bad != NULL && f < context->feed_count; f++) free(bad[f]);
+    free(bad);
+}
+
+/* Marks the files that rejected samples are from, of each feed; NULL if there is no memory. */
+static uint8_t **mark_bad_files(const kprep_context *context, const kprep_folder *folder)
 {
     int64_t first, rows, row;
-    uint8_t *bad = kprep_calloc(context->input.paths.count + 1, 1);
-    if (bad == NULL || context->plan.reading.joined) return bad;
-    for (int64_t b = 0; b < folder->batches; b++) {
+    uint8_t **bad = kprep_calloc(context->feed_count, sizeof *bad);
+    for (size_t f = 0; bad != NULL && f < context->feed_count; f++) {
+        bad[f] = kprep_calloc(context->feeds[f].input.paths.count + 1, 1);
+        if (bad[f] != NULL) continue;
+        free_marks(context, bad);
+        return NULL;
+    }
+    for (int64_t b = 0; bad != NULL && b < folder->batches; b++) {
         const kprep_record *record = &folder->records[b];
-        if (record->reject_count == 0) continue;
         kprep_sequence_batch(&context->sequence, b, &first, &rows);
         for (size_t i = 0; i < record->reject_count; i++) {
+            const kprep_feed *feed = &context->feeds[record->rejects[i].array];
             int64_t place = first + record->rejects[i].row;
-            bad[kprep_reader_find(&context->input, kprep_sequence_sample(&context->sequence, place),
-                                  &row)] = 1;
+            if (feed->plan.reading.joined) continue;
+            bad[record->rejects[i].array][kprep_reader_find(
+                &feed->input, kprep_sequence_sample(&context->sequence, place), &row)] = 1;
         }
     }
     return bad;
 }
 
 static kprep_status quarantine(const kprep_context *context, kprep_folder *folder,
-                               const uint8_t *bad, json_t *tables, kprep_error *err)
+                               uint8_t *const *bad, json_t *tables, kprep_error *err)
 {
     if (context->settings.on_error != KPREP_ON_ERROR_QUARANTINE) return KPREP_OK;
-    for (size_t i = 0; i < context->input.paths.count; i++)
-        if (bad[i] && is_whole_file(context, i))
-            KPREP_TRY(copy_file(context, folder, i, tables, err));
+    for (size_t f = 0; f < context->feed_count; f++) {
+        const kprep_feed *feed = &context->feeds[f];
+        for (size_t i = 0; i < feed->input.paths.count; i++)
+            if (bad[f][i] && is_whole_file(feed, i))
+                KPREP_TRY(copy_file(feed, folder, i, tables, err));
+    }
     return KPREP_OK;
 }
 
-/* What a retry needs to know this job by, when the bad files were mended: a hash of all but them, and how
- * many samples each had. */
-static void add_retry(const kprep_context *context, const uint8_t *bad, json_t *root)
+/* What a retry needs to know this job by, when the bad files were mended: a hash of all but them, and for
+ * each its number, how many samples it had, and the array it belongs to. */
+static void add_retry(const kprep_context *context, uint8_t *const *bad, json_t *root)
 {
     char hash[33];
     json_t *files = json_array();
-    kprep_plan_base_hash(&context->plan, kprep_label_digest(&context->labels), bad, hash);
-    for (size_t i = 0; i < context->input.paths.count; i++)
-        if (bad[i])
-            json_array_append_new(files,
-                                  json_pack("[I, I]", (json_int_t)i,
-                                            (json_int_t)kprep_plan_file_rows(&context->plan, i)));
+    kprep_feed_base_hash(context->feeds, context->feed_count, kprep_label_digest(&context->labels),
+                         bad, hash);
+    for (size_t f = 0; f < context->feed_count; f++) {
+        const kprep_feed *feed = &context->feeds[f];
+        for (size_t i = 0; i < feed->input.paths.count; i++)
+            if (bad[f][i])
+                json_array_append_new(files,
+                                      json_pack("[I, I, I]", (json_int_t)i,
+                                                (json_int_t)kprep_plan_file_rows(&feed->plan, i),
+                                                (json_int_t)f));
+    }
     json_object_set_new(root, "retry", json_pack("{s:s, s:o}", "base", hash, "files", files));
 }
 
@@ -525,14 +572,14 @@ kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *fo
                                   kprep_error *err)
 {
     json_t *root = json_object(), *tables = json_array(), *job = job_json(context, err);
-    uint8_t *bad = bad_files(context, folder);
+    uint8_t **bad = mark_bad_files(context, folder);
     kprep_status st =
         root != NULL && job != NULL && bad != NULL ? KPREP_OK : kprep_fail_memory(err);
     int64_t rejected = 0;
     json_object_set_new(root, "kprep", json_string(KPREP_VERSION));
     json_object_set_new(root, "plan", json_string(folder->plan));
     json_object_set_new(root, "job", job);
-    json_object_set_new(root, "spec", spec_json(context->wanted));
+    json_object_set_new(root, "spec", spec_json(context));
     json_object_set_new(root, "classes", classes_json(context));
     add_files(context, folder, root);
     for (size_t i = 0; st == KPREP_OK && i < context->sequence.section_count; i++) {
@@ -548,7 +595,7 @@ kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *fo
     kprep_folder_sync(folder, ""); /* all else is there for good before the manifest says so */
     if (st == KPREP_OK)
         st = kprep_write_file(folder, "", "manifest.json", whole, strlen(whole), NULL, err);
-    free(bad);
+    free_marks(context, bad);
     free(whole);
     free(text);
     json_decref(root);

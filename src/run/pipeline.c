@@ -17,44 +17,54 @@ struct kprep_pipeline {
     int64_t rejected; /* out of the batches taken */
 };
 
+/* The buffers of a slot, once. */
+static kprep_status make_buffers(const kprep_context *c, kprep_slot *slot, kprep_error *err)
+{
+    const size_t rows = (size_t)c->sequence.batch_rows;
+    slot->arrays = kprep_calloc(slot->part_count, sizeof *slot->arrays);
+    if (slot->arrays == NULL) return kprep_fail_memory(err);
+    for (size_t p = 0; p < slot->part_count; p++) {
+        slot->part[p].data = kprep_alloc_aligned(rows * (size_t)c->feeds[p].plan.row_bytes);
+        if (slot->part[p].data == NULL) return kprep_fail_memory(err);
+    }
+    if (!c->labels.some) return KPREP_OK;
+    slot->labels = kprep_alloc_aligned(rows * (size_t)c->labels.row_bytes);
+    return slot->labels != NULL ? KPREP_OK : kprep_fail_memory(err);
+}
+
 static kprep_status open_slot(void *context, kprep_slot *slot, kprep_error *err)
 {
     const kprep_pipeline *pipeline = context;
     const kprep_context *c = &pipeline->context;
-    if (slot->data == NULL) {
-        size_t bytes = (size_t)(c->sequence.batch_rows * c->plan.row_bytes);
-        slot->data = kprep_alloc_aligned(bytes);
-        if (slot->data == NULL) return kprep_fail_memory(err);
-    }
-    if (!c->labels.some) return KPREP_OK;
-    if (slot->labels == NULL) {
-        slot->labels = kprep_alloc_aligned((size_t)(c->sequence.batch_rows * c->labels.row_bytes));
-        if (slot->labels == NULL) return kprep_fail_memory(err);
-    }
-    for (int64_t i = 0; i < slot->rows; i++)
+    if (slot->arrays == NULL) KPREP_TRY(make_buffers(c, slot, err));
+    for (int64_t i = 0; c->labels.some && i < slot->rows; i++)
         KPREP_TRY(kprep_label_write(&c->labels,
                                     kprep_sequence_sample(&c->sequence, slot->first + i),
                                     slot->labels + i * c->labels.row_bytes, err));
     return KPREP_OK;
 }
 
+/* Rows that stay move up. */
+static void close_gaps(const kprep_slot *slot, uint8_t *data, size_t bytes)
+{
+    uint8_t *to = data;
+    for (size_t i = 0; i < (size_t)slot->rows; i++) {
+        if (slot->row[i].reject != NULL) continue;
+        memmove(to, data + i * bytes, bytes);
+        to += bytes;
+    }
+}
+
 static kprep_status seal_slot(void *context, kprep_slot *slot, kprep_error *err)
 {
     (void)err; /* rows were checked as they were made */
     const kprep_pipeline *pipeline = context;
-    size_t bytes = (size_t)pipeline->context.plan.row_bytes;
-    size_t label = slot->labels != NULL ? (size_t)pipeline->context.labels.row_bytes : 0;
-    uint8_t *to = slot->data, *label_to = slot->labels;
+    const kprep_context *c = &pipeline->context;
     slot->rejected = kprep_slot_rejects(slot);
     if (slot->rejected == 0) return KPREP_OK;
-    for (size_t i = 0; i < (size_t)slot->rows; i++) { /* those that stay move up */
-        if (slot->row[i].reject != NULL) continue;
-        memmove(to, slot->data + i * bytes, bytes);
-        to += bytes;
-        if (label == 0) continue;
-        memmove(label_to, slot->labels + i * label, label);
-        label_to += label;
-    }
+    for (size_t p = 0; p < slot->part_count; p++)
+        close_gaps(slot, slot->part[p].data, (size_t)c->feeds[p].plan.row_bytes);
+    if (slot->labels != NULL) close_gaps(slot, slot->labels, (size_t)c->labels.row_bytes);
     kprep_slot_compact(slot);
     return KPREP_OK;
 }
@@ -76,7 +86,8 @@ kprep_status kprep_pipeline_open(const kprep_job *job, const kprep_options *opti
     KPREP_TRY_GOTO(st, kprep_first_problem(problems, err), fail);
     (*pipeline)->sink = (kprep_sink){
         .context = *pipeline, .in_place = true, .keep = true, .open = open_slot, .seal = seal_slot};
-    (*pipeline)->engine = (kprep_engine){.plan = &c->plan,
+    (*pipeline)->engine = (kprep_engine){.feeds = c->feeds,
+                                         .feed_count = c->feed_count,
                                          .sequence = &c->sequence,
                                          .sink = &(*pipeline)->sink,
                                          .threads = c->threads,
@@ -108,6 +119,12 @@ const char *const *kprep_pipeline_classes(const kprep_pipeline *pipeline, size_t
     return (const char *const *)c->labels.classes;
 }
 
+const char *kprep_pipeline_array(const kprep_pipeline *pipeline, size_t i)
+{
+    const kprep_context *c = &pipeline->context;
+    return i < c->feed_count ? c->feeds[i].name : NULL;
+}
+
 /* A C-order view of rows of a shape. */
 static void set_array(kprep_array *array, void *data, kprep_dtype dtype, int64_t rows,
                       const int64_t *shape, int32_t rank)
@@ -128,7 +145,7 @@ static void set_array(kprep_array *array, void *data, kprep_dtype dtype, int64_t
 kprep_status kprep_pipeline_next(kprep_pipeline *pipeline, kprep_batch *batch, kprep_error *err)
 {
     kprep_slot *slot = NULL;
-    const kprep_plan *plan = &pipeline->context.plan;
+    const kprep_context *c = &pipeline->context;
     memset(batch, 0, sizeof *batch);
     if (pipeline->max_bad >= 0 && pipeline->rejected > pipeline->max_bad)
         return kprep_fail_too_many(pipeline->max_bad, err);
@@ -142,9 +159,15 @@ kprep_status kprep_pipeline_next(kprep_pipeline *pipeline, kprep_batch *batch, k
         kprep_engine_give_back(&pipeline->engine, slot);
         if (over) return kprep_fail_too_many(pipeline->max_bad, err);
     }
-    set_array(&batch->x, slot->data, plan->wanted->dtype, slot->rows, plan->result.shape,
-              plan->result.rank);
-    const kprep_label_set *labels = &pipeline->context.labels;
+    for (size_t p = 0; p < slot->part_count; p++) {
+        const kprep_plan *plan = &c->feeds[p].plan;
+        set_array(&slot->arrays[p], slot->part[p].data, plan->wanted->dtype, slot->rows,
+                  plan->result.shape, plan->result.rank);
+    }
+    batch->arrays = slot->arrays;
+    batch->array_count = (int32_t)slot->part_count;
+    batch->x = slot->arrays[0];
+    const kprep_label_set *labels = &c->labels;
     if (slot->labels != NULL)
         set_array(&batch->y, slot->labels, labels->dtype, slot->rows, labels->shape, labels->rank);
     batch->number = slot->batch;

@@ -71,10 +71,10 @@ static bool measure(reading *r, int64_t n, int64_t row_bytes, const kprep_plan *
     bool fine = data != NULL && next(r, data, header);
     kprep_moments_init(moments);
     for (int64_t i = 0; fine && plan != NULL && i < n; i++) {
-        kprep_row row = {0};
+        kprep_look look = {0};
         fine =
-            next(r, data, row_bytes) && kprep_row_check(plan, data, false, &row, NULL) == KPREP_OK;
-        kprep_moments_merge(moments, &row.moments);
+            next(r, data, row_bytes) && kprep_row_check(plan, data, false, &look, NULL) == KPREP_OK;
+        kprep_moments_merge(moments, &look.moments);
     }
     if (fine && plan == NULL) {
         fine = next(r, data, most);
@@ -84,33 +84,26 @@ static bool measure(reading *r, int64_t n, int64_t row_bytes, const kprep_plan *
     return fine;
 }
 
-/* Is a batch there as the manifest has it, with all its rows? Then the record is as it was. */
-static bool keep_batch(const kprep_context *context, const kprep_folder *folder, int64_t rows,
-                       const json_t *x, const json_t *y, kprep_record *record)
+/* Is a file of a batch there as the manifest has it, with all its rows? Then it is measured as it was. */
+static bool keep_file(const kprep_context *context, const kprep_folder *folder, size_t k,
+                      int64_t rows, const json_t *entry, kprep_sealed *sealed)
 {
-    const kprep_label_set *labels = &context->labels;
     reading r;
-    *record = (kprep_record){.sealed = true, .rows = rows};
-    kprep_moments_init(&record->labels);
-    if (json_integer_value(json_object_get(x, "rows")) != rows) return false;
-    bool fine = begin(folder, x, &record->x, &r) &&
-                measure(&r, rows, context->plan.row_bytes, &context->plan, context->wanted->dtype,
-                        &record->moments) &&
-                end(&r, &record->x);
-    if (r.fd >= 0) close(r.fd);
-    if (!fine || !labels->some) return fine;
-    fine = begin(folder, y, &record->y, &r) &&
-           measure(&r, rows, labels->row_bytes, NULL, labels->dtype, &record->labels) &&
-           end(&r, &record->y);
+    bool array = k < context->feed_count;
+    const kprep_plan *plan = array ? &context->feeds[k].plan : NULL;
+    if (json_integer_value(json_object_get(entry, "rows")) != rows) return false;
+    bool fine = begin(folder, entry, &sealed->file, &r) &&
+                measure(&r, rows, array ? plan->row_bytes : context->labels.row_bytes, plan,
+                        context->labels.dtype, &sealed->moments) &&
+                end(&r, &sealed->file);
     if (r.fd >= 0) close(r.fd);
     return fine;
 }
 
 /* Does an entry of the manifest name a batch of an array? */
-static bool is_batch(const kprep_context *context, const json_t *entry, const char *array,
-                     int64_t b)
+static bool is_batch(const kprep_context *context, const json_t *entry, size_t array, int64_t b)
 {
-    char name[64], path[160];
+    char name[KPREP_BATCH_NAME], path[KPREP_BATCH_NAME + sizeof((kprep_split *)0)->name + 1];
     int64_t first, rows;
     const kprep_section *section = kprep_sequence_batch(&context->sequence, b, &first, &rows);
     kprep_batch_name(context, array, b - section->first_batch, name, sizeof name);
@@ -119,24 +112,61 @@ static bool is_batch(const kprep_context *context, const json_t *entry, const ch
     return there != NULL && strcmp(there, path) == 0;
 }
 
+/* The record of a batch whose files are those of the manifest from `at` on; left alone if it lacks something. */
+static kprep_status keep_batch(const kprep_context *context, const kprep_folder *folder,
+                               const json_t *files, size_t at, int64_t b, kprep_error *err)
+{
+    int64_t first, rows;
+    kprep_record record = {.sealed = true};
+    record.files = kprep_calloc(folder->files, sizeof *record.files);
+    if (record.files == NULL) return kprep_fail_memory(err);
+    kprep_sequence_batch(&context->sequence, b, &first, &rows);
+    record.rows = rows;
+    bool fine = true;
+    for (size_t k = 0; fine && k < folder->files; k++) {
+        const json_t *entry = json_array_get(files, at + k);
+        fine = is_batch(context, entry, k, b) &&
+               keep_file(context, folder, k, rows, entry, &record.files[k]);
+    }
+    if (fine)
+        folder->records[b] = record;
+    else
+        kprep_record_free(&record);
+    return KPREP_OK;
+}
+
 /* The manifest lists files in the order of the batches; one of which nothing was left is not there. */
 static kprep_status keep_batches(const kprep_context *context, kprep_folder *folder,
                                  const json_t *files, kprep_error *err)
 {
     size_t at = 0;
     for (int64_t b = 0; b < folder->batches; b++) {
-        int64_t first, rows;
-        const json_t *x = json_array_get(files, at), *y = json_array_get(files, at + 1);
-        if (!is_batch(context, x, kprep_array_name(context), b)) continue;
-        at += context->labels.some ? 2 : 1;
-        if (context->labels.some && !is_batch(context, y, "y", b)) continue;
+        if (!is_batch(context, json_array_get(files, at), 0, b)) continue;
         if (kprep_is_cancelled(context->options.cancel))
             return kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
-        kprep_record record;
-        kprep_sequence_batch(&context->sequence, b, &first, &rows);
-        if (keep_batch(context, folder, rows, x, y, &record)) folder->records[b] = record;
+        KPREP_TRY(keep_batch(context, folder, files, at, b, err));
+        at += folder->files;
     }
     return KPREP_OK;
+}
+
+static void free_loose(const kprep_context *context, uint8_t **loose)
+{
+    for (size_t f = 0; loose != NULL && f < context->feed_count; f++) free(loose[f]);
+    free(loose);
+}
+
+/* No file of any feed is loose; NULL if there is no memory. */
+static uint8_t **make_loose(const kprep_context *context)
+{
+    uint8_t **loose = kprep_calloc(context->feed_count, sizeof *loose);
+    for (size_t f = 0; loose != NULL && f < context->feed_count; f++) {
+        loose[f] = kprep_calloc(context->feeds[f].input.paths.count + 1, 1);
+        if (loose[f] != NULL) continue;
+        free_loose(context, loose);
+        return NULL;
+    }
+    return loose;
 }
 
 /* Is it the same job but for the files that had rejects? *moved: one of them now has another number of
@@ -145,27 +175,30 @@ static kprep_status is_same(const kprep_context *context, const json_t *retry, b
                             bool *moved, kprep_error *err)
 {
     char hash[33];
-    size_t n = context->input.paths.count, i;
+    size_t i;
     const json_t *one, *list = json_object_get(retry, "files");
     const char *base = json_string_value(json_object_get(retry, "base"));
-    uint8_t *loose = kprep_calloc(n + 1, 1);
+    uint8_t **loose = make_loose(context);
     if (loose == NULL) return kprep_fail_memory(err);
     *moved = false;
     *same = base != NULL;
     json_array_foreach(list, i, one)
     {
         int64_t file = json_integer_value(json_array_get(one, 0));
-        if (file < 0 || (size_t)file >= n) {
+        int64_t f = json_integer_value(json_array_get(one, 2));
+        if (f < 0 || (size_t)f >= context->feed_count || file < 0 ||
+            (size_t)file >= context->feeds[f].input.paths.count) {
             *same = false;
             continue;
         }
-        loose[file] = 1;
+        loose[f][file] = 1;
         *moved |= json_integer_value(json_array_get(one, 1)) !=
-                  kprep_plan_file_rows(&context->plan, (size_t)file);
+                  kprep_plan_file_rows(&context->feeds[f].plan, (size_t)file);
     }
-    kprep_plan_base_hash(&context->plan, kprep_label_digest(&context->labels), loose, hash);
+    kprep_feed_base_hash(context->feeds, context->feed_count, kprep_label_digest(&context->labels),
+                         loose, hash);
     *same = *same && strcmp(hash, base) == 0;
-    free(loose);
+    free_loose(context, loose);
     return KPREP_OK;
 }
 

@@ -102,7 +102,8 @@ static kprep_status fill_folder(kprep_context *context, kprep_folder *folder, kp
         return kprep_fail_too_many(max_bad, err);
     }
     kprep_file_sink_init(&files, context, folder);
-    kprep_engine engine = {.plan = &context->plan,
+    kprep_engine engine = {.feeds = context->feeds,
+                           .feed_count = context->feed_count,
                            .sequence = &context->sequence,
                            .sink = &files.sink,
                            .done = done,
@@ -131,13 +132,13 @@ static kprep_status run(kprep_context *context, kprep_error *err)
 {
     char plan[33], times[33];
     kprep_folder folder;
-    kprep_plan_hash(&context->plan, kprep_label_digest(&context->labels), plan);
-    kprep_plan_times(&context->plan, times);
+    kprep_context_hash(context, plan);
+    kprep_feed_times(context->feeds, context->feed_count, times);
     kprep_claim how = context->options.retry   ? KPREP_CLAIM_RETRY
                       : context->options.force ? KPREP_CLAIM_FORCE
                                                : KPREP_CLAIM;
     KPREP_TRY(kprep_folder_open(&folder, context->settings.output, plan, context->sequence.batches,
-                                how, err));
+                                kprep_array_count(context), how, err));
     kprep_status st = KPREP_OK;
     if (folder.retrying)
         st = kprep_retry(context, &folder, times, err);

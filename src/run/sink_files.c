@@ -16,16 +16,10 @@
 
 enum { REREAD_BYTES = 1 << 18 };
 
-const char *kprep_array_name(const kprep_context *context)
-{
-    (void)context;
-    return "x"; /* one input: its name in the spec is the model's affair */
-}
-
-static void array_shape(const kprep_context *context, int64_t rows, int64_t shape[KPREP_MAX_RANK],
+static void array_shape(const kprep_feed *feed, int64_t rows, int64_t shape[KPREP_MAX_RANK],
                         int32_t *rank)
 {
-    const kprep_desc *result = &context->plan.result;
+    const kprep_desc *result = &feed->plan.result;
     shape[0] = rows;
     memcpy(shape + 1, result->shape, (size_t)result->rank * sizeof *shape);
     *rank = result->rank + 1;
@@ -45,10 +39,10 @@ static int64_t batch_number(const kprep_slot *slot)
     return slot->batch - slot->section->first_batch;
 }
 
-static char *part_path(const kprep_file_sink *files, const kprep_slot *slot, const char *array)
+static char *part_path(const kprep_file_sink *files, const kprep_slot *slot, size_t p)
 {
-    char name[64];
-    kprep_batch_name(files->context, array, batch_number(slot), name, sizeof name);
+    char name[KPREP_BATCH_NAME];
+    kprep_batch_name(files->context, p, batch_number(slot), name, sizeof name);
     return kprep_folder_part(files->folder, slot->section->name, name);
 }
 
@@ -69,67 +63,86 @@ static kprep_status preallocate(int fd, int64_t bytes, const char *path, kprep_e
     return err != NULL ? err->code : KPREP_E_UNWRITABLE;
 }
 
-static kprep_status open_slot(void *context, kprep_slot *slot, kprep_error *err)
+static kprep_status open_part(const kprep_file_sink *files, kprep_slot *slot, size_t p,
+                              kprep_error *err)
 {
-    const kprep_file_sink *files = context;
-    int64_t shape[KPREP_MAX_RANK], rows_bytes;
+    const kprep_feed *feed = &files->context->feeds[p];
+    kprep_part *part = &slot->part[p];
+    int64_t shape[KPREP_MAX_RANK], bytes = slot->rows * feed->plan.row_bytes;
     int32_t rank;
-    array_shape(files->context, slot->rows, shape, &rank);
-    char *path = part_path(files, slot, kprep_array_name(files->context));
-    uint8_t *header = make_header(files->context->wanted->dtype, shape, rank, &slot->header);
+    array_shape(feed, slot->rows, shape, &rank);
+    char *path = part_path(files, slot, p);
+    uint8_t *header = make_header(feed->wanted->dtype, shape, rank, &part->header);
     kprep_status st = path != NULL && header != NULL ? KPREP_OK : kprep_fail_memory(err);
-    rows_bytes = slot->rows * files->context->plan.row_bytes;
-    if (st == KPREP_OK) st = kprep_create_part(path, &slot->fd, err);
-    if (st == KPREP_OK) st = preallocate(slot->fd, (int64_t)slot->header + rows_bytes, path, err);
-    if (st == KPREP_OK) st = kprep_write_at(slot->fd, header, slot->header, 0, path, err);
-    if (st != KPREP_OK && slot->fd >= 0) {
-        close(slot->fd);
-        slot->fd = -1;
-        unlink(path);
-    }
+    if (st == KPREP_OK) st = kprep_create_part(path, &part->fd, err);
+    if (st == KPREP_OK) st = preallocate(part->fd, (int64_t)part->header + bytes, path, err);
+    if (st == KPREP_OK) st = kprep_write_at(part->fd, header, part->header, 0, path, err);
     free(header);
     free(path);
     return st;
 }
 
-static kprep_status write_rows(void *context, kprep_slot *slot, int64_t row, int64_t count,
-                               const void *data, kprep_error *err)
+/* Closes the part files that are open, and removes them. */
+static void drop_slot(void *context, kprep_slot *slot)
 {
     const kprep_file_sink *files = context;
-    int64_t bytes = files->context->plan.row_bytes;
-    return kprep_write_at(slot->fd, data, (size_t)(count * bytes),
-                          (int64_t)slot->header + row * bytes, files->folder->path, err);
+    for (size_t p = 0; p < slot->part_count; p++) {
+        if (slot->part[p].fd < 0) continue;
+        close(slot->part[p].fd);
+        slot->part[p].fd = -1;
+        char *path = part_path(files, slot, p);
+        if (path != NULL) unlink(path);
+        free(path);
+    }
 }
 
-/* Reads the file back: each row must be what was written, and the file's hash comes of this pass. */
-static kprep_status reread(const kprep_file_sink *files, const kprep_slot *slot, const char *path,
-                           kprep_written *written, kprep_error *err)
+static kprep_status open_slot(void *context, kprep_slot *slot, kprep_error *err)
 {
-    int64_t bytes = files->context->plan.row_bytes;
-    int64_t size = (int64_t)slot->header + slot->rows * bytes;
-    int64_t row = -1, left = (int64_t)slot->header; /* of the row being read; first the header */
-    XXH3_state_t whole, part;
+    kprep_status st = KPREP_OK;
+    for (size_t p = 0; st == KPREP_OK && p < slot->part_count; p++)
+        st = open_part(context, slot, p, err);
+    if (st != KPREP_OK) drop_slot(context, slot);
+    return st;
+}
+
+static kprep_status write_rows(void *context, kprep_slot *slot, size_t p, int64_t row,
+                               int64_t count, const void *data, kprep_error *err)
+{
+    const kprep_file_sink *files = context;
+    const kprep_part *part = &slot->part[p];
+    int64_t bytes = files->context->feeds[p].plan.row_bytes;
+    return kprep_write_at(part->fd, data, (size_t)(count * bytes),
+                          (int64_t)part->header + row * bytes, files->folder->path, err);
+}
+
+/* Reads a part of rows of some bytes back: each row must be what was written, and the file's hash comes of this pass. */
+static kprep_status reread(int64_t bytes, const kprep_slot *slot, const kprep_part *part,
+                           const char *path, kprep_written *written, kprep_error *err)
+{
+    int64_t size = (int64_t)part->header + slot->rows * bytes;
+    int64_t row = -1, left = (int64_t)part->header; /* of the row being read; first the header */
+    XXH3_state_t whole, one;
     uint8_t *buffer = malloc(REREAD_BYTES);
     if (buffer == NULL) return kprep_fail_memory(err);
     XXH3_INITSTATE(&whole);
-    XXH3_INITSTATE(&part);
+    XXH3_INITSTATE(&one);
     XXH3_128bits_reset(&whole);
-    XXH3_64bits_reset(&part);
+    XXH3_64bits_reset(&one);
     kprep_status st = KPREP_OK;
     for (int64_t offset = 0; st == KPREP_OK && offset < size;) {
         int64_t most = left < REREAD_BYTES ? left : REREAD_BYTES;
-        ssize_t got = pread(slot->fd, buffer, (size_t)most, offset);
+        ssize_t got = pread(part->fd, buffer, (size_t)most, offset);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) {
             st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, got < 0 ? errno : EIO, "read back", path);
             break;
         }
         XXH3_128bits_update(&whole, buffer, (size_t)got);
-        XXH3_64bits_update(&part, buffer, (size_t)got);
+        XXH3_64bits_update(&one, buffer, (size_t)got);
         offset += got;
         left -= got;
         if (left > 0) continue;
-        if (row >= 0 && XXH3_64bits_digest(&part) != slot->row[row].hash) {
+        if (row >= 0 && XXH3_64bits_digest(&one) != part->look[row].hash) {
             st = kprep_fail(err, KPREP_E_HASH_MISMATCH,
                             "row %lld read back from the disk is not what was written",
                             (long long)row);
@@ -137,7 +150,7 @@ static kprep_status reread(const kprep_file_sink *files, const kprep_slot *slot,
             kprep_error_at_file(err, path);
             if (err != NULL) err->side = KPREP_SIDE_OUTPUT;
         }
-        XXH3_64bits_reset(&part);
+        XXH3_64bits_reset(&one);
         row++;
         left = bytes;
     }
@@ -149,10 +162,11 @@ static kprep_status reread(const kprep_file_sink *files, const kprep_slot *slot,
     return KPREP_OK;
 }
 
-static void name_written(const kprep_file_sink *files, const kprep_slot *slot, const char *array,
+/* "train/x-00007.npy": where an array of a batch is going to be. */
+static void name_written(const kprep_file_sink *files, const kprep_slot *slot, size_t array,
                          kprep_written *written)
 {
-    char name[64];
+    char name[KPREP_BATCH_NAME];
     const char *section = slot->section->name;
     kprep_batch_name(files->context, array, batch_number(slot), name, sizeof name);
     snprintf(written->path, sizeof written->path, "%s%s%s", section, section[0] != '\0' ? "/" : "",
@@ -161,7 +175,7 @@ static void name_written(const kprep_file_sink *files, const kprep_slot *slot, c
 
 /* The labels of a batch as a file's bytes, small enough to be made at once. Free them. */
 static kprep_status make_labels(const kprep_file_sink *files, const kprep_slot *slot,
-                                kprep_record *record, uint8_t **out, kprep_error *err)
+                                kprep_sealed *sealed, uint8_t **out, kprep_error *err)
 {
     const kprep_context *c = files->context;
     const kprep_label_set *labels = &c->labels;
@@ -182,31 +196,42 @@ static kprep_status make_labels(const kprep_file_sink *files, const kprep_slot *
         free(data);
         return st;
     }
-    kprep_moments_init(&record->labels);
-    kprep_moments_add(&record->labels, data + header_size,
+    kprep_moments_init(&sealed->moments);
+    kprep_moments_add(&sealed->moments, data + header_size,
                       (int64_t)(bytes / kprep_dtype_size(labels->dtype)), labels->dtype);
     XXH128_hash_t hash = XXH3_128bits(data, header_size + bytes);
-    kprep_hash_text(hash.high64, hash.low64, record->y.hash);
-    record->y.bytes = (int64_t)(header_size + bytes);
-    name_written(files, slot, "y", &record->y);
+    kprep_hash_text(hash.high64, hash.low64, sealed->file.hash);
+    sealed->file.bytes = (int64_t)(header_size + bytes);
+    name_written(files, slot, c->feed_count, &sealed->file);
     *out = data;
     return KPREP_OK;
 }
 
 /* Gives the files of a batch their final names: the labels' first, so that rows never lack them. */
-static kprep_status publish(const kprep_file_sink *files, kprep_slot *slot, const char *part,
-                            const char *final, const uint8_t *labels, const kprep_record *record,
-                            kprep_error *err)
+static kprep_status publish(const kprep_file_sink *files, kprep_slot *slot, const uint8_t *labels,
+                            const kprep_record *record, kprep_error *err)
 {
-    int fd = slot->fd;
     if (labels != NULL) {
-        char name[64];
-        kprep_batch_name(files->context, "y", batch_number(slot), name, sizeof name);
+        char name[KPREP_BATCH_NAME];
+        kprep_batch_name(files->context, slot->part_count, batch_number(slot), name, sizeof name);
         KPREP_TRY(kprep_write_file(files->folder, slot->section->name, name, labels,
-                                   (size_t)record->y.bytes, NULL, err));
+                                   (size_t)record->files[slot->part_count].file.bytes, NULL, err));
     }
-    slot->fd = -1;
-    return kprep_publish(part, final, fd, err);
+    kprep_status st = KPREP_OK;
+    for (size_t p = 0; st == KPREP_OK && p < slot->part_count; p++) {
+        int fd = slot->part[p].fd;
+        char *part = part_path(files, slot, p);
+        char *final = kprep_folder_final(files->folder, "", record->files[p].file.path);
+        if (part == NULL || final == NULL) {
+            st = kprep_fail_memory(err);
+        } else {
+            slot->part[p].fd = -1;
+            st = kprep_publish(part, final, fd, err);
+        }
+        free(final);
+        free(part);
+    }
+    return st;
 }
 
 /* Notes which rows of a batch are not in it. */
@@ -220,7 +245,7 @@ static kprep_status note_rejects(const kprep_slot *slot, kprep_record *record, k
         const kprep_reject *reject = slot->row[i].reject;
         if (reject == NULL) continue;
         kprep_rejected *noted = &record->rejects[record->reject_count++];
-        *noted = (kprep_rejected){.row = i, .code = reject->code};
+        *noted = (kprep_rejected){.row = i, .code = reject->code, .array = reject->array};
         noted->message = kprep_strdup(reject->message);
         if (noted->message == NULL) return kprep_fail_memory(err);
     }
@@ -247,69 +272,93 @@ static kprep_status move_back(int fd, int64_t from, int64_t to, int64_t n, uint8
 
 /* Takes the rejected rows out of the part file: those behind them move up, below a header for fewer. A
  * header for fewer rows is never longer. */
-static kprep_status take_out(const kprep_file_sink *files, kprep_slot *slot, const char *path,
-                             kprep_error *err)
+static kprep_status take_out(const kprep_feed *feed, const kprep_slot *slot, kprep_part *part,
+                             const char *path, kprep_error *err)
 {
-    int64_t kept = slot->rows - kprep_slot_rejects(slot), bytes = files->context->plan.row_bytes;
+    int64_t kept = slot->rows - kprep_slot_rejects(slot), bytes = feed->plan.row_bytes;
     int64_t shape[KPREP_MAX_RANK], to = 0;
     int32_t rank;
     size_t size = 0;
-    array_shape(files->context, kept, shape, &rank);
-    uint8_t *header = make_header(files->context->wanted->dtype, shape, rank, &size);
+    array_shape(feed, kept, shape, &rank);
+    uint8_t *header = make_header(feed->wanted->dtype, shape, rank, &size);
     uint8_t *buffer = malloc(REREAD_BYTES);
     kprep_status st = header != NULL && buffer != NULL ? KPREP_OK : kprep_fail_memory(err);
     for (int64_t i = 0; st == KPREP_OK && i < slot->rows; i++) {
         if (slot->row[i].reject != NULL) continue;
-        st = move_back(slot->fd, (int64_t)slot->header + i * bytes, (int64_t)size + to * bytes,
+        st = move_back(part->fd, (int64_t)part->header + i * bytes, (int64_t)size + to * bytes,
                        bytes, buffer, path, err);
         to++;
     }
-    if (st == KPREP_OK) st = kprep_write_at(slot->fd, header, size, 0, path, err);
-    if (st == KPREP_OK && ftruncate(slot->fd, (int64_t)size + kept * bytes) != 0)
+    if (st == KPREP_OK) st = kprep_write_at(part->fd, header, size, 0, path, err);
+    if (st == KPREP_OK && ftruncate(part->fd, (int64_t)size + kept * bytes) != 0)
         st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "shorten", path);
-    slot->header = size;
-    kprep_slot_compact(slot);
+    part->header = size;
     free(buffer);
     free(header);
     return st;
 }
 
-/* Makes a batch's files whole and gives them their names. */
-static kprep_status write_batch(kprep_file_sink *files, kprep_slot *slot, const char *part,
-                                kprep_record *record, kprep_error *err)
+/* The same of all arrays. */
+static kprep_status take_rejects_out(const kprep_file_sink *files, kprep_slot *slot,
+                                     kprep_error *err)
 {
-    uint8_t *labels = NULL;
-    name_written(files, slot, kprep_array_name(files->context), &record->x);
-    char *final = kprep_folder_final(files->folder, "", record->x.path);
-    kprep_status st = final != NULL ? KPREP_OK : kprep_fail_memory(err);
-    if (st == KPREP_OK && fdatasync(slot->fd) != 0)
-        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "sync", part);
-    if (st == KPREP_OK) st = reread(files, slot, part, &record->x, err);
-    if (st == KPREP_OK && files->context->labels.some)
-        st = make_labels(files, slot, record, &labels, err);
-    if (st == KPREP_OK) st = kprep_folder_note(files->folder, slot->batch, record, err);
-    if (st == KPREP_OK) st = publish(files, slot, part, final, labels, record, err);
-    free(labels);
-    free(final);
+    kprep_status st = KPREP_OK;
+    for (size_t p = 0; st == KPREP_OK && p < slot->part_count; p++) {
+        char *path = part_path(files, slot, p);
+        st = path != NULL ? take_out(&files->context->feeds[p], slot, &slot->part[p], path, err)
+                          : kprep_fail_memory(err);
+        free(path);
+    }
+    if (st == KPREP_OK) kprep_slot_compact(slot);
     return st;
 }
 
-static void drop_slot(void *context, kprep_slot *slot);
+/* Makes sure that a part is on the disk as it was written, and notes what it is. */
+static kprep_status finish_part(const kprep_file_sink *files, const kprep_slot *slot, size_t p,
+                                kprep_sealed *sealed, kprep_error *err)
+{
+    const kprep_part *part = &slot->part[p];
+    char *path = part_path(files, slot, p);
+    if (path == NULL) return kprep_fail_memory(err);
+    name_written(files, slot, p, &sealed->file);
+    kprep_moments_init(&sealed->moments);
+    for (int64_t i = 0; i < slot->rows; i++)
+        kprep_moments_merge(&sealed->moments, &part->look[i].moments);
+    kprep_status st = KPREP_OK;
+    if (fdatasync(part->fd) != 0)
+        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "sync", path);
+    if (st == KPREP_OK)
+        st = reread(files->context->feeds[p].plan.row_bytes, slot, part, path, &sealed->file, err);
+    free(path);
+    return st;
+}
+
+/* Makes a batch's files whole and gives them their names. */
+static kprep_status write_batch(kprep_file_sink *files, kprep_slot *slot, kprep_record *record,
+                                kprep_error *err)
+{
+    uint8_t *labels = NULL;
+    record->files = kprep_calloc(files->folder->files, sizeof *record->files);
+    kprep_status st = record->files != NULL ? KPREP_OK : kprep_fail_memory(err);
+    for (size_t p = 0; st == KPREP_OK && p < slot->part_count; p++)
+        st = finish_part(files, slot, p, &record->files[p], err);
+    if (st == KPREP_OK && files->context->labels.some)
+        st = make_labels(files, slot, &record->files[slot->part_count], &labels, err);
+    if (st == KPREP_OK) st = kprep_folder_note(files->folder, slot->batch, record, err);
+    if (st == KPREP_OK) st = publish(files, slot, labels, record, err);
+    free(labels);
+    return st;
+}
 
 static kprep_status seal_slot(void *context, kprep_slot *slot, kprep_error *err)
 {
     kprep_file_sink *files = context;
     kprep_record record = {.sealed = true};
-    char *part = part_path(files, slot, kprep_array_name(files->context));
-    kprep_status st = part != NULL ? note_rejects(slot, &record, err) : kprep_fail_memory(err);
-    if (st == KPREP_OK && record.reject_count > 0) st = take_out(files, slot, part, err);
+    kprep_status st = note_rejects(slot, &record, err);
+    if (st == KPREP_OK && record.reject_count > 0) st = take_rejects_out(files, slot, err);
     record.rows = slot->rows;
-    kprep_moments_init(&record.moments);
-    kprep_moments_init(&record.labels);
-    for (int64_t i = 0; i < slot->rows; i++)
-        kprep_moments_merge(&record.moments, &slot->row[i].moments);
     if (st == KPREP_OK && slot->rows > 0) {
-        st = write_batch(files, slot, part, &record, err);
+        st = write_batch(files, slot, &record, err);
     } else if (st == KPREP_OK) { /* nothing is left: there is no such batch */
         drop_slot(files, slot);
         st = kprep_folder_note(files->folder, slot->batch, &record, err);
@@ -318,19 +367,7 @@ static kprep_status seal_slot(void *context, kprep_slot *slot, kprep_error *err)
         files->folder->records[slot->batch] = record;
     else
         kprep_record_free(&record);
-    free(part);
     return st;
-}
-
-static void drop_slot(void *context, kprep_slot *slot)
-{
-    const kprep_file_sink *files = context;
-    if (slot->fd < 0) return;
-    close(slot->fd);
-    slot->fd = -1;
-    char *path = part_path(files, slot, kprep_array_name(files->context));
-    if (path != NULL) unlink(path);
-    free(path);
 }
 
 void kprep_file_sink_init(kprep_file_sink *files, const kprep_context *context,

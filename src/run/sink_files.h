@@ -13,7 +13,4 @@ typedef struct kprep_file_sink {
 void kprep_file_sink_init(kprep_file_sink *files, const kprep_context *context,
                           kprep_folder *folder);
 
-/* Batch files' array name: the input's, or x. Static or borrowed from the spec. */
-const char *kprep_array_name(const kprep_context *context);
-
 #endif

@@ -16,6 +16,7 @@ enum { TASK_ROWS = 16 }; /* samples whose statistics are merged at a time */
  * sums do not depend on who was faster. */
 typedef struct measurement {
     const kprep_context *context;
+    const kprep_plan *plan;
     size_t channels;
     kprep_moments *total; /* by channel */
     pthread_mutex_t lock; /* of all below */
@@ -57,7 +58,7 @@ static kprep_status describe(const kprep_plan *plan, int64_t sample, kprep_desc 
 static kprep_status measure_task(const measurement *m, kprep_worker *worker, int64_t task,
                                  kprep_moments *own, kprep_error *err)
 {
-    const kprep_plan *plan = &m->context->plan;
+    const kprep_plan *plan = m->plan;
     int64_t first = task * TASK_ROWS, end = first + TASK_ROWS;
     if (end > plan->samples) end = plan->samples;
     for (size_t k = 0; k < m->channels; k++) kprep_moments_init(&own[k]);
@@ -104,7 +105,7 @@ static void fail(measurement *m, int64_t task, const kprep_error *err)
 /* The next task, or -1 if there is none or no point in it. */
 static int64_t take_task(measurement *m)
 {
-    int64_t tasks = (m->context->plan.samples + TASK_ROWS - 1) / TASK_ROWS;
+    int64_t tasks = (m->plan->samples + TASK_ROWS - 1) / TASK_ROWS;
     pthread_mutex_lock(&m->lock);
     int64_t task = m->failed || m->next >= tasks ? -1 : m->next++;
     pthread_mutex_unlock(&m->lock);
@@ -118,7 +119,7 @@ static void *work(void *argument)
     kprep_error err;
     int64_t task;
     kprep_error_clear(&err);
-    kprep_status st = kprep_worker_init(&worker, &m->context->plan, m->context->open_files, &err);
+    kprep_status st = kprep_worker_init(&worker, m->plan, m->context->open_files, &err);
     kprep_moments *own = st == KPREP_OK ? kprep_calloc(m->channels, sizeof *own) : NULL;
     if (st == KPREP_OK && own == NULL) st = kprep_fail_memory(&err);
     if (st != KPREP_OK) fail(m, 0, &err);
@@ -155,12 +156,12 @@ static kprep_status run_workers(measurement *m, kprep_error *err)
     return m->failure.code;
 }
 
-static kprep_status measure(const kprep_context *context, kprep_channel_stats **stats,
-                            size_t *count, kprep_error *err)
+static kprep_status measure(const kprep_context *context, const kprep_plan *plan,
+                            kprep_channel_stats **stats, size_t *count, kprep_error *err)
 {
-    int32_t c = kprep_desc_axis(&context->plan.result, 'c');
-    measurement m = {.context = context,
-                     .channels = c >= 0 ? (size_t)context->plan.result.shape[c] : 1};
+    int32_t c = kprep_desc_axis(&plan->result, 'c');
+    measurement m = {
+        .context = context, .plan = plan, .channels = c >= 0 ? (size_t)plan->result.shape[c] : 1};
     m.total = kprep_calloc(m.channels, sizeof *m.total);
     *stats = kprep_calloc(m.channels, sizeof **stats);
     kprep_status st = m.total != NULL && *stats != NULL ? KPREP_OK : kprep_fail_memory(err);
@@ -194,7 +195,11 @@ kprep_status kprep_stats(const kprep_job *job, const kprep_options *options,
     *count = 0;
     kprep_status st = kprep_context_open(&context, job, options, KPREP_TO_MEASURE, problems, err);
     if (st == KPREP_OK) st = kprep_first_problem(problems, err);
-    if (st == KPREP_OK) st = measure(&context, stats, count, err);
+    if (st == KPREP_OK && context.feed_count > 1) {
+        st = kprep_fail(err, KPREP_E_BAD_OPTION, "the job makes several arrays");
+        kprep_error_help(err, "measure one: kprep_job_select() makes a job of it");
+    }
+    if (st == KPREP_OK) st = measure(&context, &context.feeds[0].plan, stats, count, err);
     if (summary != NULL) *summary = context.summary;
     kprep_context_free(&context);
     return st;

@@ -111,18 +111,36 @@ static bool same_shape(const json_t *array, int64_t rows, const kprep_npy_header
            memcmp(header->shape, wanted, rank * sizeof *wanted) == 0;
 }
 
+/* What the spec says of an array; NULL: nothing, it holds labels. */
+static const json_t *find_spec(const verifier *v, const char *array)
+{
+    const json_t *spec = json_object_get(v->root, "spec");
+    const json_t *inputs = json_object_get(spec, "inputs");
+    if (inputs != NULL) return json_object_get(inputs, array);
+    return strcmp(array, "y") == 0 ? NULL : spec;
+}
+
+/* The array whose rows are counted: that of the first file. */
+static const char *first_array(const verifier *v)
+{
+    const json_t *file = json_array_get(json_object_get(v->root, "files"), 0);
+    const char *name = json_string_value(json_object_get(file, "array"));
+    return name != NULL ? name : "";
+}
+
 static kprep_status judge_array(verifier *v, const json_t *entry, const char *path,
                                 const contents *c)
 {
     char expected[256] = "", found[256];
-    const char *name = json_string_value(json_object_get(entry, "array"));
-    const json_t *array =
-        name != NULL ? json_object_get(json_object_get(v->root, "arrays"), name) : NULL;
+    const char *text = json_string_value(json_object_get(entry, "array"));
+    const char *name = text != NULL ? text : "";
+    const json_t *array = json_object_get(json_object_get(v->root, "arrays"), name);
     int64_t rows = json_integer_value(json_object_get(entry, "rows"));
     if (!c->array)
         return add(v, KPREP_E_CORRUPT, path, "the file is no NPY array that kprep wrote",
                    "an NPY array in C order", "something else");
-    v->verified->rows += strcmp(name != NULL ? name : "", "y") == 0 ? 0 : rows;
+    const json_t *spec = find_spec(v, name);
+    v->verified->rows += strcmp(name, first_array(v)) == 0 ? rows : 0;
     if (!same_shape(array, rows, &c->header, expected, sizeof expected)) {
         kprep_shape_format(c->header.shape, c->header.rank, found, sizeof found);
         return add(v, KPREP_E_AXIS_SIZE, path, "the array's shape is not the manifest's", expected,
@@ -132,8 +150,6 @@ static kprep_status judge_array(verifier *v, const json_t *entry, const char *pa
     if (dtype != NULL && strcmp(dtype, kprep_dtype_name(c->header.dtype)) != 0)
         return add(v, KPREP_E_DTYPE, path, "the array's dtype is not the manifest's", dtype,
                    kprep_dtype_name(c->header.dtype));
-    if (name == NULL || strcmp(name, "y") == 0) return KPREP_OK;
-    const json_t *spec = json_object_get(v->root, "spec");
     const json_t *range = json_object_get(spec, "range");
     if (json_is_true(json_object_get(spec, "finite")) &&
         c->moments.nan_count + c->moments.inf_count > 0)

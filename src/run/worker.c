@@ -14,21 +14,24 @@ kprep_status kprep_worker_init(kprep_worker *worker, const kprep_plan *plan, siz
                                kprep_error *err)
 {
     memset(worker, 0, sizeof *worker);
-    worker->plan = plan;
     worker->program = malloc(sizeof *worker->program);
     if (worker->program == NULL) return kprep_fail_memory(err);
     kprep_status st = kprep_reader_init(&worker->reader, plan, open_files, err);
-    if (st != KPREP_OK) kprep_worker_free(worker);
+    if (st == KPREP_OK)
+        worker->plan = plan;
+    else
+        free(worker->program);
     return st;
 }
 
 void kprep_worker_free(kprep_worker *worker)
 {
+    if (worker->plan == NULL) return; /* never set up, or freed already */
     kprep_reader_free(&worker->reader);
     kprep_scratch_free(&worker->scratch);
     kprep_buffer_free(&worker->rows);
     free(worker->program);
-    worker->program = NULL;
+    *worker = (kprep_worker){0};
 }
 
 static bool same_view(const kprep_view *a, const kprep_view *b)
@@ -128,22 +131,22 @@ static kprep_status judge_values(const kprep_plan *plan, const kprep_moments *m,
     return KPREP_OK;
 }
 
-kprep_status kprep_row_check(const kprep_plan *plan, const uint8_t *data, bool hash, kprep_row *row,
-                             kprep_error *err)
+kprep_status kprep_row_check(const kprep_plan *plan, const uint8_t *data, bool hash,
+                             kprep_look *look, kprep_error *err)
 {
     kprep_dtype dtype = plan->wanted->dtype;
     int64_t item = (int64_t)kprep_dtype_size(dtype);
     XXH3_state_t state;
-    kprep_moments_init(&row->moments);
+    kprep_moments_init(&look->moments);
     if (hash) {
         XXH3_INITSTATE(&state);
         XXH3_64bits_reset(&state);
     }
     for (int64_t done = 0; done < plan->row_bytes; done += CHECK_BYTES) {
         int64_t n = plan->row_bytes - done < CHECK_BYTES ? plan->row_bytes - done : CHECK_BYTES;
-        kprep_moments_add(&row->moments, data + done, n / item, dtype);
+        kprep_moments_add(&look->moments, data + done, n / item, dtype);
         if (hash) XXH3_64bits_update(&state, data + done, (size_t)n);
     }
-    row->hash = hash ? XXH3_64bits_digest(&state) : 0;
-    return judge_values(plan, &row->moments, err);
+    look->hash = hash ? XXH3_64bits_digest(&state) : 0;
+    return judge_values(plan, &look->moments, err);
 }

@@ -15,7 +15,7 @@ def workplace(tmp_path_factory):
     """A copy of the tree's examples and fixtures: their paths are relative, so the jobs run there."""
     place = tmp_path_factory.mktemp("examples")
     shutil.copytree(ROOT / "examples", place / "examples")
-    for name in ("photos", "arrays"):
+    for name in ("photos", "arrays", "tables"):
         shutil.copytree(FIXTURES / name, place / "fixtures" / name)
     yield place
     shutil.rmtree(place)
@@ -106,6 +106,20 @@ def test_hyperspectral(run_example, workplace, keras):
     assert [row["source"] for row in samples(out)] == [f"samples/{i}" for i in range(5)]
     fed(keras, load_model(keras, workplace, "conv-32-32-912"), batches(out), expected)
     shutil.rmtree(bands)
+
+
+@pytest.mark.tf
+def test_two_inputs(run_example, workplace, keras, keras_folder):
+    out = run_example("two-inputs")
+    photos, labels, _ = keras_folder(workplace / "fixtures/photos", (64, 64))
+    table = np.load(workplace / "fixtures/tables/photos.npy")
+    order = np.random.Generator(np.random.Philox(key=[1, 0])).permutation(len(photos))
+    equal(rows(out, "photo"), (photos * np.float32(1 / 255))[order])
+    equal(rows(out, "table"), table[order])
+    equal(rows(out, "y"), labels[order])
+    model = load_model(keras, workplace, "two-inputs")
+    batch = {name: np.load(out / f"{name}-00000.npy") for name in ("photo", "table")}
+    assert model.predict(batch, verbose=0).shape == (8, 3)
 
 
 @pytest.mark.tf

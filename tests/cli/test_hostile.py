@@ -60,7 +60,7 @@ class TestLeftovers:
         """Also one that a kill left between its rename and the next line."""
         lines = [json.loads(line) for line in (stopped / ".kprep/journal").read_text().split("\n")
                  if line]
-        named = {line[key][2] for line in lines for key in "xy" if key in line and line[key][2]}
+        named = {file[0] for line in lines for file in line.get("files", [])}
         files = {str(p.relative_to(stopped)) for p in stopped.rglob("*.npy")}
         assert files and files <= named
         assert {line.get("table") for line in lines} >= {"train/samples.csv",

@@ -49,9 +49,10 @@ static kprep_status record_open(void *context, kprep_slot *slot, kprep_error *er
     return KPREP_OK;
 }
 
-static kprep_status record_rows(void *context, kprep_slot *slot, int64_t row, int64_t count,
-                                const void *data, kprep_error *err)
+static kprep_status record_rows(void *context, kprep_slot *slot, size_t part, int64_t row,
+                                int64_t count, const void *data, kprep_error *err)
 {
+    assert_int_equal(part, 0);
     recorder *r = context;
     if (slot->batch == r->fail_rows) return kprep_fail(err, KPREP_E_UNWRITABLE, "rows");
     memcpy(r->values[slot->batch][row], data, (size_t)count * sizeof r->values[0][0]);
@@ -100,7 +101,8 @@ static int setup(void **state)
                            .rows = record_rows,
                            .seal = record_seal,
                            .drop = record_drop};
-    f->engine = (kprep_engine){.plan = &f->context.plan,
+    f->engine = (kprep_engine){.feeds = f->context.feeds,
+                               .feed_count = f->context.feed_count,
                                .sequence = &f->context.sequence,
                                .sink = &f->sink,
                                .open_files = 1};
@@ -249,7 +251,7 @@ static void spoil(fixture *f, const char *folder)
     assert_int_equal(fclose(file), 0);
     struct stat info; /* as it was when the job was opened */
     assert_int_equal(stat(path, &info), 0);
-    f->context.input.files[0].mtime =
+    f->context.feeds[0].input.files[0].mtime =
         (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
 }
 

@@ -21,7 +21,8 @@ static kprep_folder take(void **state, const char *plan, bool force)
 {
     kprep_folder folder;
     kprep_error err;
-    if (kprep_folder_open(&folder, support_path(*state, "out"), plan, 4, force, &err) != KPREP_OK)
+    if (kprep_folder_open(&folder, support_path(*state, "out"), plan, 4, 1, force, &err) !=
+        KPREP_OK)
         fail_msg("%s", err.message);
     return folder;
 }
@@ -29,7 +30,8 @@ static kprep_folder take(void **state, const char *plan, bool force)
 static kprep_status refused(void **state, const char *plan, bool force, kprep_error *err)
 {
     kprep_folder folder;
-    kprep_status st = kprep_folder_open(&folder, support_path(*state, "out"), plan, 4, force, err);
+    kprep_status st =
+        kprep_folder_open(&folder, support_path(*state, "out"), plan, 4, 1, force, err);
     assert_int_not_equal(st, KPREP_OK);
     assert_null(folder.path);
     return st;
@@ -38,14 +40,14 @@ static kprep_status refused(void **state, const char *plan, bool force, kprep_er
 /* Seals batch b as x-0000b.npy of ten bytes. */
 static void seal(kprep_folder *folder, int b)
 {
-    kprep_record record = {.sealed = true};
+    kprep_sealed file = {0};
+    const kprep_record record = {.sealed = true, .rows = 1, .files = &file};
     char name[32];
     snprintf(name, sizeof name, "x-%05d.npy", b);
-    kprep_moments_init(&record.moments);
-    kprep_moments_init(&record.labels);
+    kprep_moments_init(&file.moments);
     const float values[] = {(float)b, 2.5f};
-    kprep_moments_add(&record.moments, values, 2, KPREP_F32);
-    assert_int_equal(kprep_write_file(folder, "", name, "0123456789", 10, &record.x, NULL),
+    kprep_moments_add(&file.moments, values, 2, KPREP_F32);
+    assert_int_equal(kprep_write_file(folder, "", name, "0123456789", 10, &file.file, NULL),
                      KPREP_OK);
     assert_int_equal(kprep_folder_note(folder, b, &record, NULL), KPREP_OK);
 }
@@ -77,13 +79,14 @@ static void resumed(void **state)
     assert_false(folder.records[1].sealed);
     assert_true(folder.records[2].sealed);
     assert_false(folder.records[3].sealed);
-    assert_int_equal(folder.records[2].x.bytes, 10);
-    assert_string_equal(folder.records[2].x.path, "x-00002.npy");
+    assert_int_equal(folder.records[2].files[0].file.bytes, 10);
+    assert_string_equal(folder.records[2].files[0].file.path, "x-00002.npy");
     /* xxhsum -H128 of "0123456789" */
-    assert_string_equal(folder.records[2].x.hash, "e353667619ec664b49655fc9692165fb");
-    assert_int_equal(folder.records[2].moments.count, 2);
-    assert_true(folder.records[2].moments.min == 2 && folder.records[2].moments.max == 2.5);
-    assert_true(folder.records[2].moments.mean == 2.25);
+    assert_string_equal(folder.records[2].files[0].file.hash, "e353667619ec664b49655fc9692165fb");
+    assert_int_equal(folder.records[2].files[0].moments.count, 2);
+    assert_true(folder.records[2].files[0].moments.min == 2 &&
+                folder.records[2].files[0].moments.max == 2.5);
+    assert_true(folder.records[2].files[0].moments.mean == 2.25);
     kprep_folder_close(&folder);
 }
 
@@ -118,8 +121,11 @@ static void strange_lines(void **state)
     seal(&folder, 0);
     kprep_folder_close(&folder);
     support_append(out(state, ".kprep/journal"),
-                   "nonsense\n{}\n[1]\n{\"batch\": 1}\n{\"batch\": 99, \"x\": [1, \"a\", \"b\"]}\n"
-                   "{\"batch\": -1}\n{\"batch\": \"0\"}\n{\"batch\": 2, \"x\": [3], \"y\": 4}\n\n");
+                   "nonsense\n{}\n[1]\n{\"batch\": 1}\n{\"batch\": 99, \"rows\": 1, \"files\": "
+                   "[[\"a\", 1, \"b\"]]}\n"
+                   "{\"batch\": -1}\n{\"batch\": \"0\"}\n{\"batch\": 2, \"rows\": -3, \"files\": "
+                   "[]}\n{\"batch\": 2, \"rows\": 3, \"files\": 4}\n"
+                   "{\"batch\": 2, \"rows\": 3, \"files\": [[3]]}\n\n");
     folder = take(state, plan_a, false);
     assert_true(folder.records[0].sealed);
     for (int b = 1; b < 4; b++) assert_false(folder.records[b].sealed);
