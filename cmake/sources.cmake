@@ -11,6 +11,7 @@ set(KPREP_SOURCES
     src/io/archive_zip.c
     src/io/bytes.c
     src/io/csv.c
+    src/io/path_archive.c
     src/io/path_list.c
     src/io/yaml.c
     src/codec/codec.c
