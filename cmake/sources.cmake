@@ -41,6 +41,8 @@ set(KPREP_SOURCES
     src/job/job.c
     src/job/settings.c
     src/job/settings_format.c
+    src/job/settings_labels.c
+    src/job/settings_output.c
     src/plan/hash.c
     src/plan/input.c
     src/plan/join.c

@@ -1,5 +1,5 @@
 /* settings.h: a job, resolved: every key as a typed value, the stages made, paths joined with the folder
- * they are relative to. The tables in settings.c name every key of a job file; nothing else does.
+ * they are relative to. The tables in settings*.c name every key of a job file; nothing else does.
  */
 #ifndef KPREP_JOB_SETTINGS_H
 #define KPREP_JOB_SETTINGS_H
