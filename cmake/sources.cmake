@@ -46,6 +46,8 @@ set(KPREP_SOURCES
     src/plan/hash.c
     src/plan/input.c
     src/plan/join.c
+    src/plan/join_axes.c
+    src/plan/join_match.c
     src/plan/plan.c
     src/run/check.c
     src/run/context.c

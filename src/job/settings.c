@@ -211,16 +211,42 @@ static const kprep_key_table input_section = {"input", kprep_input_options, inpu
 static kprep_status set_defaults(const kprep_job *job, const kprep_key_table *where,
                                  kprep_settings *settings, kprep_error *err);
 
+/* input.axes must name axes. */
+static kprep_status check_axes(const kprep_job *job, const kprep_value *value,
+                               const kprep_settings *settings, kprep_error *err)
+{
+    const kprep_value *axes = kprep_value_find(value, "axes");
+    if (axes != NULL && settings->axes != NULL) {
+        const char *letters = settings->axes;
+        bool fine = letters[0] != '\0' && strlen(letters) <= KPREP_MAX_RANK;
+        for (size_t i = 0; fine && letters[i] != '\0'; i++)
+            fine = letters[i] >= 'a' && letters[i] <= 'z' && letters[i] != 'n' &&
+                   strchr(letters + i + 1, letters[i]) == NULL;
+        if (!fine)
+            return kprep_settings_bad(
+                job, axes, "input.axes",
+                "a lower-case letter for each axis of one sample, each once, without n", err);
+    }
+    return KPREP_OK;
+}
+
+/* What was set for all sources of a list; a source's own keys come later and win. */
+static kprep_status read_shared(const kprep_job *job, kprep_settings *source, kprep_error *err)
+{
+    KPREP_TRY(kprep_settings_section(job, &input_section, &job->sources_map, source, err));
+    return check_axes(job, &job->sources_map, source, err);
+}
+
 static kprep_status read_source(const kprep_job *job, const kprep_value *value,
                                 kprep_settings *source, kprep_error *err)
 {
     KPREP_TRY(set_defaults(job, &input_section, source, err));
+    KPREP_TRY(read_shared(job, source, err));
     if (value->kind == KPREP_VALUE_SCALAR) return read_paths(job, value, source, err);
     if (value->kind != KPREP_VALUE_MAP)
         return kprep_settings_bad(job, value, "a source of input", "a path or a map", err);
     KPREP_TRY(kprep_settings_section(job, &input_section, value, source, err));
-    const kprep_value *axes = kprep_value_find(value, "axes");
-    if (axes != NULL) return not_yet(job, axes, "axes of a source in a list", err);
+    KPREP_TRY(check_axes(job, value, source, err));
     if (source->path_count == 0)
         return kprep_settings_bad(job, value, "a source of input", "a path, or a map with path",
                                   err);
@@ -252,19 +278,7 @@ static kprep_status read_input(const kprep_job *job, const kprep_value *value,
     if (value->kind != KPREP_VALUE_MAP)
         return kprep_settings_bad(job, value, "input", "a path, a map, or a list of sources", err);
     KPREP_TRY(kprep_settings_section(job, &input_section, value, settings, err));
-    const kprep_value *axes = kprep_value_find(value, "axes");
-    if (axes != NULL && settings->axes != NULL) {
-        const char *letters = settings->axes;
-        bool fine = letters[0] != '\0' && strlen(letters) <= KPREP_MAX_RANK;
-        for (size_t i = 0; fine && letters[i] != '\0'; i++)
-            fine = letters[i] >= 'a' && letters[i] <= 'z' && letters[i] != 'n' &&
-                   strchr(letters + i + 1, letters[i]) == NULL;
-        if (!fine)
-            return kprep_settings_bad(
-                job, axes, "input.axes",
-                "a lower-case letter for each axis of one sample, each once, without n", err);
-    }
-    return KPREP_OK;
+    return check_axes(job, value, settings, err);
 }
 
 /* ---- pipeline, spec ---- */
@@ -434,6 +448,7 @@ static kprep_status take_paths(const kprep_job *job, kprep_settings *settings, k
 {
     kprep_path_list sorted = {.count = job->path_count};
     for (size_t i = 0; i < settings->path_count; i++) free(settings->paths[i]);
+    if (settings->sources != NULL) KPREP_TRY(read_shared(job, settings, err));
     free_sources(settings);
     settings->path_count = 0;
     settings->base = "";

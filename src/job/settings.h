@@ -71,9 +71,12 @@ typedef struct kprep_settings {
 
 struct kprep_job {
     kprep_value tree; /* the job file's map, changed by kprep_job_set() */
-    char *config;     /* its name for messages; "" if there is no file */
-    char *base;       /* its folder: "" or "dir/" */
-    char **paths;     /* of kprep_job_add_path(): they replace input.path */
+    kprep_value
+        sources_map; /* keys of input that kprep_job_set() gave while input is a list: they hold
+                                for each source that does not say otherwise */
+    char *config;    /* its name for messages; "" if there is no file */
+    char *base;      /* its folder: "" or "dir/" */
+    char **paths;    /* of kprep_job_add_path(): they replace input.path */
     size_t path_count;
     char **set_keys; /* keys that kprep_job_set() gave: relative to the working directory */
     size_t set_count;

@@ -33,6 +33,15 @@ typedef struct kprep_source {
 kprep_status kprep_join_begin(struct kprep_plan *plan, kprep_error *err);
 void kprep_join_end(struct kprep_plan *plan);
 
+/* Settles the order of the axes where a source of a list names its own. bad-option: sources name
+ * different ones. */
+kprep_status kprep_join_name_axes(struct kprep_plan *plan, kprep_error *err);
+
+/* Which axis of a part of this rank becomes axis i of the samples: perm[i]; c comes last. image: it is one
+ * as decoded. False: the part has not the axes that its source names. */
+bool kprep_join_arrange(const struct kprep_plan *plan, const kprep_source *source, bool image,
+                        int32_t rank, int32_t perm[KPREP_MAX_RANK]);
+
 /* One sample of all sources together under the plan's reading, or why they can't be joined. Sets the
  * sources' samples and channels. */
 kprep_status kprep_join_data(const struct kprep_plan *plan, kprep_desc *data, kprep_error *err);

@@ -313,11 +313,16 @@ static int32_t part_rank(const kprep_plan *plan)
 }
 
 /* Joined: a part of lower rank than the spec's is stacked, one of equal rank concatenated; where stages
- * change the rank later, whichever of the two fits. */
+ * change the rank later, whichever of the two fits. Names of axes leave no choice. */
 static size_t list_joined(kprep_plan *plan, bool by_row, kprep_reading *out)
 {
     size_t n = 0;
     plan->reading.by_row = by_row;
+    if (plan->axes_named) {
+        out[0] = (kprep_reading){
+            .by_row = by_row, .joined = true, .spatial = (int32_t)strlen(plan->spatial_axes)};
+        return 1;
+    }
     int32_t rank = part_rank(plan), likely = plan->wanted->rank - 2;
     if (rank <= likely) likely = rank;
     if (rank > likely + 1) likely = rank - 1;
@@ -682,6 +687,7 @@ static void measure_joined(kprep_plan *plan)
     plan->reading.spatial = part_rank(plan);
     for (size_t i = 0; i < input->kind_count; i++)
         if (input->kinds[i].header->codec->image) plan->reading.spatial = 2;
+    if (plan->axes_named) plan->reading.spatial = (int32_t)strlen(plan->spatial_axes);
 }
 
 kprep_status kprep_plan_measure(const kprep_settings *settings, kprep_input *input,

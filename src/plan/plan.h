@@ -33,6 +33,8 @@ typedef struct kprep_plan {
     kprep_source *sources; /* owned */
     size_t source_count;
     int64_t *channel; /* first channel of each file, and the number of all; owned */
+    bool axes_named;  /* a source of a list names its axes: parts are joined by their names */
+    char spatial_axes[KPREP_MAX_RANK + 1]; /* then: the letters besides c, in order */
 } kprep_plan;
 
 /* Plans a job; numbers the samples in input. What does not fit is added to problems, and plan then holds

@@ -254,10 +254,10 @@ static kprep_status load_part(kprep_reader *reader, const kprep_source *source, 
     int64_t step = 0;
     kprep_input_header(plan->input, plan->input->files[file].kind, &header);
     KPREP_TRY(open_file(reader, file, &bytes, err));
-    bool spread =
-        !header.codec->image &&
-        kprep_join_spreads(plan, source, header.rank - (by_row && header.rank > 0 ? 1 : 0));
-    if (!header.codec->image && !header.fortran_order && by_row && !spread &&
+    int32_t perm[KPREP_MAX_RANK];
+    int32_t rank = header.rank - (by_row && header.rank > 0 ? 1 : 0);
+    bool spread = !header.codec->image && kprep_join_spreads(plan, source, rank);
+    if (!plan->axes_named && !header.codec->image && !header.fortran_order && by_row && !spread &&
         header.rank ==
             plan->reading.spatial + 1) /* rows of planes lie in the file as wanted here */
         return kprep_npy_read_block(&bytes, &header, row, count, dst, &view, err);
@@ -268,6 +268,8 @@ static kprep_status load_part(kprep_reader *reader, const kprep_source *source, 
     } else {
         KPREP_TRY(load_rows(by_row, &bytes, &header, row, count, buffer, &view, &step, err));
     }
+    if (kprep_join_arrange(plan, source, header.codec->image, view.rank, perm))
+        kprep_view_permute(&view, perm);
     place_part(plan, block, &view, spread, step, count, buffer->data, dst);
     return KPREP_OK;
 }
