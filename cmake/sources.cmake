@@ -47,6 +47,7 @@ set(KPREP_SOURCES
     src/plan/input.c
     src/plan/join.c
     src/plan/join_axes.c
+    src/plan/join_bad.c
     src/plan/join_match.c
     src/plan/plan.c
     src/run/check.c

@@ -1,5 +1,6 @@
 #include "plan/join.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,11 @@ static bool same_folder(const kprep_plan *plan, size_t a, size_t b)
            memcmp(plan->input->paths.items[a].path, plan->input->paths.items[b].path, n) == 0;
 }
 
+bool kprep_join_begins_folder(const kprep_plan *plan, const kprep_source *source, size_t file)
+{
+    return file == source->first || !same_folder(plan, file - 1, file);
+}
+
 char *kprep_join_folder(const kprep_plan *plan, size_t file, char *dst, size_t size)
 {
     const char *name = kprep_input_name(plan->input, file), *slash = strrchr(name, '/');
@@ -55,12 +61,11 @@ static kprep_status find_folders(const kprep_plan *plan, kprep_source *source, k
 {
     size_t n = 0;
     for (size_t i = source->first; i < source->end; i++)
-        if (i == source->first || !same_folder(plan, i - 1, i)) n++;
+        if (kprep_join_begins_folder(plan, source, i)) n++;
     source->folder = kprep_calloc(n + 1, sizeof *source->folder);
     if (source->folder == NULL) return kprep_fail_memory(err);
     for (size_t i = source->first; i < source->end; i++)
-        if (i == source->first || !same_folder(plan, i - 1, i))
-            source->folder[source->folders++] = i;
+        if (kprep_join_begins_folder(plan, source, i)) source->folder[source->folders++] = i;
     source->folder[n] = source->end;
     return KPREP_OK;
 }
@@ -146,35 +151,48 @@ static kprep_status dtype_misfit(const survey *v, size_t file)
 }
 
 /* Brings the part's axes into the samples' order; false if it has not the axes that its source names. */
-static bool arrange(survey *v, bool image)
+static bool arrange(const kprep_plan *plan, const kprep_source *source, bool image,
+                    kprep_desc *part)
 {
     int64_t shape[KPREP_MAX_RANK];
     int32_t perm[KPREP_MAX_RANK];
-    if (!kprep_join_arrange(v->plan, v->source, image, v->part.rank, perm)) return false;
-    memcpy(shape, v->part.shape, sizeof shape);
-    for (int32_t i = 0; i < v->part.rank; i++) v->part.shape[i] = shape[perm[i]];
+    if (!kprep_join_arrange(plan, source, image, part->rank, perm)) return false;
+    memcpy(shape, part->shape, sizeof shape);
+    for (int32_t i = 0; i < part->rank; i++) part->shape[i] = shape[perm[i]];
     return true;
+}
+
+void kprep_join_part(const kprep_plan *plan, const kprep_source *source, size_t file,
+                     kprep_part *part)
+{
+    kprep_header header;
+    bool by_row = kprep_join_by_row(plan, source);
+    kprep_input_header(plan->input, plan->input->files[file].kind, &header);
+    kprep_plan_describe(&header, &source->decode, source->orient, by_row, &part->desc);
+    part->rows = by_row && !header.codec->image && header.rank > 0 ? header.shape[0] : 1;
+    int32_t rank = part->desc.rank, spatial = plan->reading.spatial;
+    part->spread = kprep_join_spreads(plan, source, rank);
+    if (!arrange(plan, source, header.codec->image, &part->desc))
+        part->channels = -1;
+    else if (part->spread)
+        part->channels = part->desc.shape[0];
+    else
+        part->channels = rank == spatial       ? 1
+                         : rank == spatial + 1 ? part->desc.shape[rank - 1]
+                                               : -1;
 }
 
 /* The same of file as of the one before, unless its header is another. */
 static void look_at(survey *v, size_t file)
 {
-    const kprep_plan *plan = v->plan;
-    uint32_t kind = plan->input->files[file].kind;
+    kprep_part part;
+    uint32_t kind = v->plan->input->files[file].kind;
     if (kind == v->kind) return;
-    kprep_header header;
-    bool by_row = kprep_join_by_row(plan, v->source);
-    kprep_input_header(plan->input, kind, &header);
-    kprep_plan_describe(&header, &v->source->decode, v->source->orient, by_row, &v->part);
+    kprep_join_part(v->plan, v->source, file, &part);
     v->kind = kind;
-    v->rows = by_row && !header.codec->image && header.rank > 0 ? header.shape[0] : 1;
-    int32_t rank = v->part.rank, spatial = plan->reading.spatial;
-    if (!arrange(v, header.codec->image))
-        v->channels = -1;
-    else if (kprep_join_spreads(plan, v->source, rank))
-        v->channels = v->part.shape[0];
-    else
-        v->channels = rank == spatial ? 1 : rank == spatial + 1 ? v->part.shape[rank - 1] : -1;
+    v->part = part.desc;
+    v->rows = part.rows;
+    v->channels = part.channels;
 }
 
 /* Does the file's part go with those before? */
@@ -296,7 +314,10 @@ static kprep_status survey_each(survey *v)
     kprep_source *source = v->source;
     bool first = true;
     for (size_t i = source->first; i < source->end; i++) {
-        if (!readable(v->plan, i)) continue;
+        if (!readable(v->plan, i)) { /* a problem already: one sample, as far as can be told */
+            source->samples++;
+            continue;
+        }
         KPREP_TRY(check_part(v, i));
         if (first) source->channels = v->channels;
         if (v->channels != source->channels) {
@@ -335,6 +356,25 @@ static kprep_status compare_counts(const survey *v, size_t s)
     return KPREP_E_AXIS_SIZE;
 }
 
+void kprep_join_describe(const kprep_plan *plan, const kprep_desc *model, int64_t channels,
+                         kprep_desc *data)
+{
+    *data = *model;
+    data->rank = plan->reading.spatial + 1;
+    data->shape[plan->reading.spatial] = channels;
+    kprep_axes_by_rank(data->rank, data->axes);
+    data->axes_known = KPREP_ASSUMED;
+    if (plan->axes_named) {
+        size_t n = strlen(plan->spatial_axes);
+        memcpy(data->axes, plan->spatial_axes, n);
+        memcpy(data->axes + n, "c", 2);
+        data->axes_known = KPREP_DECLARED;
+    }
+    data->colour = KPREP_COLOUR_NONE;
+    data->decoded = false;
+    data->full = false;
+}
+
 kprep_status kprep_join_data(const kprep_plan *plan, kprep_desc *data, kprep_error *err)
 {
     survey v = {.plan = plan, .err = err};
@@ -356,20 +396,7 @@ kprep_status kprep_join_data(const kprep_plan *plan, kprep_desc *data, kprep_err
         return kprep_fail(err, KPREP_E_MISSING_AXIS,
                           "there are only rank-1 parts, and nothing to "
                           "spread them over");
-    *data = v.model;
-    data->rank = plan->reading.spatial + 1;
-    data->shape[plan->reading.spatial] = channels;
-    kprep_axes_by_rank(data->rank, data->axes);
-    data->axes_known = KPREP_ASSUMED;
-    if (plan->axes_named) {
-        size_t n = strlen(plan->spatial_axes);
-        memcpy(data->axes, plan->spatial_axes, n);
-        memcpy(data->axes + n, "c", 2);
-        data->axes_known = KPREP_DECLARED;
-    }
-    data->colour = KPREP_COLOUR_NONE;
-    data->decoded = false;
-    data->full = false;
+    kprep_join_describe(plan, &v.model, channels, data);
     return KPREP_OK;
 }
 
@@ -396,10 +423,23 @@ size_t kprep_join_find(const kprep_plan *plan, const kprep_source *source, int64
     return folders ? source->folder[number] : source->first;
 }
 
-size_t kprep_join_end_of_first(const kprep_source *source)
+void kprep_join_files(const kprep_plan *plan, const kprep_source *source, int64_t sample,
+                      size_t *first, size_t *end, int64_t *row)
 {
-    if (source->holding == KPREP_HOLD_ALL || source->first == source->end) return source->end;
-    return source->holding == KPREP_HOLD_FOLDERS ? source->folder[1] : source->first + 1;
+    *first = kprep_join_find(plan, source, sample, row);
+    *end = *first + 1;
+    if (source->holding == KPREP_HOLD_ALL) *end = source->end;
+    if (source->holding == KPREP_HOLD_FOLDERS)
+        *end = source->folder[(source->match != NULL ? source->match[sample] : sample) + 1];
+}
+
+void kprep_join_name_file(const kprep_plan *plan, size_t file, kprep_error *err)
+{
+    char message[sizeof err->message];
+    if (err == NULL) return;
+    kprep_copy_text(message, sizeof message, err->message);
+    snprintf(err->message, sizeof err->message, "%.150s: %.*s", kprep_input_name(plan->input, file),
+             (int)(sizeof message - 160), message);
 }
 
 static void number_source(kprep_plan *plan, kprep_source *source, kprep_input *input)
@@ -412,9 +452,12 @@ static void number_source(kprep_plan *plan, kprep_source *source, kprep_input *i
             f++;
         }
         plan->channel[i] = channel;
-        if (!readable(plan, i)) continue;
-        look_at(&v, i);
         input->files[i].first = sample;
+        if (!readable(plan, i)) {
+            if (source->holding == KPREP_HOLD_EACH) sample++;
+            continue;
+        }
+        look_at(&v, i);
         if (source->holding == KPREP_HOLD_EACH)
             sample += v.rows;
         else

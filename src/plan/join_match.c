@@ -37,6 +37,7 @@ static bool holds_single(const kprep_plan *plan, const kprep_source *source)
 {
     if (source->holding != KPREP_HOLD_EACH) return false;
     for (size_t i = source->first; i < source->end; i++) {
+        if (plan->input->files[i].kind == UINT32_MAX) continue;
         const kprep_header *header = plan->input->kinds[plan->input->files[i].kind].header;
         if (!header->codec->image && kprep_join_by_row(plan, source)) return false;
     }
@@ -129,6 +130,7 @@ kprep_status kprep_join_pair(kprep_plan *plan, kprep_error *err)
         kprep_source *source = &plan->sources[s];
         if (!all && source->settings->match != KPREP_MATCH_STEM) continue;
         stem *b = NULL;
+        free(source->match);
         source->match = kprep_calloc((size_t)first->samples + 1, sizeof *source->match);
         if (source->match == NULL) st = kprep_fail_memory(err);
         if (st == KPREP_OK && a == NULL) st = list_stems(plan, first, &a, err);

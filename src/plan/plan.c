@@ -77,20 +77,28 @@ static kprep_status check_size(const kprep_plan *plan, const kprep_desc *desc, k
     return KPREP_E_TOO_LARGE;
 }
 
+kprep_status kprep_plan_name(const kprep_plan *plan, kprep_desc *data, kprep_error *err)
+{
+    const char *letters = plan->settings->axes;
+    char with_channel[KPREP_MAX_RANK + 2];
+    if (letters != NULL && (int32_t)strlen(letters) == plan->reading.spatial &&
+        strchr(letters, 'c') == NULL) { /* the stacked axis has its own letter */
+        size_t n = strlen(letters);
+        memcpy(with_channel, letters, n);
+        memcpy(with_channel + n, "c", 2);
+        letters = with_channel;
+    }
+    KPREP_TRY(name_axes(plan, letters, data, err));
+    return check_size(plan, data, err);
+}
+
 kprep_status kprep_plan_data(const kprep_plan *plan, uint32_t kind, kprep_desc *data,
                              kprep_error *err)
 {
     const char *letters = plan->settings->axes;
-    char with_channel[KPREP_MAX_RANK + 2];
     if (plan->reading.joined) {
         KPREP_TRY(kprep_join_data(plan, data, err));
-        if (letters != NULL && (int32_t)strlen(letters) == plan->reading.spatial &&
-            strchr(letters, 'c') == NULL) { /* the stacked axis has its own letter */
-            size_t n = strlen(letters);
-            memcpy(with_channel, letters, n);
-            memcpy(with_channel + n, "c", 2);
-            letters = with_channel;
-        }
+        return kprep_plan_name(plan, data, err);
     } else {
         kprep_header header;
         kprep_input_header(plan->input, kind, &header);
@@ -284,16 +292,38 @@ static kprep_status judge_kind(kprep_plan *plan, size_t k, judgement *out, kprep
     return st == KPREP_OK ? st : kprep_fail_memory(err);
 }
 
+/* Are bad files let pass? */
+static bool is_lenient(const kprep_plan *plan)
+{
+    return plan->settings->on_error != KPREP_ON_ERROR_FAIL;
+}
+
+/* Joined samples of which some may be bad: as many files count as fitting as do of the samples. */
+static kprep_status tolerate(kprep_plan *plan, judgement *out, kprep_error *err)
+{
+    int64_t fitting = 0;
+    if (out->fitted && plan->input->unreadable == 0) return KPREP_OK;
+    KPREP_TRY(kprep_join_tolerate(plan, &fitting, err));
+    if (fitting == 0) return KPREP_OK;
+    out->described = out->fitted = plan->tolerant = true;
+    out->files = (int64_t)((double)plan->input->paths.count * (double)fitting /
+                           (double)plan->sources[0].samples);
+    return KPREP_OK;
+}
+
 static kprep_status judge(kprep_plan *plan, const kprep_reading *reading, judgement *out,
                           kprep_error *err)
 {
     plan->reading = *reading;
     plan->data = plan->result = (kprep_desc){0};
+    plan->tolerant = false;
+    plan->model = 0;
     *out = (judgement){.problems = kprep_problems_new(), .agreement = -1};
     if (out->problems == NULL) return kprep_fail_memory(err);
     size_t kinds = reading->joined ? 1 : plan->input->kind_count;
     for (size_t k = 0; k < kinds; k++) KPREP_TRY(judge_kind(plan, k, out, err));
-    return reading->joined ? KPREP_OK : judge_depth(plan, out->problems);
+    if (!reading->joined) return judge_depth(plan, out->problems);
+    return is_lenient(plan) ? tolerate(plan, out, err) : KPREP_OK;
 }
 
 /* How many axes the parts have: what the first kind of file says, or where rank-1 parts are spread, the
@@ -421,11 +451,9 @@ static bool is_deep(const kprep_plan *plan, size_t kind)
     return header->codec->image && header->dtype == KPREP_U16 && !plan->decode.narrow;
 }
 
-/* Describes a kind through the stages and compares it with the spec; the first misfit is the error. */
-static kprep_status fit_kind(const kprep_plan *plan, size_t kind, kprep_desc *data,
-                             kprep_desc *result, kprep_error *err)
+kprep_status kprep_plan_fit(const kprep_plan *plan, const kprep_desc *data, kprep_desc *result,
+                            kprep_error *err)
 {
-    KPREP_TRY(kprep_plan_data(plan, (uint32_t)kind, data, err));
     KPREP_TRY(kprep_plan_result(plan, data, result, err));
     kprep_problems *found = kprep_problems_new();
     if (found == NULL) return kprep_fail_memory(err);
@@ -438,6 +466,14 @@ static kprep_status fit_kind(const kprep_plan *plan, size_t kind, kprep_desc *da
     }
     kprep_problems_free(&found);
     return st;
+}
+
+/* Describes a kind of file, and fits that. */
+static kprep_status fit_kind(const kprep_plan *plan, size_t kind, kprep_desc *data,
+                             kprep_desc *result, kprep_error *err)
+{
+    KPREP_TRY(kprep_plan_data(plan, (uint32_t)kind, data, err));
+    return kprep_plan_fit(plan, data, result, err);
 }
 
 /* Is there an 8-bit image that fits? Then 16-bit ones do not. */
@@ -553,13 +589,6 @@ static kprep_status add_ambiguous_join(const kprep_plan *plan, kprep_problems *p
     return kprep_problems_add(problems, &problem) == KPREP_OK ? KPREP_OK : kprep_fail_memory(err);
 }
 
-/* Are bad files let pass, by themselves? Those that are joined make all samples together. */
-static bool is_lenient(const kprep_plan *plan)
-{
-    return plan->settings->on_error != KPREP_ON_ERROR_FAIL &&
-           plan->settings->join != KPREP_JOIN_CHANNELS;
-}
-
 /* Does a reading fit? For a job that lets bad files pass, if no other fits more of them. */
 static bool is_fit(const kprep_plan *plan, const judgement *judged, size_t n, size_t i)
 {
@@ -594,8 +623,11 @@ static kprep_status choose_reading(kprep_plan *plan, kprep_problems *problems, k
     plan->described = judged[best].described;
     bool several =
         (fits[0] && fits[1]) || (twice && plan->reading.spatial + 1 > plan->wanted->rank - 1);
-    if (is_lenient(plan) && judged[best].fitted && !several)
+    plan->tolerant &= !several;
+    if (!plan->reading.joined && is_lenient(plan) && judged[best].fitted && !several) {
         KPREP_TRY_GOTO(st, mark_unfit(plan, err), done);
+        plan->tolerant = true;
+    }
     for (size_t i = 0; i < kprep_problems_count(judged[best].problems); i++) {
         st = kprep_problems_add(problems, kprep_problems_get(judged[best].problems, i));
         if (st != KPREP_OK) {
@@ -631,7 +663,8 @@ static kprep_status count_samples(kprep_plan *plan, kprep_input *input, kprep_er
 static kprep_status pair_sources(kprep_plan *plan, kprep_problems *problems, kprep_error *err)
 {
     kprep_error problem;
-    if (!plan->reading.joined || kprep_problems_count(problems) > 0) return KPREP_OK;
+    if (!plan->reading.joined || plan->tolerant || kprep_problems_count(problems) > 0)
+        return KPREP_OK;
     kprep_error_clear(&problem);
     kprep_status st = kprep_join_pair(plan, &problem);
     if (st == KPREP_OK) return st;
@@ -641,8 +674,8 @@ static kprep_status pair_sources(kprep_plan *plan, kprep_problems *problems, kpr
 }
 
 /* A plan with what settings say alone, and where the parts of joined samples are. */
-static kprep_status begin_plan(kprep_plan *plan, const kprep_settings *settings,
-                               const kprep_input *input, kprep_error *err)
+static kprep_status begin_plan(kprep_plan *plan, const kprep_settings *settings, kprep_input *input,
+                               kprep_error *err)
 {
     *plan = (kprep_plan){.settings = settings, .input = input};
     kprep_plan_decode(settings, settings, &plan->decode, &plan->orient);

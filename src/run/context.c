@@ -147,7 +147,10 @@ static void summarise_plan(kprep_context *context)
     s->samples = plan->samples;
     s->row_bytes = plan->row_bytes;
     if (s->joined && context->input.paths.count > 0) {
-        size_t last = kprep_join_end_of_first(&plan->sources[plan->source_count - 1]);
+        size_t first, last;
+        int64_t row;
+        kprep_join_files(plan, &plan->sources[plan->source_count - 1], plan->model, &first, &last,
+                         &row);
         snprintf(s->channels, sizeof s->channels, "%lld, from %.80s (first) to %.80s (last)",
                  (long long)plan->channel[context->input.paths.count],
                  kprep_input_name(&context->input, 0),
@@ -264,7 +267,7 @@ static kprep_status open_input(kprep_context *context, kprep_purpose purpose,
     kprep_problems *found = kprep_problems_new();
     if (found == NULL) return kprep_fail_memory(err);
     kprep_status st = read_input(context, purpose == KPREP_TO_MEASURE, found, err);
-    bool pass = context->plan.unfit != NULL && purpose != KPREP_TO_LOOK;
+    bool pass = context->plan.tolerant && purpose != KPREP_TO_LOOK;
     for (size_t i = 0; !pass && i < kprep_problems_count(found); i++)
         if (kprep_problems_add(problems, kprep_problems_get(found, i)) != KPREP_OK &&
             st == KPREP_OK)

@@ -44,15 +44,18 @@ static bool add_joined_source(const kprep_plan *plan, int64_t sample, int64_t *i
         return false;
     }
     add_field(text, kprep_input_name(plan->input, file));
-    return rows && !plan->input->kinds[plan->input->files[file].kind].header->codec->image;
+    uint32_t kind = plan->input->files[file].kind;
+    return rows && kind != UINT32_MAX && !plan->input->kinds[kind].header->codec->image;
 }
 
 /* Is a file one sample as a whole, whatever it holds? */
 static bool is_whole_file(const kprep_context *context, size_t file)
 {
+    const kprep_plan *plan = &context->plan;
     uint32_t kind = context->input.files[file].kind;
-    return !context->plan.reading.by_row || kind == UINT32_MAX ||
-           context->input.kinds[kind].header->codec->image;
+    bool by_row = plan->reading.joined ? kprep_join_by_row(plan, kprep_join_source(plan, file))
+                                       : plan->reading.by_row;
+    return !by_row || kind == UINT32_MAX || context->input.kinds[kind].header->codec->image;
 }
 
 /* "source,index,": where a sample is from. */
@@ -280,15 +283,17 @@ static json_t *file_json(const kprep_written *written, const char *array, int64_
                      (json_int_t)written->bytes, "xxh128", written->hash);
 }
 
-/* Where each channel of joined files comes from: each file of a source, or those of its first sample. */
+/* Where each channel of joined files comes from: each file of a source, or those of a sample. */
 static json_t *channels_json(const kprep_context *context)
 {
     const kprep_plan *plan = &context->plan;
     json_t *list = json_array();
     for (size_t s = 0; s < plan->source_count; s++) {
         const kprep_source *source = &plan->sources[s];
-        size_t end = kprep_join_end_of_first(source);
-        for (size_t i = source->first; i < end; i++) {
+        size_t begin, end;
+        int64_t row;
+        kprep_join_files(plan, source, plan->model, &begin, &end, &row);
+        for (size_t i = begin; i < end; i++) {
             int64_t first = plan->channel[i];
             int64_t next = i + 1 < end ? plan->channel[i + 1] : source->channel + source->channels;
             json_array_append_new(list, json_pack("{s:o, s:I, s:I}", "source",
@@ -477,20 +482,23 @@ static kprep_status copy_file(const kprep_context *context, kprep_folder *folder
     return st;
 }
 
-/* Marks the files that rejected samples are from. */
-static uint8_t *bad_files(const kprep_context *context, const kprep_folder *folder)
+/* Marks the files that rejected samples are from; adds the samples' numbers to a list. */
+static uint8_t *bad_files(const kprep_context *context, const kprep_folder *folder, json_t *list)
 {
     int64_t first, rows, row;
     uint8_t *bad = kprep_calloc(context->input.paths.count + 1, 1);
-    if (bad == NULL || context->plan.reading.joined) return bad;
-    for (int64_t b = 0; b < folder->batches; b++) {
+    for (int64_t b = 0; bad != NULL && b < folder->batches; b++) {
         const kprep_record *record = &folder->records[b];
         if (record->reject_count == 0) continue;
         kprep_sequence_batch(&context->sequence, b, &first, &rows);
         for (size_t i = 0; i < record->reject_count; i++) {
             int64_t place = first + record->rejects[i].row;
-            bad[kprep_reader_find(&context->input, kprep_sequence_sample(&context->sequence, place),
-                                  &row)] = 1;
+            int64_t sample = kprep_sequence_sample(&context->sequence, place);
+            json_array_append_new(list, json_integer((json_int_t)sample));
+            if (context->plan.reading.joined)
+                kprep_join_mark(&context->plan, sample, bad);
+            else
+                bad[kprep_reader_find(&context->input, sample, &row)] = 1;
         }
     }
     return bad;
@@ -507,25 +515,29 @@ static kprep_status quarantine(const kprep_context *context, kprep_folder *folde
 }
 
 /* What a retry needs to know this job by, when the bad files were mended: a hash of all but them, and how
- * many samples each had. */
-static void add_retry(const kprep_context *context, const uint8_t *bad, json_t *root)
+ * many samples each had. Joined, which samples were rejected: mending may add files. */
+static void add_retry(const kprep_context *context, const uint8_t *bad, json_t *samples,
+                      json_t *root)
 {
     char hash[33];
     json_t *files = json_array();
     kprep_plan_base_hash(&context->plan, kprep_label_digest(&context->labels), bad, hash);
-    for (size_t i = 0; i < context->input.paths.count; i++)
+    bool joined = context->plan.reading.joined;
+    for (size_t i = 0; !joined && i < context->input.paths.count; i++)
         if (bad[i])
             json_array_append_new(files,
                                   json_pack("[I, I]", (json_int_t)i,
                                             (json_int_t)kprep_plan_file_rows(&context->plan, i)));
     json_object_set_new(root, "retry", json_pack("{s:s, s:o}", "base", hash, "files", files));
+    if (joined) json_object_set(json_object_get(root, "retry"), "samples", samples);
 }
 
 kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *folder,
                                   kprep_error *err)
 {
     json_t *root = json_object(), *tables = json_array(), *job = job_json(context, err);
-    uint8_t *bad = bad_files(context, folder);
+    json_t *samples = json_array();
+    uint8_t *bad = bad_files(context, folder, samples);
     kprep_status st =
         root != NULL && job != NULL && bad != NULL ? KPREP_OK : kprep_fail_memory(err);
     int64_t rejected = 0;
@@ -540,7 +552,7 @@ kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *fo
         st = write_tables(context, folder, &context->sequence.sections[i], tables, err);
     }
     if (st == KPREP_OK) st = quarantine(context, folder, bad, tables, err);
-    if (st == KPREP_OK && rejected > 0) add_retry(context, bad, root);
+    if (st == KPREP_OK && rejected > 0) add_retry(context, bad, samples, root);
     json_object_set_new(root, "tables", tables);
     char *text = st == KPREP_OK ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
     char *whole = text != NULL ? kprep_asprintf("%s\n", text) : NULL;
@@ -549,6 +561,7 @@ kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *fo
     if (st == KPREP_OK)
         st = kprep_write_file(folder, "", "manifest.json", whole, strlen(whole), NULL, err);
     free(bad);
+    json_decref(samples);
     free(whole);
     free(text);
     json_decref(root);

@@ -163,6 +163,12 @@ static kprep_status is_same(const kprep_context *context, const json_t *retry, b
         *moved |= json_integer_value(json_array_get(one, 1)) !=
                   kprep_plan_file_rows(&context->plan, (size_t)file);
     }
+    list = json_object_get(retry, "samples"); /* of joined input */
+    for (i = 0; context->plan.reading.joined && i < json_array_size(list); i++) {
+        int64_t sample = json_integer_value(json_array_get(list, i));
+        if (sample >= 0 && sample < context->plan.samples)
+            kprep_join_mark(&context->plan, sample, loose);
+    }
     kprep_plan_base_hash(&context->plan, kprep_label_digest(&context->labels), loose, hash);
     *same = *same && strcmp(hash, base) == 0;
     free(loose);
