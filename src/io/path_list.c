@@ -416,9 +416,9 @@ static kprep_status add_folder(kprep_path_list *list, const char *path, kprep_or
               .err = err,
               .order = order,
               .root = n + (path[n - 1] != '/'),
-              .classed = true,
+              .classed = !list->classless,
               .class_id = UINT32_MAX};
-    kprep_status st = read_classes(path, &classes, err);
+    kprep_status st = list->classless ? KPREP_OK : read_classes(path, &classes, err);
     w.by_class = list->by_class && classes.count > 0;
     if (st == KPREP_OK) st = merge_classes(list, &classes, err);
     free_names(&classes);
@@ -482,6 +482,10 @@ static kprep_status add_file(kprep_path_list *list, const char *path, kprep_orde
     KPREP_TRY(kprep_path_add_data(list, path, slash != NULL ? (size_t)(slash + 1 - path) : 0,
                                   UINT32_MAX, err));
     if (list->count == first || list->items[first].member == 0) return KPREP_OK;
+    if (list->classless) {
+        sort_items(list->items + first, list->count - first, order, false);
+        return KPREP_OK;
+    }
     kprep_status st = member_classes(list->items + first, list->count - first, path, &classes, err);
     const bool by_class = list->by_class && classes.count > 0;
     if (st == KPREP_OK && classes.count > 0) st = merge_classes(list, &classes, err);

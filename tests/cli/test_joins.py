@@ -151,7 +151,7 @@ class TestFolders:
               np.dstack([(deep >> 8).astype(np.uint8), flat])[None])
 
     @pytest.mark.parametrize("extra, words", [("set/loose.png", "1 files lie beside"),
-                                              ("set/s0/in/x.png", "1 in folders of folders")])
+                                              ("set/s0/in/x.png", "1 in folders of such folders")])
     def test_loose_and_nested_files_are_refused(self, kprep, job, save, rng, extra, words):
         self.make(save, rng, 2)
         save(extra, plane(rng))
