@@ -247,6 +247,10 @@ static kprep_status read_source(const kprep_job *job, const kprep_value *value,
         return kprep_settings_bad(job, value, "a source of input", "a path or a map", err);
     KPREP_TRY(kprep_settings_section(job, &input_section, value, source, err));
     KPREP_TRY(check_axes(job, value, source, err));
+    /* What was set for all sources is not meant for one that says otherwise by another key. */
+    if (source->by == KPREP_BY_FOLDER && source->samples == KPREP_SAMPLES_ROW &&
+        kprep_value_find(value, "by") != NULL && kprep_value_find(value, "samples") == NULL)
+        source->samples = KPREP_SAMPLES_AUTO;
     if (source->path_count == 0)
         return kprep_settings_bad(job, value, "a source of input", "a path, or a map with path",
                                   err);

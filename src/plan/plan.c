@@ -252,6 +252,18 @@ static kprep_status judge_depth(const kprep_plan *plan, kprep_problems *problems
     return add_problem(problems, &problem);
 }
 
+/* Would images that lie on their side, which the job leaves so, fit if they were turned? */
+static bool fits_turned(const kprep_plan *plan, const kprep_input_kind *kind)
+{
+    kprep_plan turned = *plan;
+    kprep_desc data, result;
+    if (plan->orient || plan->reading.joined || kind->header->orientation < 5) return false;
+    turned.orient = true;
+    return kprep_plan_data(&turned, (uint32_t)(kind - plan->input->kinds), &data, NULL) ==
+               KPREP_OK &&
+           kprep_plan_fit(&turned, &data, &result, NULL) == KPREP_OK;
+}
+
 /* Judges one kind of file. The first that fits stands for the plan's data and result; while none does,
  * the first that can be described. */
 static kprep_status judge_kind(kprep_plan *plan, size_t k, judgement *out, kprep_error *err)
@@ -274,6 +286,7 @@ static kprep_status judge_kind(kprep_plan *plan, size_t k, judgement *out, kprep
     if (found == NULL) return kprep_fail_memory(err);
     st = kprep_compare(&result, plan->wanted, found);
     bool fits = kprep_problems_count(found) == 0, first = fits && !out->fitted;
+    bool turned = !fits && fits_turned(plan, kind);
     if (!out->described || first) {
         plan->data = data;
         plan->result = result;
@@ -285,6 +298,8 @@ static kprep_status judge_kind(kprep_plan *plan, size_t k, judgement *out, kprep
     for (size_t i = 0; st == KPREP_OK && i < kprep_problems_count(found); i++) {
         problem = *kprep_problems_get(found, i);
         place_problem(plan, kind, &problem);
+        if (turned)
+            kprep_error_help(&problem, "exif: apply turns images as their EXIF orientation says");
         st = add_problem(out->problems, &problem);
     }
     if (st == KPREP_OK && fits && !first) st = judge_shape(plan, kind, &result, out->problems);
@@ -744,7 +759,7 @@ kprep_status kprep_plan_measure(const kprep_settings *settings, kprep_input *inp
         if (st == KPREP_OK && !described) {
             plan->data = data;
             plan->result = result;
-            described = true;
+            plan->described = described = true;
         } else if (st == KPREP_OK && channel_count(&result) != channel_count(&plan->result)) {
             st = kprep_fail(&problem, KPREP_E_CHANNEL_COUNT,
                             "statistics by channel need files with the same channels");

@@ -364,6 +364,7 @@ static kprep_status encode(kprep_label_set *labels, int64_t samples, kprep_error
         kprep_fail(err, KPREP_E_BAD_OPTION, "labels.encode: binary needs two classes");
         kprep_error_expected(err, "2 classes");
         kprep_error_found(err, "%zu", labels->class_count);
+        kprep_error_help(err, "encode: int or one_hot takes any number of classes");
         return KPREP_E_BAD_OPTION;
     }
 size:

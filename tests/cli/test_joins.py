@@ -313,6 +313,14 @@ class TestSources:
         shown = kprep("run", path, "--order", "bytes", "--depth", 8, "--output", "o", "--dry-run", rc=0).out
         assert shown.count("depth: 8") == 2 and shown.count("order: bytes") == 1
 
+    def test_samples_row_is_not_for_folders(self, kprep, job, save, rng, tmp_path):
+        folders = TestFolders().make(save, rng)
+        table = save("t.npy", rng.integers(0, 65536, (11, 5, 7), dtype=np.uint16))
+        path = job(input=[{"path": "set", "join": "channels", "by": "folder"}, "t.npy"], spec=spec(5, 7, 6),
+                   output={"path": "out"})
+        kprep("run", path, "--samples", "row", rc=0)
+        equal(rows(tmp_path / "out"), np.concatenate([folders, table[..., None]], axis=-1))
+
     def test_options_of_sources_are_checked(self, kprep, job, save):
         save("a.npy", np.zeros((2, 5, 7), np.uint16))
         path = job(input=["a.npy", "a.npy"], spec=spec(5, 7, 2))
