@@ -11,6 +11,7 @@ set(KPREP_SOURCES
     src/io/archive_zip.c
     src/io/bytes.c
     src/io/csv.c
+    src/io/path_archive.c
     src/io/path_list.c
     src/io/yaml.c
     src/codec/codec.c
@@ -40,9 +41,14 @@ set(KPREP_SOURCES
     src/job/job.c
     src/job/settings.c
     src/job/settings_format.c
+    src/job/settings_labels.c
+    src/job/settings_output.c
     src/plan/hash.c
     src/plan/input.c
     src/plan/join.c
+    src/plan/join_axes.c
+    src/plan/join_bad.c
+    src/plan/join_match.c
     src/plan/plan.c
     src/run/check.c
     src/run/context.c

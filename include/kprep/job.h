@@ -35,7 +35,8 @@ KPREP_API void kprep_job_free(kprep_job **job);
 KPREP_API kprep_status kprep_job_add_path(kprep_job *job, const char *path, kprep_error *err);
 
 /** Sets one key of the job file, for instance "output.batch", from a value in YAML ("64",
- * "{train: 0.8, validation: 0.2}"). Replaces what was there.
+ * "{train: 0.8, validation: 0.2}"). Replaces what was there. Where input is a list of sources, a key of input
+ * holds for each of them that does not have the key itself.
  * @param origin  what to call the text in messages, for instance "--set"; relative paths in it are
  *                relative to the working directory.
  * @return KPREP_OK; KPREP_E_UNKNOWN_KEY, KPREP_E_BAD_OPTION (the job is then unchanged),

@@ -12,13 +12,13 @@
 #include "base/value.h"
 #include "codec/codec.h"
 #include "io/csv.h"
+#include "io/path_internal.h"
 
 enum {
     MAX_DEPTH = 64,           /* folders in folders */
     MAX_LIST_BYTES = 1 << 30, /* of a list of paths */
     MAX_NEAR = 10000,         /* names looked at for a suggestion */
-    MAX_COLUMNS = 1024,       /* of a table of paths */
-    MEMBER_BYTES = 1 << 30    /* the default of limits.sample_bytes */
+    MAX_COLUMNS = 1024        /* of a table of paths */
 };
 
 /* ---- Order ---- */
@@ -124,9 +124,8 @@ void kprep_path_list_free(kprep_path_list *list)
     *list = (kprep_path_list){0};
 }
 
-/* Takes over path, also on failure. */
-static kprep_status add_item(kprep_path_list *list, char *path, size_t root, uint32_t class_id,
-                             kprep_error *err)
+kprep_status kprep_path_add_item(kprep_path_list *list, char *path, size_t root, uint32_t class_id,
+                                 kprep_error *err)
 {
     if (path != NULL && list->count == list->capacity) {
         size_t capacity = list->capacity > 0 ? 2 * list->capacity : 64;
@@ -141,125 +140,6 @@ static kprep_status add_item(kprep_path_list *list, char *path, size_t root, uin
 fail:
     free(path);
     return kprep_fail_memory(err);
-}
-
-/* ---- Archives ---- */
-
-static int64_t member_limit(const kprep_path_list *list)
-{
-    return list->member_bytes > 0 ? list->member_bytes : MEMBER_BYTES;
-}
-
-/* Room for n more members and one more archive, whose path is copied. */
-static bool keep_archive(kprep_path_list *list, const kprep_archive *archive, const char *path,
-                         size_t n)
-{
-    kprep_archive *archives =
-        kprep_realloc_array(list->archives, list->archive_count + 1, sizeof *archives);
-    if (archives == NULL) return false;
-    list->archives = archives;
-    kprep_member *members =
-        kprep_realloc_array(list->members, list->member_count + n, sizeof *members);
-    if (members == NULL) return false;
-    list->members = members;
-    char *copy = kprep_strdup(path);
-    if (copy == NULL) return false;
-    archives[list->archive_count] = *archive;
-    archives[list->archive_count++].path = copy;
-    return true;
-}
-
-/* Adds the members of a listing; only the one of that name if `only` is not NULL. */
-static kprep_status add_members(kprep_path_list *list, const char *path, size_t root,
-                                uint32_t class_id, const kprep_archive *archive,
-                                const kprep_listing *listing, const char *only, kprep_error *err)
-{
-    if (list->member_count + listing->count >= UINT32_MAX)
-        return kprep_fail(err, KPREP_E_TOO_LARGE, "the archives have too many members");
-    if (!keep_archive(list, archive, path, listing->count)) return kprep_fail_memory(err);
-    for (size_t i = 0; i < listing->count; i++) {
-        if (only != NULL && strcmp(only, listing->names[i]) != 0) continue;
-        kprep_member *member = &list->members[list->member_count];
-        *member = listing->members[i];
-        member->archive = (uint32_t)(list->archive_count - 1);
-        KPREP_TRY(
-            add_item(list, kprep_asprintf("%s/%s", path, listing->names[i]), root, class_id, err));
-        list->items[list->count - 1].member = (uint32_t)++list->member_count;
-    }
-    if (only != NULL) return KPREP_OK;
-    list->skipped += listing->skipped;
-    list->hidden += listing->hidden;
-    return KPREP_OK;
-}
-
-/* Adds a file, or what is in it. One whose name tells its kind is not looked into. */
-static kprep_status add_data(kprep_path_list *list, const char *path, size_t root,
-                             uint32_t class_id, kprep_error *err)
-{
-    kprep_archive archive;
-    kprep_listing listing;
-    if (kprep_codec_takes_name(path) || kprep_archive_tell(path) == NULL)
-        return add_item(list, kprep_strdup(path), root, class_id, err);
-    kprep_status st = kprep_archive_list(path, member_limit(list), &archive, &listing, err);
-    if (st == KPREP_E_NO_MEMORY) return st;
-    if (st != KPREP_OK) return add_item(list, kprep_strdup(path), root, class_id, err);
-    st = add_members(list, path, root, class_id, &archive, &listing, NULL, err);
-    kprep_listing_free(&listing);
-    return st;
-}
-
-kprep_status kprep_path_list_explain(const kprep_path_list *list, const kprep_path *item,
-                                     kprep_error *err)
-{
-    kprep_archive archive;
-    kprep_listing listing;
-    if (item->member != 0 || kprep_codec_takes_name(item->path) ||
-        kprep_archive_tell(item->path) == NULL)
-        return KPREP_OK;
-    KPREP_TRY(kprep_archive_list(item->path, member_limit(list), &archive, &listing, err));
-    kprep_listing_free(&listing);
-    return KPREP_OK;
-}
-
-/* "x.npz/a.npy": where the archive's path ends; 0 if no part before a slash is a file. */
-static size_t archive_part(const char *path)
-{
-    struct stat info;
-    size_t end = 0;
-    for (const char *slash = strchr(path + 1, '/'); slash != NULL && end == 0;
-         slash = strchr(slash + 1, '/')) {
-        char *part = kprep_strndup(path, (size_t)(slash - path));
-        if (part == NULL) return 0;
-        if (stat(part, &info) == 0 && S_ISREG(info.st_mode)) end = (size_t)(slash - path);
-        free(part);
-    }
-    return end;
-}
-
-/* Adds one member of an archive; root SIZE_MAX: the archive's folder. *found: there is such a one. */
-static kprep_status add_member(kprep_path_list *list, const char *path, size_t root, bool *found,
-                               kprep_error *err)
-{
-    kprep_archive archive;
-    kprep_listing listing;
-    const size_t end = path[0] != '\0' ? archive_part(path) : 0, before = list->count;
-    *found = false;
-    if (end == 0) return KPREP_OK;
-    char *part = kprep_strndup(path, end);
-    if (part == NULL) return kprep_fail_memory(err);
-    const char *slash = strrchr(part, '/');
-    if (root == SIZE_MAX) root = slash != NULL ? (size_t)(slash + 1 - part) : 0;
-    kprep_status st = KPREP_OK;
-    if (kprep_archive_tell(part) != NULL) {
-        st = kprep_archive_list(part, member_limit(list), &archive, &listing, err);
-        if (st == KPREP_OK) {
-            st = add_members(list, part, root, UINT32_MAX, &archive, &listing, path + end + 1, err);
-            kprep_listing_free(&listing);
-        }
-        *found = list->count > before;
-    }
-    free(part);
-    return st;
 }
 
 /* ---- Folders ---- */
@@ -345,10 +225,10 @@ static kprep_status visit_file(walk *w, char *path, const char *name)
     const bool outside = keras && w->by_class && w->class_id == UINT32_MAX;
     const bool archive = kprep_archive_takes_name(name);
     if (!hidden && !outside && !archive && kprep_codec_takes_name(name))
-        return add_item(w->list, path, w->root, w->class_id, w->err);
+        return kprep_path_add_item(w->list, path, w->root, w->class_id, w->err);
     kprep_status st = KPREP_OK;
     const bool inside = !hidden && !outside && archive;
-    if (inside) st = add_data(w->list, path, w->root, w->class_id, w->err);
+    if (inside) st = kprep_path_add_data(w->list, path, w->root, w->class_id, w->err);
     free(path);
     if (inside) return st;
     if (hidden)
@@ -536,9 +416,9 @@ static kprep_status add_folder(kprep_path_list *list, const char *path, kprep_or
               .err = err,
               .order = order,
               .root = n + (path[n - 1] != '/'),
-              .classed = true,
+              .classed = !list->classless,
               .class_id = UINT32_MAX};
-    kprep_status st = read_classes(path, &classes, err);
+    kprep_status st = list->classless ? KPREP_OK : read_classes(path, &classes, err);
     w.by_class = list->by_class && classes.count > 0;
     if (st == KPREP_OK) st = merge_classes(list, &classes, err);
     free_names(&classes);
@@ -599,9 +479,13 @@ static kprep_status add_file(kprep_path_list *list, const char *path, kprep_orde
     const size_t first = list->count, n = strlen(path) + 1;
     const char *slash = strrchr(path, '/');
     names classes = {0};
-    KPREP_TRY(
-        add_data(list, path, slash != NULL ? (size_t)(slash + 1 - path) : 0, UINT32_MAX, err));
+    KPREP_TRY(kprep_path_add_data(list, path, slash != NULL ? (size_t)(slash + 1 - path) : 0,
+                                  UINT32_MAX, err));
     if (list->count == first || list->items[first].member == 0) return KPREP_OK;
+    if (list->classless) {
+        sort_items(list->items + first, list->count - first, order, false);
+        return KPREP_OK;
+    }
     kprep_status st = member_classes(list->items + first, list->count - first, path, &classes, err);
     const bool by_class = list->by_class && classes.count > 0;
     if (st == KPREP_OK && classes.count > 0) st = merge_classes(list, &classes, err);
@@ -655,7 +539,7 @@ static kprep_status add_glob(kprep_path_list *list, const char *base, const char
         const char *match = found.gl_pathv[i];
         const bool is_dir = stat(match, &info) == 0 && S_ISDIR(info.st_mode);
         st = is_dir ? add_plain_folder(list, match, root, order, err)
-                    : add_data(list, match, root, UINT32_MAX, err);
+                    : kprep_path_add_data(list, match, root, UINT32_MAX, err);
         if (st != KPREP_OK) goto done;
     }
     sort_items(list->items + first, list->count - first,
@@ -735,14 +619,14 @@ static kprep_status add_line(kprep_path_list *list, const char *base, const char
     const bool there = stat(path, &info) == 0;
     bool member = false;
     if (!there && errno == ENOTDIR) {
-        st = add_member(list, path, root, &member, err);
+        st = kprep_path_add_member(list, path, root, &member, err);
         if (st == KPREP_OK && !member) st = not_found(path, err);
     } else if (!there && errno == ENOENT)
         st = not_found(path, err);
     else if (there && S_ISDIR(info.st_mode))
         st = add_plain_folder(list, path, root, KPREP_ORDER_NATURAL, err);
     else
-        st = add_data(list, path, root, UINT32_MAX, err);
+        st = kprep_path_add_data(list, path, root, UINT32_MAX, err);
     free(path);
     return st;
 }
@@ -871,7 +755,7 @@ static kprep_status add_path(kprep_path_list *list, const char *base, const char
     }
     if (errno != ENOENT && errno != ENOTDIR)
         return kprep_fail_errno(err, KPREP_SIDE_INPUT, errno, "look at the path", full);
-    if (errno == ENOTDIR) KPREP_TRY(add_member(list, full, SIZE_MAX, &member, err));
+    if (errno == ENOTDIR) KPREP_TRY(kprep_path_add_member(list, full, SIZE_MAX, &member, err));
     if (member) return KPREP_OK;
     if (has_wildcards(path)) return add_glob(list, path[0] == '/' ? "" : base, path, order, err);
     return not_found(full, err);
@@ -894,6 +778,6 @@ kprep_status kprep_path_list_add_one(kprep_path_list *list, const char *path, kp
     struct stat info;
     bool member = false;
     if (stat(path, &info) != 0 && errno == ENOTDIR)
-        KPREP_TRY(add_member(list, path, SIZE_MAX, &member, err));
-    return member ? KPREP_OK : add_item(list, kprep_strdup(path), 0, UINT32_MAX, err);
+        KPREP_TRY(kprep_path_add_member(list, path, SIZE_MAX, &member, err));
+    return member ? KPREP_OK : kprep_path_add_item(list, kprep_strdup(path), 0, UINT32_MAX, err);
 }

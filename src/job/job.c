@@ -25,6 +25,7 @@ void kprep_job_free(kprep_job **job)
     if (job == NULL || *job == NULL) return;
     kprep_job *j = *job;
     kprep_value_free(&j->tree);
+    kprep_value_free(&j->sources_map);
     for (size_t i = 0; i < j->path_count; i++) free(j->paths[i]);
     for (size_t i = 0; i < j->set_count; i++) free(j->set_keys[i]);
     free(j->paths);
@@ -89,7 +90,8 @@ kprep_status kprep_job_copy(const kprep_job *job, kprep_job **copy, kprep_error 
     free(c->base);
     c->config = kprep_strdup(job->config);
     c->base = kprep_strdup(job->base);
-    if (c->config == NULL || c->base == NULL || !kprep_value_copy(&c->tree, &job->tree)) {
+    if (c->config == NULL || c->base == NULL || !kprep_value_copy(&c->tree, &job->tree) ||
+        !kprep_value_copy(&c->sources_map, &job->sources_map)) {
         st = kprep_fail_memory(err);
         goto fail;
     }
@@ -153,17 +155,19 @@ static bool put(kprep_value *tree, const char *key, kprep_value *item)
     return true;
 }
 
-/* A key of input means one source; of several, each has its own. */
-static kprep_status refuse_sources(const kprep_job *job, const char *key, const char *origin,
-                                   kprep_error *err)
+/* Does a key of input meet a list of sources? */
+static bool meets_sources(const kprep_job *job, const char *key)
 {
     const kprep_value *input = NULL;
     if (job->tree.kind == KPREP_VALUE_MAP) input = kprep_value_find(&job->tree, "input");
-    if (input == NULL || input->kind != KPREP_VALUE_LIST || strncmp(key, "input.", 6) != 0)
-        return KPREP_OK;
+    return input != NULL && input->kind == KPREP_VALUE_LIST && strncmp(key, "input.", 6) == 0;
+}
+
+static kprep_status refuse_path(const char *origin, kprep_error *err)
+{
     kprep_fail(err, KPREP_E_BAD_OPTION,
-               "the job's input is a list of sources, and %s is a key of one", key);
-    kprep_error_help(err, "write %s into the sources that are meant", key + 6);
+               "the job's input is a list of sources, and input.path is a key of one");
+    kprep_error_help(err, "set input to give other sources");
     if (err != NULL) err->side = KPREP_SIDE_JOB;
     kprep_error_at_config(err, origin, 0, 0);
     return KPREP_E_BAD_OPTION;
@@ -174,16 +178,18 @@ static kprep_status set(kprep_job *job, const char *key, kprep_value *item, cons
                         kprep_error *err)
 {
     kprep_value old = {0};
-    kprep_status refused = refuse_sources(job, key, origin, err);
-    if (refused != KPREP_OK) {
+    const bool of_sources = meets_sources(job, key);
+    kprep_value *tree = of_sources ? &job->sources_map : &job->tree;
+    if (of_sources && strcmp(key, "input.path") == 0) {
         kprep_value_free(item);
-        return refused;
+        return refuse_path(origin, err);
     }
-    if (!kprep_value_copy(&old, &job->tree)) {
+    if (!kprep_value_copy(&old, tree)) {
         kprep_value_free(item);
         return kprep_fail_memory(err);
     }
-    kprep_status st = put(&job->tree, key, item) ? KPREP_OK : kprep_fail_memory(err);
+    const char *place = of_sources ? key + strlen("input.") : key;
+    kprep_status st = put(tree, place, item) ? KPREP_OK : kprep_fail_memory(err);
     if (st == KPREP_OK) st = add_string(&job->set_keys, &job->set_count, key, err);
     if (st == KPREP_OK) {
         st = validate(job, err);
@@ -196,8 +202,8 @@ static kprep_status set(kprep_job *job, const char *key, kprep_value *item, cons
     if (st == KPREP_OK) {
         kprep_value_free(&old);
     } else {
-        kprep_value_free(&job->tree);
-        job->tree = old;
+        kprep_value_free(tree);
+        *tree = old;
     }
     return st;
 }

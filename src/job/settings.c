@@ -9,6 +9,7 @@
 #include "base/fail.h"
 #include "io/yaml.h"
 #include "job/pipeline_text.h"
+#include "job/settings_internal.h"
 
 static const char *const samples_words[] = {"auto", "file", "row", NULL};
 static const char *const join_words[] = {"samples", "channels", NULL};
@@ -18,118 +19,71 @@ static const char *const depth_words[] = {"keep", "8", NULL};
 static const char *const exif_words[] = {"as-like", "apply", "ignore", NULL};
 static const char *const match_words[] = {"position", "stem", NULL};
 static const char *const like_words[] = {"keras", "pillow", "opencv", NULL};
-static const char *const encode_words[] = {"int", "one_hot", "binary", NULL};
 static const char *const on_error_words[] = {"fail", "skip", "quarantine", NULL};
-
-#define FIELD(name) offsetof(kprep_settings, name)
 
 const kprep_option kprep_input_options[] = {
     {"samples", "what one sample is: a whole file, or a row of it", KPREP_OPT_CHOICE,
-     FIELD(samples), "auto", 0, 0, samples_words},
+     KPREP_SETTING(samples), "auto", 0, 0, samples_words},
     {"join", "files follow one another, or are channels of the same samples", KPREP_OPT_CHOICE,
-     FIELD(join), "samples", 0, 0, join_words},
+     KPREP_SETTING(join), "samples", 0, 0, join_words},
     {"by",
      "with join: channels, what holds the channels of a sample: each file those of all samples, or "
      "each "
      "folder those of one",
-     KPREP_OPT_CHOICE, FIELD(by), "file", 0, 0, by_words},
-    {"order", "order of the files", KPREP_OPT_CHOICE, FIELD(order), "natural", 0, 0, order_words},
-    {"axes", "names of one sample's axes, a letter each (hwc)", KPREP_OPT_TEXT, FIELD(axes), "", 0,
-     0, NULL},
+     KPREP_OPT_CHOICE, KPREP_SETTING(by), "file", 0, 0, by_words},
+    {"order", "order of the files", KPREP_OPT_CHOICE, KPREP_SETTING(order), "natural", 0, 0,
+     order_words},
+    {"axes", "names of one sample's axes, a letter each (hwc)", KPREP_OPT_TEXT, KPREP_SETTING(axes),
+     "", 0, 0, NULL},
     {"depth", "16-bit images stay uint16, or become uint8 as `like` does it", KPREP_OPT_CHOICE,
-     FIELD(depth), "keep", 0, 0, depth_words},
-    {"exif", "EXIF orientation of images", KPREP_OPT_CHOICE, FIELD(exif), "as-like", 0, 0,
+     KPREP_SETTING(depth), "keep", 0, 0, depth_words},
+    {"exif", "EXIF orientation of images", KPREP_OPT_CHOICE, KPREP_SETTING(exif), "as-like", 0, 0,
      exif_words},
     {"match",
      "how a source of a list is paired with the first one: by position, or by the name of file or "
      "folder without its ending; in the first source, it holds for all",
-     KPREP_OPT_CHOICE, FIELD(match), "position", 0, 0, match_words},
+     KPREP_OPT_CHOICE, KPREP_SETTING(match), "position", 0, 0, match_words},
     {"broadcast", "spread rank-1 samples over h and w where they are joined with planes",
-     KPREP_OPT_BOOL, FIELD(broadcast), "false", 0, 0, NULL},
-    {0},
-};
-
-const kprep_option kprep_label_options[] = {
-    {"encode", "whole numbers as int32, one_hot as float32, or binary as float32 (n, 1)",
-     KPREP_OPT_CHOICE, FIELD(encode), "int", 0, 0, encode_words},
-    {"key", "column of the table that names the file", KPREP_OPT_TEXT, FIELD(label_key), "file", 0,
-     0, NULL},
-    {"column", "column of the table that holds the label", KPREP_OPT_TEXT, FIELD(label_column),
-     "label", 0, 0, NULL},
-    {0},
-};
-
-static const kprep_option output_options[] = {
-    {"stratify", "each split has its share of every class", KPREP_OPT_BOOL, FIELD(stratify),
-     "false", 0, 0, NULL},
+     KPREP_OPT_BOOL, KPREP_SETTING(broadcast), "false", 0, 0, NULL},
     {0},
 };
 
 const kprep_option kprep_top_options[] = {
-    {"like", "whose values to give, bit for bit", KPREP_OPT_CHOICE, FIELD(like), "keras", 0, 0,
-     like_words},
+    {"like", "whose values to give, bit for bit", KPREP_OPT_CHOICE, KPREP_SETTING(like), "keras", 0,
+     0, like_words},
     {"on_error", "a bad file or sample ends the run, is left out, or is also copied aside",
-     KPREP_OPT_CHOICE, FIELD(on_error), "fail", 0, 0, on_error_words},
+     KPREP_OPT_CHOICE, KPREP_SETTING(on_error), "fail", 0, 0, on_error_words},
     {0},
 };
 
-typedef kprep_status read_fn(const kprep_job *job, const kprep_value *value,
-                             kprep_settings *settings, kprep_error *err);
-
-/* A key whose value is more than one field. */
-typedef struct special {
-    const char *name, *help;
-    read_fn *read;
-    const char *values;            /* what it takes: "a folder" */
-    const char *fallback;          /* its default, as a user would write it; "": none */
-    const char *schema;            /* JSON Schema of what it takes; of a section: beside its map */
-    const struct section *section; /* the keys of the map that it takes; NULL: none */
-} special;
-
-typedef struct section {
-    const char *name;
-    const kprep_option *options;
-    const special *specials;
-} section;
-
-static const kprep_option no_options[] = {{0}};
-
-/* Adds the place of a value that the message is about. */
-static kprep_status at(const kprep_job *job, const kprep_value *value, kprep_status status,
-                       kprep_error *err)
+kprep_status kprep_settings_at(const kprep_job *job, const kprep_value *value, kprep_status status,
+                               kprep_error *err)
 {
     if (err != NULL) err->side = KPREP_SIDE_JOB;
     kprep_error_at_config(err, job->config, value->line, value->column);
     return status;
 }
 
-static kprep_status bad(const kprep_job *job, const kprep_value *value, const char *key,
-                        const char *expected, kprep_error *err)
+kprep_status kprep_settings_bad(const kprep_job *job, const kprep_value *value, const char *key,
+                                const char *expected, kprep_error *err)
 {
     char found[160];
     kprep_value_describe(value, found, sizeof found);
     kprep_fail(err, KPREP_E_BAD_OPTION, "%s must be %s, not %s", key, expected, found);
     kprep_error_expected(err, "%s", expected);
     kprep_error_found(err, "%s", found);
-    return at(job, value, KPREP_E_BAD_OPTION, err);
+    return kprep_settings_at(job, value, KPREP_E_BAD_OPTION, err);
 }
 
-static kprep_status not_yet(const kprep_job *job, const kprep_value *value, const char *what,
-                            kprep_error *err)
-{
-    kprep_fail(err, KPREP_E_BAD_OPTION, "%s is not available in this version", what);
-    return at(job, value, KPREP_E_BAD_OPTION, err);
-}
-
-static kprep_status unknown_key(const kprep_job *job, const kprep_value *key, const section *where,
-                                kprep_error *err)
+static kprep_status unknown_key(const kprep_job *job, const kprep_value *key,
+                                const kprep_key_table *where, kprep_error *err)
 {
     enum { MOST = 32 };
     const char *names[MOST];
     size_t n = 0;
     for (const kprep_option *o = where->options; o->name != NULL && n + 1 < MOST; o++)
         names[n++] = o->name;
-    for (const special *s = where->specials; s->name != NULL && n + 1 < MOST; s++)
+    for (const kprep_special_key *s = where->specials; s->name != NULL && n + 1 < MOST; s++)
         names[n++] = s->name;
     names[n] = NULL;
     const char *near = kprep_nearest(key->text, names);
@@ -143,11 +97,12 @@ static kprep_status unknown_key(const kprep_job *job, const kprep_value *key, co
     else if (list.data != NULL)
         kprep_error_help(err, "the keys are: %s", list.data);
     kprep_text_free(&list);
-    return at(job, key, KPREP_E_UNKNOWN_KEY, err);
+    return kprep_settings_at(job, key, KPREP_E_UNKNOWN_KEY, err);
 }
 
-static kprep_status read_section(const kprep_job *job, const section *where, const kprep_value *map,
-                                 kprep_settings *settings, kprep_error *err)
+kprep_status kprep_settings_section(const kprep_job *job, const kprep_key_table *where,
+                                    const kprep_value *map, kprep_settings *settings,
+                                    kprep_error *err)
 {
     for (size_t i = 0; i < map->count; i++) {
         const kprep_value *key = &map->keys[i], *value = &map->items[i];
@@ -155,10 +110,10 @@ static kprep_status read_section(const kprep_job *job, const section *where, con
         while (option->name != NULL && strcmp(option->name, key->text) != 0) option++;
         if (option->name != NULL) {
             kprep_status st = kprep_option_set(option, where->name, value, settings, err);
-            if (st != KPREP_OK) return at(job, value, st, err);
+            if (st != KPREP_OK) return kprep_settings_at(job, value, st, err);
             continue;
         }
-        const special *entry = where->specials;
+        const kprep_special_key *entry = where->specials;
         while (entry->name != NULL && strcmp(entry->name, key->text) != 0) entry++;
         if (entry->name == NULL) return unknown_key(job, key, where, err);
         KPREP_TRY(entry->read(job, value, settings, err));
@@ -166,16 +121,15 @@ static kprep_status read_section(const kprep_job *job, const section *where, con
     return KPREP_OK;
 }
 
-static bool was_set(const kprep_job *job, const char *key)
+bool kprep_settings_was_set(const kprep_job *job, const char *key)
 {
     for (size_t i = 0; i < job->set_count; i++)
         if (strcmp(job->set_keys[i], key) == 0) return true;
     return false;
 }
 
-/* Replaces ${NAME} from the environment; the result is the caller's. */
-static kprep_status expand(const kprep_job *job, const kprep_value *value, char **out,
-                           kprep_error *err)
+kprep_status kprep_settings_expand(const kprep_job *job, const kprep_value *value, char **out,
+                                   kprep_error *err)
 {
     kprep_text text = {0};
     const char *from = value->text, *open;
@@ -195,7 +149,7 @@ static kprep_status expand(const kprep_job *job, const kprep_value *value, char 
             kprep_fail(err, KPREP_E_BAD_OPTION, "the environment has no variable %.*s",
                        (int)(n < 100 ? n : 100), open + 2);
             kprep_error_help(err, "set it, or write the path out");
-            return at(job, value, KPREP_E_BAD_OPTION, err);
+            return kprep_settings_at(job, value, KPREP_E_BAD_OPTION, err);
         }
         kprep_text_add_bytes(&text, from, (size_t)(open - from));
         kprep_text_add(&text, "%s", found);
@@ -227,16 +181,16 @@ static kprep_status read_paths(const kprep_job *job, const kprep_value *value,
     for (size_t i = 0; i < n; i++) {
         const kprep_value *one = value->kind == KPREP_VALUE_LIST ? &value->items[i] : value;
         if (one->kind != KPREP_VALUE_SCALAR || one->text[0] == '\0')
-            return bad(job, one, "input.path", "a path or a list of paths", err);
+            return kprep_settings_bad(job, one, "input.path", "a path or a list of paths", err);
         char *path;
-        KPREP_TRY(expand(job, one, &path, err));
+        KPREP_TRY(kprep_settings_expand(job, one, &path, err));
         KPREP_TRY(add_path(settings, path, err));
     }
     return KPREP_OK;
 }
 
 /* clang-format off */
-static const special input_specials[] = {
+static const kprep_special_key input_specials[] = {
     {"path", "what to read", read_paths,
      "a file, a folder, a glob, an archive (.npz, .zip, .tar, .tar.gz, .tar.zst), a .txt or .csv list, "
      "or a list of these", "",
@@ -246,23 +200,54 @@ static const special input_specials[] = {
     {0},
 };
 /* clang-format on */
-static const section input_section = {"input", kprep_input_options, input_specials};
+static const kprep_key_table input_section = {"input", kprep_input_options, input_specials};
 
-static kprep_status set_defaults(const kprep_job *job, const section *where,
+static kprep_status set_defaults(const kprep_job *job, const kprep_key_table *where,
                                  kprep_settings *settings, kprep_error *err);
+
+/* input.axes must name axes. */
+static kprep_status check_axes(const kprep_job *job, const kprep_value *value,
+                               const kprep_settings *settings, kprep_error *err)
+{
+    const kprep_value *axes = kprep_value_find(value, "axes");
+    if (axes != NULL && settings->axes != NULL) {
+        const char *letters = settings->axes;
+        bool fine = letters[0] != '\0' && strlen(letters) <= KPREP_MAX_RANK;
+        for (size_t i = 0; fine && letters[i] != '\0'; i++)
+            fine = letters[i] >= 'a' && letters[i] <= 'z' && letters[i] != 'n' &&
+                   strchr(letters + i + 1, letters[i]) == NULL;
+        if (!fine)
+            return kprep_settings_bad(
+                job, axes, "input.axes",
+                "a lower-case letter for each axis of one sample, each once, without n", err);
+    }
+    return KPREP_OK;
+}
+
+/* What was set for all sources of a list; a source's own keys come later and win. */
+static kprep_status read_shared(const kprep_job *job, kprep_settings *source, kprep_error *err)
+{
+    KPREP_TRY(kprep_settings_section(job, &input_section, &job->sources_map, source, err));
+    return check_axes(job, &job->sources_map, source, err);
+}
 
 static kprep_status read_source(const kprep_job *job, const kprep_value *value,
                                 kprep_settings *source, kprep_error *err)
 {
     KPREP_TRY(set_defaults(job, &input_section, source, err));
+    KPREP_TRY(read_shared(job, source, err));
     if (value->kind == KPREP_VALUE_SCALAR) return read_paths(job, value, source, err);
     if (value->kind != KPREP_VALUE_MAP)
-        return bad(job, value, "a source of input", "a path or a map", err);
-    KPREP_TRY(read_section(job, &input_section, value, source, err));
-    const kprep_value *axes = kprep_value_find(value, "axes");
-    if (axes != NULL) return not_yet(job, axes, "axes of a source in a list", err);
+        return kprep_settings_bad(job, value, "a source of input", "a path or a map", err);
+    KPREP_TRY(kprep_settings_section(job, &input_section, value, source, err));
+    KPREP_TRY(check_axes(job, value, source, err));
+    /* What was set for all sources is not meant for one that says otherwise by another key. */
+    if (source->by == KPREP_BY_FOLDER && source->samples == KPREP_SAMPLES_ROW &&
+        kprep_value_find(value, "by") != NULL && kprep_value_find(value, "samples") == NULL)
+        source->samples = KPREP_SAMPLES_AUTO;
     if (source->path_count == 0)
-        return bad(job, value, "a source of input", "a path, or a map with path", err);
+        return kprep_settings_bad(job, value, "a source of input", "a path, or a map with path",
+                                  err);
     return KPREP_OK;
 }
 
@@ -271,7 +256,8 @@ static kprep_status read_sources(const kprep_job *job, const kprep_value *value,
                                  kprep_settings *settings, kprep_error *err)
 {
     if (value->count == 0 || value->count > KPREP_MAX_SOURCES)
-        return bad(job, value, "input", "a path, a map, or a list of up to 256 sources", err);
+        return kprep_settings_bad(job, value, "input",
+                                  "a path, a map, or a list of up to 256 sources", err);
     settings->sources = kprep_calloc(value->count, sizeof *settings->sources);
     if (settings->sources == NULL) return kprep_fail_memory(err);
     settings->source_count = value->count;
@@ -288,116 +274,12 @@ static kprep_status read_input(const kprep_job *job, const kprep_value *value,
     if (value->kind == KPREP_VALUE_SCALAR) return read_paths(job, value, settings, err);
     if (value->kind == KPREP_VALUE_LIST) return read_sources(job, value, settings, err);
     if (value->kind != KPREP_VALUE_MAP)
-        return bad(job, value, "input", "a path, a map, or a list of sources", err);
-    KPREP_TRY(read_section(job, &input_section, value, settings, err));
-    const kprep_value *axes = kprep_value_find(value, "axes");
-    if (axes != NULL && settings->axes != NULL) {
-        const char *letters = settings->axes;
-        bool fine = letters[0] != '\0' && strlen(letters) <= KPREP_MAX_RANK;
-        for (size_t i = 0; fine && letters[i] != '\0'; i++)
-            fine = letters[i] >= 'a' && letters[i] <= 'z' && letters[i] != 'n' &&
-                   strchr(letters + i + 1, letters[i]) == NULL;
-        if (!fine)
-            return bad(job, axes, "input.axes",
-                       "a lower-case letter for each axis of one sample, each once, without n",
-                       err);
-    }
-    return KPREP_OK;
+        return kprep_settings_bad(job, value, "input", "a path, a map, or a list of sources", err);
+    KPREP_TRY(kprep_settings_section(job, &input_section, value, settings, err));
+    return check_axes(job, value, settings, err);
 }
 
-/* ---- labels, pipeline, spec ---- */
-
-static kprep_status take_label_path(const kprep_job *job, const kprep_value *value, size_t length,
-                                    int32_t kind, kprep_settings *settings, kprep_error *err)
-{
-    kprep_value part = {.kind = KPREP_VALUE_SCALAR, .line = value->line, .column = value->column};
-    char *path = NULL;
-    part.text = kprep_strndup(value->text, length);
-    kprep_status st = part.text != NULL ? expand(job, &part, &path, err) : kprep_fail_memory(err);
-    free(part.text);
-    KPREP_TRY(st);
-    bool joined = path[0] != '/' && !was_set(job, "labels") && !was_set(job, "labels.path") &&
-                  !was_set(job, "labels.csv");
-    char *full = joined ? kprep_asprintf("%s%s", job->base, path) : kprep_strdup(path);
-    free(path);
-    if (full == NULL) return kprep_fail_memory(err);
-    free(settings->label_path);
-    settings->label_path = full;
-    settings->labels = kind;
-    return KPREP_OK;
-}
-
-static bool ends_with(const char *text, size_t length, const char *end)
-{
-    size_t n = strlen(end);
-    return length > n && strncasecmp(text + length - n, end, n) == 0;
-}
-
-/* folder, none, PATH.npy or PATH.csv:KEY:COLUMN. */
-static kprep_status read_label_text(const kprep_job *job, const kprep_value *value,
-                                    kprep_settings *settings, kprep_error *err)
-{
-    const char *text = value->text;
-    size_t n = strlen(text);
-    if (strcmp(text, "none") == 0) return KPREP_OK;
-    settings->labels = KPREP_LABELS_FOLDER;
-    if (strcmp(text, "folder") == 0) return KPREP_OK;
-    if (ends_with(text, n, ".npy"))
-        return take_label_path(job, value, n, KPREP_LABELS_ARRAY, settings, err);
-    const char *last = strrchr(text, ':'), *first = last;
-    while (first != NULL && first > text && first[-1] != ':') first--;
-    if (last == NULL || first == text || !ends_with(text, (size_t)(first - 1 - text), ".csv"))
-        return bad(job, value, "labels", "none, folder, PATH.npy or PATH.csv:KEY:COLUMN", err);
-    free(settings->label_key);
-    free(settings->label_column);
-    settings->label_key = kprep_strndup(first, (size_t)(last - first));
-    settings->label_column = kprep_strdup(last + 1);
-    if (settings->label_key == NULL || settings->label_column == NULL)
-        return kprep_fail_memory(err);
-    return take_label_path(job, value, (size_t)(first - 1 - text), KPREP_LABELS_TABLE, settings,
-                           err);
-}
-
-static kprep_status read_label_path(const kprep_job *job, const kprep_value *value,
-                                    kprep_settings *settings, kprep_error *err)
-{
-    if (value->kind != KPREP_VALUE_SCALAR || value->text[0] == '\0')
-        return bad(job, value, "labels.path", "an .npy file, or folder", err);
-    if (strcmp(value->text, "folder") == 0) return KPREP_OK;
-    return take_label_path(job, value, strlen(value->text), KPREP_LABELS_ARRAY, settings, err);
-}
-
-static kprep_status read_label_table(const kprep_job *job, const kprep_value *value,
-                                     kprep_settings *settings, kprep_error *err)
-{
-    if (value->kind != KPREP_VALUE_SCALAR || value->text[0] == '\0')
-        return bad(job, value, "labels.csv", "a .csv file", err);
-    return take_label_path(job, value, strlen(value->text), KPREP_LABELS_TABLE, settings, err);
-}
-
-/* clang-format off */
-static const special label_specials[] = {
-    {"path", "an array with a row for each sample; folder: the class is the first folder below the path",
-     read_label_path, "an .npy file, or folder", "folder",
-     KPREP_JSON({"type": "string", "minLength": 1}), NULL},
-    {"csv", "a table with a record for each file", read_label_table, "a .csv file", "",
-     KPREP_JSON({"type": "string", "minLength": 1}), NULL},
-    {0},
-};
-/* clang-format on */
-static const section label_section = {"labels", kprep_label_options, label_specials};
-
-static kprep_status read_labels(const kprep_job *job, const kprep_value *value,
-                                kprep_settings *settings, kprep_error *err)
-{
-    settings->labels = KPREP_LABELS_NONE;
-    if (kprep_value_is_null(value)) return KPREP_OK;
-    if (value->kind == KPREP_VALUE_SCALAR) return read_label_text(job, value, settings, err);
-    if (value->kind != KPREP_VALUE_MAP)
-        return bad(job, value, "labels", "none, folder, a file or a map", err);
-    settings->labels = KPREP_LABELS_FOLDER; /* unless the map names a file */
-    return read_section(job, &label_section, value, settings, err);
-}
+/* ---- pipeline, spec ---- */
 
 static kprep_status read_pipeline(const kprep_job *job, const kprep_value *value,
                                   kprep_settings *settings, kprep_error *err)
@@ -406,17 +288,17 @@ static kprep_status read_pipeline(const kprep_job *job, const kprep_value *value
     if (value->kind == KPREP_VALUE_LIST) {
         kprep_status st =
             kprep_pipeline_make(value, job->config, &settings->stages, &settings->stage_count, err);
-        return st == KPREP_OK ? st : at(job, value, st, err);
+        return st == KPREP_OK ? st : kprep_settings_at(job, value, st, err);
     }
     if (value->kind != KPREP_VALUE_SCALAR)
-        return bad(job, value, "pipeline", "a list of stages", err);
+        return kprep_settings_bad(job, value, "pipeline", "a list of stages", err);
     kprep_value list = {0};
     kprep_status st = kprep_pipeline_parse(value->text, job->config, &list, err);
     if (st == KPREP_OK)
         st =
             kprep_pipeline_make(&list, job->config, &settings->stages, &settings->stage_count, err);
     kprep_value_free(&list);
-    return st == KPREP_OK ? st : at(job, value, st, err);
+    return st == KPREP_OK ? st : kprep_settings_at(job, value, st, err);
 }
 
 static kprep_status read_spec(const kprep_job *job, const kprep_value *value,
@@ -424,41 +306,44 @@ static kprep_status read_spec(const kprep_job *job, const kprep_value *value,
 {
     if (value->kind == KPREP_VALUE_LIST || kprep_value_is_null(value) ||
         (value->kind == KPREP_VALUE_SCALAR && value->text[0] == '\0'))
-        return bad(job, value, "spec", "a model file, a spec file or a spec", err);
+        return kprep_settings_bad(job, value, "spec", "a model file, a spec file or a spec", err);
     if (!kprep_value_copy(&settings->spec, value)) return kprep_fail_memory(err);
     if (value->kind == KPREP_VALUE_SCALAR) {
         char *path;
-        KPREP_TRY(expand(job, value, &path, err));
+        KPREP_TRY(kprep_settings_expand(job, value, &path, err));
         free(settings->spec.text);
         settings->spec.text = path;
     }
-    settings->spec_base = was_set(job, "spec") ? "" : job->base;
+    settings->spec_base = kprep_settings_was_set(job, "spec") ? "" : job->base;
     return KPREP_OK;
 }
 
-static const special array_specials[] = {
+static const kprep_option no_options[] = {{0}};
+static const kprep_special_key array_specials[] = {
     {"input", "", read_input, "", "", NULL, NULL},
     {"pipeline", "", read_pipeline, "", "", NULL, NULL},
     {0},
 };
-static const section array_section = {"an array", no_options, array_specials};
+static const kprep_key_table array_section = {"an array", no_options, array_specials};
 
 static kprep_status read_array(const kprep_job *job, const kprep_value *name,
                                const kprep_value *value, kprep_settings *array, kprep_error *err)
 {
     char key[256];
     snprintf(key, sizeof key, "arrays.%.100s.input", name->text);
-    bool set = was_set(job, key);
+    bool set = kprep_settings_was_set(job, key);
     snprintf(key, sizeof key, "arrays.%.100s.input.path", name->text);
-    array->base = set || was_set(job, key) ? "" : job->base;
+    array->base = set || kprep_settings_was_set(job, key) ? "" : job->base;
     array->name = kprep_strdup(name->text);
     if (array->name == NULL) return kprep_fail_memory(err);
     KPREP_TRY(set_defaults(job, &input_section, array, err));
     if (value->kind != KPREP_VALUE_MAP)
-        return bad(job, value, "an array", "a map: {input: ..., pipeline: ...}", err);
-    KPREP_TRY(read_section(job, &array_section, value, array, err));
+        return kprep_settings_bad(job, value, "an array", "a map: {input: ..., pipeline: ...}",
+                                  err);
+    KPREP_TRY(kprep_settings_section(job, &array_section, value, array, err));
     if (array->path_count == 0 && array->source_count == 0)
-        return bad(job, value, "an array", "a map with an input: {input: ..., pipeline: ...}", err);
+        return kprep_settings_bad(job, value, "an array",
+                                  "a map with an input: {input: ..., pipeline: ...}", err);
     return KPREP_OK;
 }
 
@@ -467,8 +352,8 @@ static kprep_status read_arrays(const kprep_job *job, const kprep_value *value,
 {
     if (kprep_value_is_null(value)) return KPREP_OK;
     if (value->kind != KPREP_VALUE_MAP || value->count == 0 || value->count > KPREP_MAX_ARRAYS)
-        return bad(job, value, "arrays", "a map of 1 to 1024 names, each with input and pipeline",
-                   err);
+        return kprep_settings_bad(job, value, "arrays",
+                                  "a map of 1 to 1024 names, each with input and pipeline", err);
     settings->arrays = kprep_calloc(value->count, sizeof *settings->arrays);
     if (settings->arrays == NULL) return kprep_fail_memory(err);
     settings->array_count = value->count;
@@ -509,247 +394,13 @@ static kprep_status check_arrays(const kprep_job *job, const kprep_settings *set
     kprep_fail(err, KPREP_E_BAD_OPTION, "a job with arrays has no input and pipeline besides them");
     kprep_error_expected(err, "input and pipeline in each entry of arrays");
     kprep_error_found(err, "%s", job->path_count > 0 ? "paths on the command line" : "both");
-    return at(job, other != NULL ? other : &job->tree, KPREP_E_BAD_OPTION, err);
-}
-
-/* "0.1%": a number from 0 to 100 and the sign. */
-static bool read_percent(const kprep_value *value, double *share)
-{
-    if (value->kind != KPREP_VALUE_SCALAR) return false;
-    size_t n = strlen(value->text);
-    kprep_value number;
-    if (n < 2 || value->text[n - 1] != '%') return false;
-    if (!kprep_value_scalar(&number, value->text, n - 1)) return false;
-    bool fine = kprep_value_real(&number, share) && *share >= 0 && *share <= 100;
-    kprep_value_free(&number);
-    *share /= 100;
-    return fine;
-}
-
-static kprep_status read_max_bad(const kprep_job *job, const kprep_value *value,
-                                 kprep_settings *settings, kprep_error *err)
-{
-    settings->max_bad = -1;
-    settings->max_bad_share = -1;
-    if (kprep_value_i64(value, &settings->max_bad) && settings->max_bad >= 0) return KPREP_OK;
-    settings->max_bad = -1;
-    if (read_percent(value, &settings->max_bad_share)) return KPREP_OK;
-    return bad(job, value, "max_bad", "a count of at least 0, or a share such as 0.1%", err);
-}
-
-/* ---- output ---- */
-
-static kprep_status read_output_path(const kprep_job *job, const kprep_value *value,
-                                     kprep_settings *settings, kprep_error *err)
-{
-    if (value->kind != KPREP_VALUE_SCALAR || value->text[0] == '\0')
-        return bad(job, value, "output.path", "a folder", err);
-    char *path;
-    KPREP_TRY(expand(job, value, &path, err));
-    bool joined = path[0] != '/' && !was_set(job, "output.path") && !was_set(job, "output");
-    char *full = joined ? kprep_asprintf("%s%s", job->base, path) : kprep_strdup(path);
-    free(path);
-    if (full == NULL) return kprep_fail_memory(err);
-    free(settings->output);
-    settings->output = full;
-    return KPREP_OK;
-}
-
-static kprep_status read_batch(const kprep_job *job, const kprep_value *value,
-                               kprep_settings *settings, kprep_error *err)
-{
-    if (value->kind == KPREP_VALUE_SCALAR && strcmp(value->text, "all") == 0) {
-        settings->batch = 0;
-        return KPREP_OK;
-    }
-    if (!kprep_value_i64(value, &settings->batch) || settings->batch < 1)
-        return bad(job, value, "output.batch", "a number of rows, at least 1, or all", err);
-    return KPREP_OK;
-}
-
-static kprep_status read_shuffle(const kprep_job *job, const kprep_value *value,
-                                 kprep_settings *settings, kprep_error *err)
-{
-    const kprep_value *seed = value;
-    settings->shuffle = false;
-    if (kprep_value_is_null(value)) return KPREP_OK;
-    if (value->kind == KPREP_VALUE_MAP) {
-        for (size_t i = 0; i < value->count; i++) {
-            if (strcmp(value->keys[i].text, "seed") == 0) continue;
-            kprep_fail(err, KPREP_E_UNKNOWN_KEY, "unknown key '%.60s' in output.shuffle",
-                       value->keys[i].text);
-            kprep_error_help(err, "did you mean 'seed'?");
-            return at(job, &value->keys[i], KPREP_E_UNKNOWN_KEY, err);
-        }
-        seed = kprep_value_find(value, "seed");
-    }
-    if (seed == NULL || !kprep_value_i64(seed, &settings->seed) || settings->seed < 0)
-        return bad(job, seed != NULL ? seed : value, "output.shuffle.seed", "a whole number from 0",
-                   err);
-    settings->shuffle = true;
-    return KPREP_OK;
-}
-
-/* A name that stays inside the output folder, beside the manifest. */
-static bool is_plain_name(const char *name)
-{
-    return strcmp(name, "manifest.json") != 0 && strstr(name, "..") == NULL && name[0] != '\0' &&
-           name[0] != '.' && strlen(name) < sizeof((kprep_split *)0)->name &&
-           name[strspn(
-               name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")] == '\0';
-}
-
-static kprep_status read_split(const kprep_job *job, const kprep_value *value,
-                               kprep_settings *settings, kprep_error *err)
-{
-    double sum = 0;
-    settings->split_count = 0;
-    if (kprep_value_is_null(value)) return KPREP_OK;
-    if (value->kind != KPREP_VALUE_MAP || value->count == 0 || value->count > KPREP_MAX_SPLITS)
-        return bad(job, value, "output.split", "a map of 1 to 16 names and shares", err);
-    for (size_t i = 0; i < value->count; i++) {
-        kprep_split *split = &settings->splits[i];
-        if (!is_plain_name(value->keys[i].text))
-            return bad(job, &value->keys[i], "the name of a split",
-                       "a folder name of at most 63 letters, digits, '_', '-' and '.', but not "
-                       "manifest.json",
-                       err);
-        kprep_copy_text(split->name, sizeof split->name, value->keys[i].text);
-        if (!kprep_value_real(&value->items[i], &split->share) || split->share <= 0 ||
-            split->share > 1)
-            return bad(job, &value->items[i], "a split's share", "above 0 and at most 1", err);
-        sum += split->share;
-    }
-    if (sum > 1 + 1e-9) {
-        kprep_fail(err, KPREP_E_BAD_OPTION, "the shares of output.split add up to %g", sum);
-        kprep_error_expected(err, "at most 1");
-        return at(job, value, KPREP_E_BAD_OPTION, err);
-    }
-    settings->split_count = value->count;
-    return KPREP_OK;
-}
-
-/* clang-format off */
-static const special output_specials[] = {
-    {"path", "folder to write to", read_output_path, "a path", "",
-     KPREP_JSON({"type": "string", "minLength": 1}), NULL},
-    {"batch", "rows per batch file", read_batch, "an integer of at least 1, or all", "64",
-     KPREP_JSON({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}), NULL},
-    {"shuffle", "the order is numpy.random.Generator(numpy.random.Philox(key=[N, 0])).permutation",
-     read_shuffle, "{seed: N}, N an integer of at least 0", "",
-     KPREP_JSON({"anyOf": [{"type": "null"}, {"type": "integer", "minimum": 0},
-                           {"type": "object", "required": ["seed"], "additionalProperties": false,
-                            "properties": {"seed": {"type": "integer", "minimum": 0}}}]}),
-     NULL},
-    {"split", "consecutive parts of the order, a folder each", read_split,
-     "1 to 16 names and shares: {train: 0.8, validation: 0.2}", "",
-     KPREP_JSON({"anyOf": [{"type": "null"},
-                           {"type": "object", "minProperties": 1, "maxProperties": 16,
-                            "propertyNames": {"pattern": "^[A-Za-z0-9_-][A-Za-z0-9_.-]*$"},
-                            "additionalProperties": {"$ref": "#/$defs/share"}}]}),
-     NULL},
-    {0},
-};
-/* clang-format on */
-static const section output_section = {"output", output_options, output_specials};
-
-static kprep_status read_output(const kprep_job *job, const kprep_value *value,
-                                kprep_settings *settings, kprep_error *err)
-{
-    if (value->kind == KPREP_VALUE_SCALAR) return read_output_path(job, value, settings, err);
-    if (value->kind != KPREP_VALUE_MAP) return bad(job, value, "output", "a folder or a map", err);
-    return read_section(job, &output_section, value, settings, err);
-}
-
-/* ---- limits ---- */
-
-/* A count or a size in bytes: 512, 64MiB, 1GiB, 1.5GB. */
-static bool read_size(const kprep_value *value, int64_t *out)
-{
-    static const struct {
-        const char *unit;
-        double bytes;
-    } units[] = {{"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}, {"TiB", 1099511627776},
-                 {"kB", 1e3},   {"KB", 1e3},      {"MB", 1e6},         {"GB", 1e9},
-                 {"TB", 1e12},  {"B", 1}};
-    if (value->kind != KPREP_VALUE_SCALAR) return false;
-    if (kprep_value_i64(value, out)) return *out > 0;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        size_t n = strlen(value->text), m = strlen(units[i].unit);
-        if (n <= m || strcmp(value->text + n - m, units[i].unit) != 0) continue;
-        kprep_value number;
-        double amount;
-        while (n > m && value->text[n - m - 1] == ' ') n--;
-        if (!kprep_value_scalar(&number, value->text, n - m)) return false;
-        bool fine = kprep_value_real(&number, &amount) && amount > 0;
-        kprep_value_free(&number);
-        if (!fine || amount * units[i].bytes > 9e18) return false;
-        *out = (int64_t)(amount * units[i].bytes);
-        return *out > 0;
-    }
-    return false;
-}
-
-static kprep_status read_limit(const kprep_job *job, const kprep_value *value, const char *key,
-                               int64_t *out, kprep_error *err)
-{
-    if (!read_size(value, out))
-        return bad(job, value, key, "a number above 0, such as 1000000 or 1GiB", err);
-    return KPREP_OK;
-}
-
-static kprep_status read_pixels(const kprep_job *job, const kprep_value *value,
-                                kprep_settings *settings, kprep_error *err)
-{
-    return read_limit(job, value, "limits.pixels", &settings->limits.pixels, err);
-}
-
-static kprep_status read_sample_bytes(const kprep_job *job, const kprep_value *value,
-                                      kprep_settings *settings, kprep_error *err)
-{
-    return read_limit(job, value, "limits.sample_bytes", &settings->limits.sample_bytes, err);
-}
-
-static kprep_status read_memory(const kprep_job *job, const kprep_value *value,
-                                kprep_settings *settings, kprep_error *err)
-{
-    return read_limit(job, value, "limits.memory", &settings->limits.memory, err);
-}
-
-static kprep_status read_files(const kprep_job *job, const kprep_value *value,
-                               kprep_settings *settings, kprep_error *err)
-{
-    return read_limit(job, value, "limits.files", &settings->limits.files, err);
-}
-
-/* clang-format off */
-#define LIMIT_VALUES "a count or a size above 0: 1000000, 64MiB, 1.5GB"
-#define LIMIT_SCHEMA                                                                               \
-    KPREP_JSON({"anyOf": [{"type": "integer", "minimum": 1},                                       \
-                          {"type": "string", "pattern": "^[0-9.]+ *([KMGT]i|[kKMGT])?B$"}]})
-/* clang-format on */
-
-static const special limits_specials[] = {
-    {"pixels", "pixels of one image", read_pixels, LIMIT_VALUES, "178956970", LIMIT_SCHEMA, NULL},
-    {"sample_bytes", "bytes of one sample", read_sample_bytes, LIMIT_VALUES, "1GiB", LIMIT_SCHEMA,
-     NULL},
-    {"memory", "bytes of working memory", read_memory, LIMIT_VALUES, "", LIMIT_SCHEMA, NULL},
-    {"files", "files open at once", read_files, LIMIT_VALUES, "", LIMIT_SCHEMA, NULL},
-    {0},
-};
-static const section limits_section = {"limits", no_options, limits_specials};
-
-static kprep_status read_limits(const kprep_job *job, const kprep_value *value,
-                                kprep_settings *settings, kprep_error *err)
-{
-    if (value->kind != KPREP_VALUE_MAP) return bad(job, value, "limits", "a map", err);
-    return read_section(job, &limits_section, value, settings, err);
+    return kprep_settings_at(job, other != NULL ? other : &job->tree, KPREP_E_BAD_OPTION, err);
 }
 
 /* ---- the whole ---- */
 
 /* clang-format off */
-static const special top_specials[] = {
+static const kprep_special_key top_specials[] = {
     {"input", "what to read, and how it becomes samples; sources of a list are joined on c", read_input,
      "a path, a map, or a list of sources, each a path or a map", "",
      KPREP_JSON({"anyOf": [{"type": "string", "minLength": 1},
@@ -764,31 +415,32 @@ static const special top_specials[] = {
          "properties": {"input": {"$ref": "#/properties/input"},
                         "pipeline": {"$ref": "#/$defs/pipeline"}}}}),
      NULL},
-    {"labels", "what each sample is; by folder: the first folder below the path", read_labels,
+    {"labels", "what each sample is; by folder: the first folder below the path", kprep_read_labels,
      "none, folder, PATH.npy, PATH.csv:KEY:COLUMN, or a map", "none",
      KPREP_JSON({"anyOf": [{"enum": ["none", "folder", null]},
                            {"type": "string", "pattern": "\\.([nN][pP][yY]|[cC][sS][vV]:[^:]+:[^:]+)$"}]}),
-     &label_section},
+     &kprep_label_keys},
     {"pipeline", "the stages, in order", read_pipeline, "a list of stages, or a pipeline string",
      "", KPREP_JSON({"$ref": "#/$defs/pipeline"}), NULL},
     {"spec", "what the model takes", read_spec, "a model file, a spec file, or the spec itself", "",
      KPREP_JSON({"$ref": "#/$defs/spec"}), NULL},
-    {"output", "where to write, and how", read_output, "a folder, or a map", "",
-     KPREP_JSON({"type": "string", "minLength": 1}), &output_section},
-    {"max_bad", "how many samples may be rejected before the run fails", read_max_bad,
+    {"output", "where to write, and how", kprep_read_output, "a folder, or a map", "",
+     KPREP_JSON({"type": "string", "minLength": 1}), &kprep_output_keys},
+    {"max_bad", "how many samples may be rejected before the run fails", kprep_read_max_bad,
      "a count, or a share: 0.1%", "",
      KPREP_JSON({"anyOf": [{"type": "integer", "minimum": 0},
                            {"type": "string", "pattern": "^[0-9.]+%$"}]}),
      NULL},
-    {"limits", "bounds on what is read and held", read_limits, "a map", "", NULL, &limits_section},
+    {"limits", "bounds on what is read and held", kprep_read_limits, "a map", "", NULL, &kprep_limits_keys},
     {0},
 };
 /* clang-format on */
-static const section top_section = {"", kprep_top_options, top_specials};
+static const kprep_key_table top_section = {"", kprep_top_options, top_specials};
 
 /* Reads a default as if the user had written it. */
 static kprep_status set_default(const kprep_job *job, const kprep_option *option,
-                                const special *entry, kprep_settings *settings, kprep_error *err)
+                                const kprep_special_key *entry, kprep_settings *settings,
+                                kprep_error *err)
 {
     const char *fallback = option != NULL ? option->fallback : entry->fallback;
     kprep_value value;
@@ -800,21 +452,21 @@ static kprep_status set_default(const kprep_job *job, const kprep_option *option
     return st;
 }
 
-static kprep_status set_defaults(const kprep_job *job, const section *where,
+static kprep_status set_defaults(const kprep_job *job, const kprep_key_table *where,
                                  kprep_settings *settings, kprep_error *err)
 {
     for (const kprep_option *option = where->options; option->name != NULL; option++)
         KPREP_TRY(set_default(job, option, NULL, settings, err));
-    for (const special *entry = where->specials; entry->name != NULL; entry++) {
+    for (const kprep_special_key *entry = where->specials; entry->name != NULL; entry++) {
         if (entry->section != NULL) KPREP_TRY(set_defaults(job, entry->section, settings, err));
         KPREP_TRY(set_default(job, NULL, entry, settings, err));
     }
     return KPREP_OK;
 }
 
-static bool key_of_section(const section *where, size_t *i, kprep_key_info *info)
+static bool key_of_section(const kprep_key_table *where, size_t *i, kprep_key_info *info)
 {
-    for (const special *entry = where->specials; entry->name != NULL; entry++) {
+    for (const kprep_special_key *entry = where->specials; entry->name != NULL; entry++) {
         if ((*i)-- > 0) continue;
         *info = (kprep_key_info){
             .option = {.name = entry->name,
@@ -840,7 +492,7 @@ static bool key_of_section(const section *where, size_t *i, kprep_key_info *info
 bool kprep_settings_key(size_t i, kprep_key_info *info)
 {
     if (key_of_section(&top_section, &i, info)) return true;
-    for (const special *entry = top_specials; entry->name != NULL; entry++)
+    for (const kprep_special_key *entry = top_specials; entry->name != NULL; entry++)
         if (entry->section != NULL && key_of_section(entry->section, &i, info)) return true;
     return false;
 }
@@ -866,6 +518,7 @@ static kprep_status take_paths(const kprep_job *job, kprep_settings *settings, k
 {
     kprep_path_list sorted = {.count = job->path_count};
     for (size_t i = 0; i < settings->path_count; i++) free(settings->paths[i]);
+    if (settings->sources != NULL) KPREP_TRY(read_shared(job, settings, err));
     free_sources(settings);
     settings->path_count = 0;
     settings->base = "";
@@ -907,16 +560,17 @@ kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings,
         .base = job->base, .spec_base = job->base, .max_bad = -1, .max_bad_share = -1};
     KPREP_TRY_GOTO(st, set_defaults(job, &top_section, settings, err), fail);
     if (job->tree.kind == KPREP_VALUE_MAP) {
-        KPREP_TRY_GOTO(st, read_section(job, &top_section, &job->tree, settings, err), fail);
+        KPREP_TRY_GOTO(st, kprep_settings_section(job, &top_section, &job->tree, settings, err),
+                       fail);
     } else if (!kprep_value_is_null(&job->tree)) {
-        st =
-            bad(job, &job->tree, "a job", "a map of keys (input, pipeline, spec, output ...)", err);
+        st = kprep_settings_bad(job, &job->tree, "a job",
+                                "a map of keys (input, pipeline, spec, output ...)", err);
         goto fail;
     }
     KPREP_TRY_GOTO(st, check_quarantine(job, settings, err), fail);
     KPREP_TRY_GOTO(st, check_arrays(job, settings, err), fail);
     hand_down(settings);
-    if (was_set(job, "input.path") || was_set(job, "input")) {
+    if (kprep_settings_was_set(job, "input.path") || kprep_settings_was_set(job, "input")) {
         settings->base = "";
         for (size_t i = 0; i < settings->source_count; i++) settings->sources[i].base = "";
     }

@@ -1,5 +1,5 @@
 /* settings.h: a job, resolved: every key as a typed value, the stages made, paths joined with the folder
- * they are relative to. The tables in settings.c name every key of a job file; nothing else does.
+ * they are relative to. The tables in settings*.c name every key of a job file; nothing else does.
  */
 #ifndef KPREP_JOB_SETTINGS_H
 #define KPREP_JOB_SETTINGS_H
@@ -76,9 +76,12 @@ typedef struct kprep_settings {
 
 struct kprep_job {
     kprep_value tree; /* the job file's map, changed by kprep_job_set() */
-    char *config;     /* its name for messages; "" if there is no file */
-    char *base;       /* its folder: "" or "dir/" */
-    char **paths;     /* of kprep_job_add_path(): they replace input.path */
+    kprep_value
+        sources_map; /* keys of input that kprep_job_set() gave while input is a list: they hold
+                                for each source that does not say otherwise */
+    char *config;    /* its name for messages; "" if there is no file */
+    char *base;      /* its folder: "" or "dir/" */
+    char **paths;    /* of kprep_job_add_path(): they replace input.path */
     size_t path_count;
     char **set_keys; /* keys that kprep_job_set() gave: relative to the working directory */
     size_t set_count;

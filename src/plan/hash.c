@@ -82,6 +82,17 @@ void kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33])
     write_hash(&state, out);
 }
 
+/* A file that may be another, or in a folder that is a sample, more or fewer files. */
+static void add_loose(XXH3_state_t *state, const kprep_plan *plan, size_t file)
+{
+    char name[4096];
+    const kprep_source *source = plan->reading.joined ? kprep_join_source(plan, file) : NULL;
+    if (source == NULL || source->holding != KPREP_HOLD_FOLDERS)
+        add_text(state, kprep_input_name(plan->input, file));
+    else if (kprep_join_begins_folder(plan, source, file))
+        add_text(state, kprep_join_folder(plan, file, name, sizeof name));
+}
+
 void kprep_plan_base_hash(const kprep_plan *plan, uint64_t labels, const uint8_t *loose,
                           char out[33])
 {
@@ -90,8 +101,11 @@ void kprep_plan_base_hash(const kprep_plan *plan, uint64_t labels, const uint8_t
     for (int32_t i = 0; i < plan->result.rank; i++) add_number(&state, plan->result.shape[i]);
     for (size_t i = 0; i < plan->input->paths.count; i++) {
         const kprep_input_file *file = &plan->input->files[i];
+        if (loose[i]) {
+            add_loose(&state, plan, i);
+            continue;
+        }
         add_text(&state, kprep_input_name(plan->input, i));
-        if (loose[i]) continue;
         add_number(&state, file->size);
         if (file->kind != UINT32_MAX) add_header(&state, plan->input->kinds[file->kind].header);
     }

@@ -51,29 +51,81 @@ static void sort_folders(kprep_path *items, size_t count, kprep_order order)
     for (size_t i = 0; i < count; i++) items[i].path[strlen(items[i].path)] = '/';
 }
 
-/* Each file must lie in a folder directly below its root. */
+/* Where a file lies, relative to its root. */
+typedef struct folder_name {
+    const char *text;
+    size_t length, file; /* a file in it */
+    int64_t files;
+} folder_name;
+
+/* Sorts a folder right before what lies in it: a slash comes before all else. */
+static int compare_folder_names(const void *a, const void *b)
+{
+    const folder_name *x = a, *y = b;
+    size_t i = 0, n = x->length < y->length ? x->length : y->length;
+    while (i < n && x->text[i] == y->text[i]) i++;
+    if (i == n) return (x->length > y->length) - (x->length < y->length);
+    const unsigned char p = x->text[i] == '/' ? 0 : (unsigned char)x->text[i];
+    const unsigned char q = y->text[i] == '/' ? 0 : (unsigned char)y->text[i];
+    return p < q ? -1 : 1;
+}
+
+static bool lies_in(const folder_name *inner, const folder_name *outer)
+{
+    return inner->length > outer->length && inner->text[outer->length] == '/' &&
+           memcmp(inner->text, outer->text, outer->length) == 0;
+}
+
+/* How many files lie in folders of folders that have files themselves; *first is one of them. */
+static kprep_status count_nested(const kprep_path *items, size_t count, int64_t *nested,
+                                 size_t *first, kprep_error *err)
+{
+    folder_name *folders = kprep_calloc(count + 1, sizeof *folders), outer = {0};
+    size_t n = 0;
+    if (folders == NULL) return kprep_fail_memory(err);
+    for (size_t i = 0; i < count; i++) {
+        const char *name = items[i].path + items[i].root, *slash = strrchr(name, '/');
+        const folder_name folder = {name, slash != NULL ? (size_t)(slash - name) : 0, i, 1};
+        if (n > 0 && compare_folder_names(&folders[n - 1], &folder) == 0)
+            folders[n - 1].files++;
+        else if (slash != NULL)
+            folders[n++] = folder;
+    }
+    if (n > 1) qsort(folders, n, sizeof *folders, compare_folder_names);
+    for (size_t i = 0; i < n; i++) {
+        if (outer.text == NULL || !lies_in(&folders[i], &outer)) {
+            outer = folders[i];
+            continue;
+        }
+        if (*first == SIZE_MAX) *first = folders[i].file;
+        *nested += folders[i].files;
+    }
+    free(folders);
+    return KPREP_OK;
+}
+
+/* Each file must lie in a folder below its root, beside files of the same sample alone. */
 static kprep_status check_folders(const kprep_path *items, size_t count, kprep_error *err)
 {
-    size_t bad = count;
     int64_t loose = 0, nested = 0;
+    size_t first = SIZE_MAX;
     for (size_t i = 0; i < count; i++) {
-        const char *name = items[i].path + items[i].root, *slash = strchr(name, '/');
-        if (slash != NULL && strchr(slash + 1, '/') == NULL) continue;
-        if (bad == count) bad = i;
-        loose += slash == NULL;
-        nested += slash != NULL;
+        if (strchr(items[i].path + items[i].root, '/') != NULL) continue;
+        if (loose++ == 0) first = i;
     }
-    if (bad == count) return KPREP_OK;
-    kprep_fail(err, KPREP_E_BAD_OPTION,
-               "by: folder makes a sample of each folder below the path, but "
-               "%lld files lie beside the folders and %lld in folders of folders",
-               (long long)loose, (long long)nested);
-    kprep_error_expected(err, "every file in a folder that lies directly below the path");
-    kprep_error_found(err, "%s", items[bad].path + items[bad].root);
+    KPREP_TRY(count_nested(items, count, &nested, &first, err));
+    if (loose + nested == 0) return KPREP_OK;
+    kprep_fail(
+        err, KPREP_E_BAD_OPTION,
+        "by: folder makes a sample of each folder that holds files, but %lld files lie beside "
+        "the folders and %lld in folders of such folders",
+        (long long)loose, (long long)nested);
+    kprep_error_expected(err, "every file in a folder below the path, with no other folders in it");
+    kprep_error_found(err, "%s", items[first].path + items[first].root);
+    kprep_error_at_file(err, items[first].path);
     kprep_error_help(err, "%s",
                      loose > 0 ? "move the loose files away, or name the folder above"
-                               : "name the folder whose folders are the samples");
-    kprep_error_at_file(err, items[bad].path);
+                               : "move the inner folders out, or their files up");
     return KPREP_E_BAD_OPTION;
 }
 
@@ -135,6 +187,7 @@ kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *p
             kprep_path_list_free(paths);
             return st;
         }
+        paths->classless = true; /* of sources of the same samples, the first one says the class */
     }
     share_root(paths);
     if (settings->paths_together && settings->path_count > 1) {

@@ -1,5 +1,6 @@
 #include "plan/join.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,11 @@ static bool same_folder(const kprep_plan *plan, size_t a, size_t b)
            memcmp(plan->input->paths.items[a].path, plan->input->paths.items[b].path, n) == 0;
 }
 
+bool kprep_join_begins_folder(const kprep_plan *plan, const kprep_source *source, size_t file)
+{
+    return file == source->first || !same_folder(plan, file - 1, file);
+}
+
 char *kprep_join_folder(const kprep_plan *plan, size_t file, char *dst, size_t size)
 {
     const char *name = kprep_input_name(plan->input, file), *slash = strrchr(name, '/');
@@ -55,12 +61,11 @@ static kprep_status find_folders(const kprep_plan *plan, kprep_source *source, k
 {
     size_t n = 0;
     for (size_t i = source->first; i < source->end; i++)
-        if (i == source->first || !same_folder(plan, i - 1, i)) n++;
+        if (kprep_join_begins_folder(plan, source, i)) n++;
     source->folder = kprep_calloc(n + 1, sizeof *source->folder);
     if (source->folder == NULL) return kprep_fail_memory(err);
     for (size_t i = source->first; i < source->end; i++)
-        if (i == source->first || !same_folder(plan, i - 1, i))
-            source->folder[source->folders++] = i;
+        if (kprep_join_begins_folder(plan, source, i)) source->folder[source->folders++] = i;
     source->folder[n] = source->end;
     return KPREP_OK;
 }
@@ -86,7 +91,7 @@ kprep_status kprep_join_begin(kprep_plan *plan, kprep_error *err)
         source->holding = settings->by == KPREP_BY_FOLDER ? KPREP_HOLD_FOLDERS : KPREP_HOLD_ALL;
         if (source->holding == KPREP_HOLD_FOLDERS) KPREP_TRY(find_folders(plan, source, err));
     }
-    return KPREP_OK;
+    return kprep_join_name_axes(plan, err);
 }
 
 void kprep_join_end(kprep_plan *plan)
@@ -145,23 +150,49 @@ static kprep_status dtype_misfit(const survey *v, size_t file)
     return KPREP_E_DTYPE;
 }
 
+/* Brings the part's axes into the samples' order; false if it has not the axes that its source names. */
+static bool arrange(const kprep_plan *plan, const kprep_source *source, bool image,
+                    kprep_desc *part)
+{
+    int64_t shape[KPREP_MAX_RANK];
+    int32_t perm[KPREP_MAX_RANK];
+    if (!kprep_join_arrange(plan, source, image, part->rank, perm)) return false;
+    memcpy(shape, part->shape, sizeof shape);
+    for (int32_t i = 0; i < part->rank; i++) part->shape[i] = shape[perm[i]];
+    return true;
+}
+
+void kprep_join_part(const kprep_plan *plan, const kprep_source *source, size_t file,
+                     kprep_part *part)
+{
+    kprep_header header;
+    bool by_row = kprep_join_by_row(plan, source);
+    kprep_input_header(plan->input, plan->input->files[file].kind, &header);
+    kprep_plan_describe(&header, &source->decode, source->orient, by_row, &part->desc);
+    part->rows = by_row && !header.codec->image && header.rank > 0 ? header.shape[0] : 1;
+    int32_t rank = part->desc.rank, spatial = plan->reading.spatial;
+    part->spread = kprep_join_spreads(plan, source, rank);
+    if (!arrange(plan, source, header.codec->image, &part->desc))
+        part->channels = -1;
+    else if (part->spread)
+        part->channels = part->desc.shape[0];
+    else
+        part->channels = rank == spatial       ? 1
+                         : rank == spatial + 1 ? part->desc.shape[rank - 1]
+                                               : -1;
+}
+
 /* The same of file as of the one before, unless its header is another. */
 static void look_at(survey *v, size_t file)
 {
-    const kprep_plan *plan = v->plan;
-    uint32_t kind = plan->input->files[file].kind;
+    kprep_part part;
+    uint32_t kind = v->plan->input->files[file].kind;
     if (kind == v->kind) return;
-    kprep_header header;
-    bool by_row = kprep_join_by_row(plan, v->source);
-    kprep_input_header(plan->input, kind, &header);
-    kprep_plan_describe(&header, &v->source->decode, v->source->orient, by_row, &v->part);
+    kprep_join_part(v->plan, v->source, file, &part);
     v->kind = kind;
-    v->rows = by_row && !header.codec->image && header.rank > 0 ? header.shape[0] : 1;
-    int32_t rank = v->part.rank, spatial = plan->reading.spatial;
-    if (kprep_join_spreads(plan, v->source, rank))
-        v->channels = v->part.shape[0];
-    else
-        v->channels = rank == spatial ? 1 : rank == spatial + 1 ? v->part.shape[rank - 1] : -1;
+    v->part = part.desc;
+    v->rows = part.rows;
+    v->channels = part.channels;
 }
 
 /* Does the file's part go with those before? */
@@ -184,7 +215,11 @@ static kprep_status check_part(survey *v, size_t file)
                    v->part.rank < v->model.rank || v->part.rank < spatial ? KPREP_E_MISSING_AXIS
                                                                           : KPREP_E_EXTRA_AXIS,
                    "it has another number of axes");
-        if (v->part.rank == 1 && spatial > 1)
+        if (v->plan->axes_named)
+            kprep_error_expected(v->err, "axes %s, with or without c", v->plan->spatial_axes);
+        if (v->plan->axes_named && v->source->settings->axes != NULL)
+            kprep_error_help(v->err, "its source says axes: %s", v->source->settings->axes);
+        else if (v->part.rank == 1 && spatial > 1)
             kprep_error_help(v->err, "broadcast: true spreads its values over the other axes");
         return st;
     }
@@ -279,7 +314,10 @@ static kprep_status survey_each(survey *v)
     kprep_source *source = v->source;
     bool first = true;
     for (size_t i = source->first; i < source->end; i++) {
-        if (!readable(v->plan, i)) continue;
+        if (!readable(v->plan, i)) { /* a problem already: one sample, as far as can be told */
+            source->samples++;
+            continue;
+        }
         KPREP_TRY(check_part(v, i));
         if (first) source->channels = v->channels;
         if (v->channels != source->channels) {
@@ -318,6 +356,25 @@ static kprep_status compare_counts(const survey *v, size_t s)
     return KPREP_E_AXIS_SIZE;
 }
 
+void kprep_join_describe(const kprep_plan *plan, const kprep_desc *model, int64_t channels,
+                         kprep_desc *data)
+{
+    *data = *model;
+    data->rank = plan->reading.spatial + 1;
+    data->shape[plan->reading.spatial] = channels;
+    kprep_axes_by_rank(data->rank, data->axes);
+    data->axes_known = KPREP_ASSUMED;
+    if (plan->axes_named) {
+        size_t n = strlen(plan->spatial_axes);
+        memcpy(data->axes, plan->spatial_axes, n);
+        memcpy(data->axes + n, "c", 2);
+        data->axes_known = KPREP_DECLARED;
+    }
+    data->colour = KPREP_COLOUR_NONE;
+    data->decoded = false;
+    data->full = false;
+}
+
 kprep_status kprep_join_data(const kprep_plan *plan, kprep_desc *data, kprep_error *err)
 {
     survey v = {.plan = plan, .err = err};
@@ -339,14 +396,7 @@ kprep_status kprep_join_data(const kprep_plan *plan, kprep_desc *data, kprep_err
         return kprep_fail(err, KPREP_E_MISSING_AXIS,
                           "there are only rank-1 parts, and nothing to "
                           "spread them over");
-    *data = v.model;
-    data->rank = plan->reading.spatial + 1;
-    data->shape[plan->reading.spatial] = channels;
-    kprep_axes_by_rank(data->rank, data->axes);
-    data->axes_known = KPREP_ASSUMED;
-    data->colour = KPREP_COLOUR_NONE;
-    data->decoded = false;
-    data->full = false;
+    kprep_join_describe(plan, &v.model, channels, data);
     return KPREP_OK;
 }
 
@@ -373,10 +423,23 @@ size_t kprep_join_find(const kprep_plan *plan, const kprep_source *source, int64
     return folders ? source->folder[number] : source->first;
 }
 
-size_t kprep_join_end_of_first(const kprep_source *source)
+void kprep_join_files(const kprep_plan *plan, const kprep_source *source, int64_t sample,
+                      size_t *first, size_t *end, int64_t *row)
 {
-    if (source->holding == KPREP_HOLD_ALL || source->first == source->end) return source->end;
-    return source->holding == KPREP_HOLD_FOLDERS ? source->folder[1] : source->first + 1;
+    *first = kprep_join_find(plan, source, sample, row);
+    *end = *first + 1;
+    if (source->holding == KPREP_HOLD_ALL) *end = source->end;
+    if (source->holding == KPREP_HOLD_FOLDERS)
+        *end = source->folder[(source->match != NULL ? source->match[sample] : sample) + 1];
+}
+
+void kprep_join_name_file(const kprep_plan *plan, size_t file, kprep_error *err)
+{
+    char message[sizeof err->message];
+    if (err == NULL) return;
+    kprep_copy_text(message, sizeof message, err->message);
+    snprintf(err->message, sizeof err->message, "%.150s: %.*s", kprep_input_name(plan->input, file),
+             (int)(sizeof message - 160), message);
 }
 
 static void number_source(kprep_plan *plan, kprep_source *source, kprep_input *input)
@@ -389,9 +452,12 @@ static void number_source(kprep_plan *plan, kprep_source *source, kprep_input *i
             f++;
         }
         plan->channel[i] = channel;
-        if (!readable(plan, i)) continue;
-        look_at(&v, i);
         input->files[i].first = sample;
+        if (!readable(plan, i)) {
+            if (source->holding == KPREP_HOLD_EACH) sample++;
+            continue;
+        }
+        look_at(&v, i);
         if (source->holding == KPREP_HOLD_EACH)
             sample += v.rows;
         else
@@ -408,140 +474,4 @@ kprep_status kprep_join_number(kprep_plan *plan, kprep_input *input, kprep_error
     plan->channel[input->paths.count] = last->channel + last->channels;
     plan->samples = plan->sources[0].samples;
     return KPREP_OK;
-}
-
-/* ---- pairing by stem ---- */
-
-/* What a sample is called: a file's name without its ending, or its folder's name. */
-typedef struct stem {
-    const char *text;
-    size_t length;
-    int64_t number;
-} stem;
-
-static int compare_stems(const void *a, const void *b)
-{
-    const stem *x = a, *y = b;
-    size_t n = x->length < y->length ? x->length : y->length;
-    int order = memcmp(x->text, y->text, n);
-    return order != 0 ? order : (x->length > y->length) - (x->length < y->length);
-}
-
-static stem make_stem(const kprep_plan *plan, size_t file, bool folder, int64_t number)
-{
-    const char *path = plan->input->paths.items[file].path;
-    size_t end = folder ? folder_length(plan, file) : strlen(path), begin = end;
-    while (begin > 0 && path[begin - 1] != '/') begin--;
-    size_t dot = end;
-    while (!folder && dot > begin + 1 && path[dot - 1] != '.') dot--;
-    if (!folder && dot > begin + 1) end = dot - 1;
-    return (stem){path + begin, end - begin, number};
-}
-
-/* Is every file of a source one sample? */
-static bool holds_single(const kprep_plan *plan, const kprep_source *source)
-{
-    if (source->holding != KPREP_HOLD_EACH) return false;
-    for (size_t i = source->first; i < source->end; i++) {
-        const kprep_header *header = plan->input->kinds[plan->input->files[i].kind].header;
-        if (!header->codec->image && kprep_join_by_row(plan, source)) return false;
-    }
-    return true;
-}
-
-/* The sorted stems of a source, one for each sample; the caller frees *out. */
-static kprep_status list_stems(const kprep_plan *plan, const kprep_source *source, stem **out,
-                               kprep_error *err)
-{
-    bool folders = source->holding == KPREP_HOLD_FOLDERS;
-    int64_t n = source->samples;
-    *out = NULL;
-    if (!folders && !holds_single(plan, source)) {
-        kprep_fail(err, KPREP_E_BAD_OPTION,
-                   "match: stem needs a file or folder for each sample, and %.200s "
-                   "holds rows",
-                   source->settings->paths[0]);
-        kprep_error_help(err, "pair rows by position");
-        return KPREP_E_BAD_OPTION;
-    }
-    stem *stems = kprep_calloc((size_t)n + 1, sizeof *stems);
-    if (stems == NULL) return kprep_fail_memory(err);
-    for (int64_t i = 0; i < n; i++)
-        stems[i] =
-            make_stem(plan, folders ? source->folder[i] : source->first + (size_t)i, folders, i);
-    if (n > 1) qsort(stems, (size_t)n, sizeof *stems, compare_stems);
-    *out = stems;
-    for (int64_t i = 1; i < n; i++) {
-        if (compare_stems(&stems[i - 1], &stems[i]) != 0) continue;
-        kprep_fail(err, KPREP_E_BAD_OPTION,
-                   "match: stem, but two samples of %.200s are called %.*s",
-                   source->settings->paths[0], (int)stems[i].length, stems[i].text);
-        kprep_error_help(err, "give each sample a name of its own, or pair them by position");
-        return KPREP_E_BAD_OPTION;
-    }
-    return KPREP_OK;
-}
-
-/* Names the first few that have no partner. */
-static kprep_status unmatched(const kprep_source *first, const kprep_source *source,
-                              const kprep_text *names, int64_t count, kprep_error *err)
-{
-    kprep_fail(err, KPREP_E_NOT_FOUND,
-               "%lld samples of %.100s and %.100s have no partner of the same name",
-               (long long)count, first->settings->paths[0], source->settings->paths[0]);
-    kprep_error_expected(err, "a file or folder of each name in both");
-    kprep_error_found(err, "%s%s", names->data != NULL ? names->data : "",
-                      count > 5 ? ", ..." : "");
-    kprep_error_help(err, "add what is missing, or leave its partner out");
-    if (err != NULL) {
-        err->side = KPREP_SIDE_INPUT;
-        err->count = count;
-    }
-    return KPREP_E_NOT_FOUND;
-}
-
-/* Walks both sorted lists; what is in one only is counted, and the first few named. */
-static kprep_status match_stems(const kprep_source *first, kprep_source *source, const stem *a,
-                                const stem *b, kprep_error *err)
-{
-    kprep_text names = {0};
-    int64_t i = 0, j = 0, alone = 0;
-    while (i < first->samples || j < source->samples) {
-        int order = i == first->samples    ? 1
-                    : j == source->samples ? -1
-                                           : compare_stems(&a[i], &b[j]);
-        if (order == 0) {
-            source->match[a[i++].number] = b[j++].number;
-            continue;
-        }
-        const stem *one = order < 0 ? &a[i++] : &b[j++];
-        const kprep_source *of = order < 0 ? first : source;
-        if (alone++ < 5)
-            kprep_text_add(&names, "%s%.*s (in %s)", alone > 1 ? ", " : "", (int)one->length,
-                           one->text, of->settings->paths[0]);
-    }
-    kprep_status st = alone > 0 ? unmatched(first, source, &names, alone, err) : KPREP_OK;
-    kprep_text_free(&names);
-    return st;
-}
-
-kprep_status kprep_join_pair(kprep_plan *plan, kprep_error *err)
-{
-    const kprep_source *first = &plan->sources[0];
-    bool all = first->settings->match == KPREP_MATCH_STEM;
-    kprep_status st = KPREP_OK;
-    stem *a = NULL;
-    for (size_t s = 1; st == KPREP_OK && s < plan->source_count; s++) {
-        kprep_source *source = &plan->sources[s];
-        if (!all && source->settings->match != KPREP_MATCH_STEM) continue;
-        stem *b = NULL;
-        source->match = kprep_calloc((size_t)first->samples + 1, sizeof *source->match);
-        if (source->match == NULL) st = kprep_fail_memory(err);
-        if (st == KPREP_OK && a == NULL) st = list_stems(plan, first, &a, err);
-        if (st == KPREP_OK) st = list_stems(plan, source, &b, err);
-        if (st == KPREP_OK) st = match_stems(first, source, a, b, err);
-        free(b);
-    }
-    free(a);
-    return st;
 }

@@ -29,9 +29,25 @@ typedef struct kprep_source {
     int64_t channel, channels; /* where its channels begin, and how many they are */
 } kprep_source;
 
+/* What a file holds of a sample: its sizes without rows, in the order of the samples' axes. */
+typedef struct kprep_part {
+    kprep_desc desc;
+    int64_t rows, channels; /* channels < 0: the axes are not those of a part */
+    bool spread;            /* over the axes of the others */
+} kprep_part;
+
 /* Finds the sources' files and folders. */
 kprep_status kprep_join_begin(struct kprep_plan *plan, kprep_error *err);
 void kprep_join_end(struct kprep_plan *plan);
+
+/* Settles the order of the axes where a source of a list names its own. bad-option: sources name
+ * different ones. */
+kprep_status kprep_join_name_axes(struct kprep_plan *plan, kprep_error *err);
+
+/* Which axis of a part of this rank becomes axis i of the samples: perm[i]; c comes last. image: it is one
+ * as decoded. False: the part has not the axes that its source names. */
+bool kprep_join_arrange(const struct kprep_plan *plan, const kprep_source *source, bool image,
+                        int32_t rank, int32_t perm[KPREP_MAX_RANK]);
 
 /* One sample of all sources together under the plan's reading, or why they can't be joined. Sets the
  * sources' samples and channels. */
@@ -56,8 +72,35 @@ bool kprep_join_spreads(const struct kprep_plan *plan, const kprep_source *sourc
 size_t kprep_join_find(const struct kprep_plan *plan, const kprep_source *source, int64_t sample,
                        int64_t *row);
 
-/* The end of the files from source->first on that hold a source's first sample. */
-size_t kprep_join_end_of_first(const kprep_source *source);
+/* The files that hold a source's part of a sample, from *first to before *end, and the row in them. */
+void kprep_join_files(const struct kprep_plan *plan, const kprep_source *source, int64_t sample,
+                      size_t *first, size_t *end, int64_t *row);
+
+/* Describes what a file that can be read holds of a sample, or of each. */
+void kprep_join_part(const struct kprep_plan *plan, const kprep_source *source, size_t file,
+                     kprep_part *part);
+
+/* The joined sample of parts like model, with so many channels together. */
+void kprep_join_describe(const struct kprep_plan *plan, const kprep_desc *model, int64_t channels,
+                         kprep_desc *data);
+
+/* Puts a file's name before an error's message. */
+void kprep_join_name_file(const struct kprep_plan *plan, size_t file, kprep_error *err);
+
+/* Where bad samples are let pass: finds what most samples that fit come to and makes it the plan's data and
+ * result, with the sources' samples and channels, paired. *fitting is how many samples do; 0: none, or a
+ * bad file is not the part of one sample only. */
+kprep_status kprep_join_tolerate(struct kprep_plan *plan, int64_t *fitting, kprep_error *err);
+
+/* What is wrong with a sample that a tolerant plan rejects; KPREP_OK for one that fits. */
+kprep_status kprep_join_admit(const struct kprep_plan *plan, int64_t sample, kprep_error *err);
+
+/* Marks the files that hold a part of this sample, but not those that hold a part of all. */
+void kprep_join_mark(const struct kprep_plan *plan, int64_t sample, uint8_t *mark);
+
+/* Is a file the first of those in its folder? */
+bool kprep_join_begins_folder(const struct kprep_plan *plan, const kprep_source *source,
+                              size_t file);
 
 /* Name of a folder that is a sample: relative to the root, without the slash. Returns dst. */
 char *kprep_join_folder(const struct kprep_plan *plan, size_t file, char *dst, size_t size);

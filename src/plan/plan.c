@@ -77,20 +77,28 @@ static kprep_status check_size(const kprep_plan *plan, const kprep_desc *desc, k
     return KPREP_E_TOO_LARGE;
 }
 
+kprep_status kprep_plan_name(const kprep_plan *plan, kprep_desc *data, kprep_error *err)
+{
+    const char *letters = plan->settings->axes;
+    char with_channel[KPREP_MAX_RANK + 2];
+    if (letters != NULL && (int32_t)strlen(letters) == plan->reading.spatial &&
+        strchr(letters, 'c') == NULL) { /* the stacked axis has its own letter */
+        size_t n = strlen(letters);
+        memcpy(with_channel, letters, n);
+        memcpy(with_channel + n, "c", 2);
+        letters = with_channel;
+    }
+    KPREP_TRY(name_axes(plan, letters, data, err));
+    return check_size(plan, data, err);
+}
+
 kprep_status kprep_plan_data(const kprep_plan *plan, uint32_t kind, kprep_desc *data,
                              kprep_error *err)
 {
     const char *letters = plan->settings->axes;
-    char with_channel[KPREP_MAX_RANK + 2];
     if (plan->reading.joined) {
         KPREP_TRY(kprep_join_data(plan, data, err));
-        if (letters != NULL && (int32_t)strlen(letters) == plan->reading.spatial &&
-            strchr(letters, 'c') == NULL) { /* the stacked axis has its own letter */
-            size_t n = strlen(letters);
-            memcpy(with_channel, letters, n);
-            memcpy(with_channel + n, "c", 2);
-            letters = with_channel;
-        }
+        return kprep_plan_name(plan, data, err);
     } else {
         kprep_header header;
         kprep_input_header(plan->input, kind, &header);
@@ -244,6 +252,18 @@ static kprep_status judge_depth(const kprep_plan *plan, kprep_problems *problems
     return add_problem(problems, &problem);
 }
 
+/* Would images that lie on their side, which the job leaves so, fit if they were turned? */
+static bool fits_turned(const kprep_plan *plan, const kprep_input_kind *kind)
+{
+    kprep_plan turned = *plan;
+    kprep_desc data, result;
+    if (plan->orient || plan->reading.joined || kind->header->orientation < 5) return false;
+    turned.orient = true;
+    return kprep_plan_data(&turned, (uint32_t)(kind - plan->input->kinds), &data, NULL) ==
+               KPREP_OK &&
+           kprep_plan_fit(&turned, &data, &result, NULL) == KPREP_OK;
+}
+
 /* Judges one kind of file. The first that fits stands for the plan's data and result; while none does,
  * the first that can be described. */
 static kprep_status judge_kind(kprep_plan *plan, size_t k, judgement *out, kprep_error *err)
@@ -266,6 +286,7 @@ static kprep_status judge_kind(kprep_plan *plan, size_t k, judgement *out, kprep
     if (found == NULL) return kprep_fail_memory(err);
     st = kprep_compare(&result, plan->wanted, found);
     bool fits = kprep_problems_count(found) == 0, first = fits && !out->fitted;
+    bool turned = !fits && fits_turned(plan, kind);
     if (!out->described || first) {
         plan->data = data;
         plan->result = result;
@@ -277,6 +298,8 @@ static kprep_status judge_kind(kprep_plan *plan, size_t k, judgement *out, kprep
     for (size_t i = 0; st == KPREP_OK && i < kprep_problems_count(found); i++) {
         problem = *kprep_problems_get(found, i);
         place_problem(plan, kind, &problem);
+        if (turned)
+            kprep_error_help(&problem, "exif: apply turns images as their EXIF orientation says");
         st = add_problem(out->problems, &problem);
     }
     if (st == KPREP_OK && fits && !first) st = judge_shape(plan, kind, &result, out->problems);
@@ -284,16 +307,38 @@ static kprep_status judge_kind(kprep_plan *plan, size_t k, judgement *out, kprep
     return st == KPREP_OK ? st : kprep_fail_memory(err);
 }
 
+/* Are bad files let pass? */
+static bool is_lenient(const kprep_plan *plan)
+{
+    return plan->settings->on_error != KPREP_ON_ERROR_FAIL;
+}
+
+/* Joined samples of which some may be bad: as many files count as fitting as do of the samples. */
+static kprep_status tolerate(kprep_plan *plan, judgement *out, kprep_error *err)
+{
+    int64_t fitting = 0;
+    if (out->fitted && plan->input->unreadable == 0) return KPREP_OK;
+    KPREP_TRY(kprep_join_tolerate(plan, &fitting, err));
+    if (fitting == 0) return KPREP_OK;
+    out->described = out->fitted = plan->tolerant = true;
+    out->files = (int64_t)((double)plan->input->paths.count * (double)fitting /
+                           (double)plan->sources[0].samples);
+    return KPREP_OK;
+}
+
 static kprep_status judge(kprep_plan *plan, const kprep_reading *reading, judgement *out,
                           kprep_error *err)
 {
     plan->reading = *reading;
     plan->data = plan->result = (kprep_desc){0};
+    plan->tolerant = false;
+    plan->model = 0;
     *out = (judgement){.problems = kprep_problems_new(), .agreement = -1};
     if (out->problems == NULL) return kprep_fail_memory(err);
     size_t kinds = reading->joined ? 1 : plan->input->kind_count;
     for (size_t k = 0; k < kinds; k++) KPREP_TRY(judge_kind(plan, k, out, err));
-    return reading->joined ? KPREP_OK : judge_depth(plan, out->problems);
+    if (!reading->joined) return judge_depth(plan, out->problems);
+    return is_lenient(plan) ? tolerate(plan, out, err) : KPREP_OK;
 }
 
 /* How many axes the parts have: what the first kind of file says, or where rank-1 parts are spread, the
@@ -313,11 +358,16 @@ static int32_t part_rank(const kprep_plan *plan)
 }
 
 /* Joined: a part of lower rank than the spec's is stacked, one of equal rank concatenated; where stages
- * change the rank later, whichever of the two fits. */
+ * change the rank later, whichever of the two fits. Names of axes leave no choice. */
 static size_t list_joined(kprep_plan *plan, bool by_row, kprep_reading *out)
 {
     size_t n = 0;
     plan->reading.by_row = by_row;
+    if (plan->axes_named) {
+        out[0] = (kprep_reading){
+            .by_row = by_row, .joined = true, .spatial = (int32_t)strlen(plan->spatial_axes)};
+        return 1;
+    }
     int32_t rank = part_rank(plan), likely = plan->wanted->rank - 2;
     if (rank <= likely) likely = rank;
     if (rank > likely + 1) likely = rank - 1;
@@ -416,11 +466,9 @@ static bool is_deep(const kprep_plan *plan, size_t kind)
     return header->codec->image && header->dtype == KPREP_U16 && !plan->decode.narrow;
 }
 
-/* Describes a kind through the stages and compares it with the spec; the first misfit is the error. */
-static kprep_status fit_kind(const kprep_plan *plan, size_t kind, kprep_desc *data,
-                             kprep_desc *result, kprep_error *err)
+kprep_status kprep_plan_fit(const kprep_plan *plan, const kprep_desc *data, kprep_desc *result,
+                            kprep_error *err)
 {
-    KPREP_TRY(kprep_plan_data(plan, (uint32_t)kind, data, err));
     KPREP_TRY(kprep_plan_result(plan, data, result, err));
     kprep_problems *found = kprep_problems_new();
     if (found == NULL) return kprep_fail_memory(err);
@@ -433,6 +481,14 @@ static kprep_status fit_kind(const kprep_plan *plan, size_t kind, kprep_desc *da
     }
     kprep_problems_free(&found);
     return st;
+}
+
+/* Describes a kind of file, and fits that. */
+static kprep_status fit_kind(const kprep_plan *plan, size_t kind, kprep_desc *data,
+                             kprep_desc *result, kprep_error *err)
+{
+    KPREP_TRY(kprep_plan_data(plan, (uint32_t)kind, data, err));
+    return kprep_plan_fit(plan, data, result, err);
 }
 
 /* Is there an 8-bit image that fits? Then 16-bit ones do not. */
@@ -548,13 +604,6 @@ static kprep_status add_ambiguous_join(const kprep_plan *plan, kprep_problems *p
     return kprep_problems_add(problems, &problem) == KPREP_OK ? KPREP_OK : kprep_fail_memory(err);
 }
 
-/* Are bad files let pass, by themselves? Those that are joined make all samples together. */
-static bool is_lenient(const kprep_plan *plan)
-{
-    return plan->settings->on_error != KPREP_ON_ERROR_FAIL &&
-           plan->settings->join != KPREP_JOIN_CHANNELS;
-}
-
 /* Does a reading fit? For a job that lets bad files pass, if no other fits more of them. */
 static bool is_fit(const kprep_plan *plan, const judgement *judged, size_t n, size_t i)
 {
@@ -589,8 +638,11 @@ static kprep_status choose_reading(kprep_plan *plan, kprep_problems *problems, k
     plan->described = judged[best].described;
     bool several =
         (fits[0] && fits[1]) || (twice && plan->reading.spatial + 1 > plan->wanted->rank - 1);
-    if (is_lenient(plan) && judged[best].fitted && !several)
+    plan->tolerant &= !several;
+    if (!plan->reading.joined && is_lenient(plan) && judged[best].fitted && !several) {
         KPREP_TRY_GOTO(st, mark_unfit(plan, err), done);
+        plan->tolerant = true;
+    }
     for (size_t i = 0; i < kprep_problems_count(judged[best].problems); i++) {
         st = kprep_problems_add(problems, kprep_problems_get(judged[best].problems, i));
         if (st != KPREP_OK) {
@@ -626,7 +678,8 @@ static kprep_status count_samples(kprep_plan *plan, kprep_input *input, kprep_er
 static kprep_status pair_sources(kprep_plan *plan, kprep_problems *problems, kprep_error *err)
 {
     kprep_error problem;
-    if (!plan->reading.joined || kprep_problems_count(problems) > 0) return KPREP_OK;
+    if (!plan->reading.joined || plan->tolerant || kprep_problems_count(problems) > 0)
+        return KPREP_OK;
     kprep_error_clear(&problem);
     kprep_status st = kprep_join_pair(plan, &problem);
     if (st == KPREP_OK) return st;
@@ -636,8 +689,8 @@ static kprep_status pair_sources(kprep_plan *plan, kprep_problems *problems, kpr
 }
 
 /* A plan with what settings say alone, and where the parts of joined samples are. */
-static kprep_status begin_plan(kprep_plan *plan, const kprep_settings *settings,
-                               const kprep_input *input, kprep_error *err)
+static kprep_status begin_plan(kprep_plan *plan, const kprep_settings *settings, kprep_input *input,
+                               kprep_error *err)
 {
     *plan = (kprep_plan){.settings = settings, .input = input};
     kprep_plan_decode(settings, settings, &plan->decode, &plan->orient);
@@ -682,6 +735,7 @@ static void measure_joined(kprep_plan *plan)
     plan->reading.spatial = part_rank(plan);
     for (size_t i = 0; i < input->kind_count; i++)
         if (input->kinds[i].header->codec->image) plan->reading.spatial = 2;
+    if (plan->axes_named) plan->reading.spatial = (int32_t)strlen(plan->spatial_axes);
 }
 
 kprep_status kprep_plan_measure(const kprep_settings *settings, kprep_input *input,
@@ -705,7 +759,7 @@ kprep_status kprep_plan_measure(const kprep_settings *settings, kprep_input *inp
         if (st == KPREP_OK && !described) {
             plan->data = data;
             plan->result = result;
-            described = true;
+            plan->described = described = true;
         } else if (st == KPREP_OK && channel_count(&result) != channel_count(&plan->result)) {
             st = kprep_fail(&problem, KPREP_E_CHANNEL_COUNT,
                             "statistics by channel need files with the same channels");

@@ -17,7 +17,7 @@ typedef struct kprep_reading {
 
 typedef struct kprep_plan {
     const kprep_settings *settings;
-    const kprep_input *input;
+    kprep_input *input;             /* the plan numbers its samples */
     const kprep_spec_input *wanted; /* NULL: only measured, there is nothing to fit (kprep stats) */
     kprep_reading reading;
     kprep_decode decode; /* what is asked of decoders */
@@ -29,10 +29,14 @@ typedef struct kprep_plan {
     int64_t row_bytes; /* of one sample in the output */
     uint8_t *unfit;    /* by kind: its files are rejected; owned. NULL: nothing that does not fit is
                             * let pass */
+    bool tolerant;     /* what does not fit is let pass: some of the input is rejected */
     /* Joined: */
     kprep_source *sources; /* owned */
     size_t source_count;
     int64_t *channel; /* first channel of each file, and the number of all; owned */
+    int64_t model;    /* a sample that fits: the first, unless the plan is tolerant */
+    bool axes_named;  /* a source of a list names its axes: parts are joined by their names */
+    char spatial_axes[KPREP_MAX_RANK + 1]; /* then: the letters besides c, in order */
 } kprep_plan;
 
 /* Plans a job; numbers the samples in input. What does not fit is added to problems, and plan then holds
@@ -53,6 +57,13 @@ kprep_status kprep_plan_data(const kprep_plan *plan, uint32_t kind, kprep_desc *
                              kprep_error *err);
 kprep_status kprep_plan_result(const kprep_plan *plan, const kprep_desc *data, kprep_desc *result,
                                kprep_error *err);
+
+/* Names the axes of a joined sample as the settings have them, and checks its size. */
+kprep_status kprep_plan_name(const kprep_plan *plan, kprep_desc *data, kprep_error *err);
+
+/* Describes data through the stages and compares it with the spec; the first misfit is the error. */
+kprep_status kprep_plan_fit(const kprep_plan *plan, const kprep_desc *data, kprep_desc *result,
+                            kprep_error *err);
 
 /* Lowers the way from elements that lie as view says to the row of a batch. data is what
  * kprep_plan_data() gave. view: of one sample before EXIF orientation; orientation: 1 to 8. Without a spec

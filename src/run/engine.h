@@ -36,13 +36,13 @@ typedef struct kprep_look {
 } kprep_look;
 
 /* One array of a batch. */
-typedef struct kprep_part {
+typedef struct kprep_slot_part {
     kprep_look *look; /* by row; room for a whole batch */
     /* Of the sink. */
     uint8_t *data; /* memory: the rows themselves */
     int fd;        /* files: the temporary file */
     size_t header; /* files: bytes before the first row */
-} kprep_part;
+} kprep_slot_part;
 
 typedef enum kprep_slot_state {
     KPREP_SLOT_FREE,
@@ -57,7 +57,7 @@ typedef struct kprep_slot {
     int64_t due;                /* the batch whose turn it is, or the one that has it */
     int64_t batch, first, rows; /* number among all batches; first place in the order; rows */
     kprep_row *row;             /* `rows` of them; room for a whole batch */
-    kprep_part *part;           /* one for each array */
+    kprep_slot_part *part;      /* one for each array */
     size_t part_count;
     /* Of the sink. */
     uint8_t *labels;     /* memory: rows of labels */

@@ -13,6 +13,37 @@
 
 enum { TABLE_LIMIT = 1 << 30, MOST_COLUMNS = 256, MOST_CLASSES = 1 << 20 };
 
+/* ---- which file says a sample's label ---- */
+
+/* Are the samples folders? */
+static bool of_folders(const kprep_plan *plan)
+{
+    return plan->reading.joined && plan->sources[0].holding == KPREP_HOLD_FOLDERS;
+}
+
+/* Does a file say a label? Of joined ones, those of the first source do, and of a folder its first. */
+static bool says_label(const kprep_plan *plan, size_t file)
+{
+    if (!plan->reading.joined) return true;
+    const kprep_source *source = &plan->sources[0];
+    return file >= source->first && file < source->end &&
+           (!of_folders(plan) || kprep_join_begins_folder(plan, source, file));
+}
+
+static size_t file_of(const kprep_plan *plan, int64_t sample)
+{
+    int64_t row;
+    return plan->reading.joined ? kprep_join_find(plan, &plan->sources[0], sample, &row)
+                                : kprep_reader_find(plan->input, sample, &row);
+}
+
+/* The name that a table has for a file: of a folder that is a sample, the folder's. */
+static const char *key_of(const kprep_plan *plan, size_t file, char *dst, size_t size)
+{
+    return of_folders(plan) ? kprep_join_folder(plan, file, dst, size)
+                            : kprep_input_name(plan->input, file);
+}
+
 /* ---- a table: CSV ---- */
 
 /* One record: what its key names, and its label as text; both point into the table's text. */
@@ -114,8 +145,8 @@ static const entry *find_entry(const table *t, const char *key)
 }
 
 /* A file's record: by its name relative to the input, else by its last part, else by that without its
- * ending. */
-static const entry *find_file(const table *t, const char *name)
+ * ending, which a folder's name has not. */
+static const entry *find_file(const table *t, const char *name, bool folder)
 {
     const entry *found = find_entry(t, name);
     const char *slash = strrchr(name, '/');
@@ -123,7 +154,7 @@ static const entry *find_file(const table *t, const char *name)
     if (found == NULL && slash != NULL) found = find_entry(t, last);
     const char *dot = strrchr(last, '.');
     char stem[256];
-    if (found == NULL && dot != NULL && (size_t)(dot - last) < sizeof stem) {
+    if (found == NULL && !folder && dot != NULL && (size_t)(dot - last) < sizeof stem) {
         memcpy(stem, last, (size_t)(dot - last));
         stem[dot - last] = '\0';
         found = find_entry(t, stem);
@@ -179,14 +210,19 @@ static kprep_status assign(kprep_label_set *labels, const table *t, const char *
                            kprep_error *err)
 {
     const kprep_input *input = labels->input;
-    int64_t missing = 0;
-    size_t first = 0;
+    const bool folders = of_folders(labels->plan);
+    const char *what = folders ? "folder" : "file";
+    int64_t missing = 0, all = 0;
+    char name[4096], first[4096] = "";
     labels->label = kprep_calloc(input->paths.count + 1, sizeof *labels->label);
     if (labels->label == NULL) return kprep_fail_memory(err);
     for (size_t i = 0; i < input->paths.count; i++) {
-        const entry *found = find_file(t, kprep_input_name(input, i));
+        if (!says_label(labels->plan, i)) continue;
+        all++;
+        const char *key = key_of(labels->plan, i, name, sizeof name);
+        const entry *found = find_file(t, key, folders);
         if (found == NULL) {
-            if (missing++ == 0) first = i;
+            if (missing++ == 0) kprep_copy_text(first, sizeof first, key);
         } else if (labels->classes != NULL) {
             labels->label[i] = class_of(labels, found->label);
         } else {
@@ -195,9 +231,9 @@ static kprep_status assign(kprep_label_set *labels, const table *t, const char *
     }
     if (missing == 0) return KPREP_OK;
     kprep_fail(err, KPREP_E_NOT_FOUND,
-               "the table has no label for %lld of %zu files, the first %.200s", (long long)missing,
-               input->paths.count, kprep_input_name(input, first));
-    kprep_error_expected(err, "a record whose key is the file's name relative to the input");
+               "the table has no label for %lld of %lld %ss, the first %.200s", (long long)missing,
+               (long long)all, what, first);
+    kprep_error_expected(err, "a record whose key is the %s's name relative to the input", what);
     kprep_error_at_file(err, path);
     if (err != NULL) err->count = missing;
     return KPREP_E_NOT_FOUND;
@@ -286,8 +322,7 @@ bool kprep_label_number(const kprep_label_set *labels, int64_t sample, int64_t *
                                    NULL) == KPREP_OK &&
                whole_number(&bits, dtype, number);
     }
-    int64_t row;
-    size_t file = kprep_reader_find(labels->input, sample, &row);
+    size_t file = file_of(labels->plan, sample);
     *number = labels->label != NULL ? labels->label[file]
                                     : (int64_t)labels->input->paths.items[file].class_id;
     return true;
@@ -329,6 +364,7 @@ static kprep_status encode(kprep_label_set *labels, int64_t samples, kprep_error
         kprep_fail(err, KPREP_E_BAD_OPTION, "labels.encode: binary needs two classes");
         kprep_error_expected(err, "2 classes");
         kprep_error_found(err, "%zu", labels->class_count);
+        kprep_error_help(err, "encode: int or one_hot takes any number of classes");
         return KPREP_E_BAD_OPTION;
     }
 size:
@@ -344,7 +380,7 @@ static kprep_status open_folders(kprep_label_set *labels, kprep_error *err)
 {
     const kprep_path_list *paths = &labels->input->paths;
     for (size_t i = 0; i < paths->count; i++) {
-        if (paths->items[i].class_id != UINT32_MAX) continue;
+        if (paths->items[i].class_id != UINT32_MAX || !says_label(labels->plan, i)) continue;
         kprep_fail(err, KPREP_E_BAD_OPTION, "labels: folder, but %.200s lies in no class folder",
                    kprep_input_name(labels->input, i));
         kprep_error_expected(err, "one folder for each class below the input path");
@@ -360,14 +396,19 @@ static kprep_status open_folders(kprep_label_set *labels, kprep_error *err)
 kprep_status kprep_label_open(const kprep_settings *settings, const kprep_plan *plan,
                               kprep_label_set *labels, kprep_error *err)
 {
-    *labels =
-        (kprep_label_set){.input = plan->input, .encode = (kprep_label_encode)settings->encode};
+    *labels = (kprep_label_set){
+        .input = plan->input, .plan = plan, .encode = (kprep_label_encode)settings->encode};
     if (settings->labels == KPREP_LABELS_NONE) return KPREP_OK;
     labels->some = true;
-    if (plan->reading.joined && settings->labels != KPREP_LABELS_ARRAY)
-        return kprep_fail(
+    if (plan->reading.joined && plan->sources[0].holding == KPREP_HOLD_ALL &&
+        settings->labels != KPREP_LABELS_ARRAY) {
+        kprep_fail(
             err, KPREP_E_BAD_OPTION,
-            "labels by folder or table need files that are samples, not channels of them");
+            "labels by folder or table need files or folders that are samples, and the first "
+            "source's files each hold a part of all samples");
+        kprep_error_help(err, "give labels as an array, or begin the list with another source");
+        return KPREP_E_BAD_OPTION;
+    }
     switch ((kprep_labels)settings->labels) {
     case KPREP_LABELS_FOLDER: KPREP_TRY(open_folders(labels, err)); break;
     case KPREP_LABELS_TABLE: KPREP_TRY(open_table(settings, labels, err)); break;
@@ -394,7 +435,9 @@ uint64_t kprep_label_digest(const kprep_label_set *labels)
     XXH3_state_t state;
     XXH3_INITSTATE(&state);
     XXH3_64bits_reset(&state);
-    XXH3_64bits_update(&state, labels->label, labels->input->paths.count * sizeof *labels->label);
+    for (size_t i = 0; i < labels->input->paths.count; i++)
+        if (says_label(labels->plan, i))
+            XXH3_64bits_update(&state, &labels->label[i], sizeof *labels->label);
     for (size_t i = 0; labels->classes != NULL && i < labels->class_count; i++)
         XXH3_64bits_update(&state, labels->classes[i], strlen(labels->classes[i]) + 1);
     return XXH3_64bits_digest(&state);

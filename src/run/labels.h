@@ -17,12 +17,14 @@ typedef struct kprep_label_set {
     size_t class_count; /* of names, or for one_hot of numbers the largest + 1 */
     bool own_classes;   /* classes are owned, not the path list's */
     const kprep_input *input;
+    const kprep_plan *plan;
     bool by_row, by_file;    /* rows of y are samples, or the table below is by file */
     int32_t *label;          /* by_file: label of each file, where classes are not folders; owned */
     kprep_npy_reader *array; /* labels from an array; owned */
 } kprep_label_set;
 
-/* Opens a job's labels; every sample must have one. Errors: not-found (a file without a label, the first
+/* Opens a job's labels; every sample must have one. Of joined input, the first source's file or folder
+ * says class and key. Errors: not-found (a file without a label, the first
  * named, with the count), bad-option, axis-size (another number of rows), value-range (a number that int32
  * does not hold), dtype. */
 kprep_status kprep_label_open(const kprep_settings *settings, const kprep_plan *plan,

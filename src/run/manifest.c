@@ -44,15 +44,18 @@ static bool add_joined_source(const kprep_plan *plan, int64_t sample, int64_t *i
         return false;
     }
     add_field(text, kprep_input_name(plan->input, file));
-    return rows && !plan->input->kinds[plan->input->files[file].kind].header->codec->image;
+    uint32_t kind = plan->input->files[file].kind;
+    return rows && kind != UINT32_MAX && !plan->input->kinds[kind].header->codec->image;
 }
 
 /* Is a file one sample as a whole, whatever it holds? */
 static bool is_whole_file(const kprep_feed *feed, size_t file)
 {
+    const kprep_plan *plan = &feed->plan;
     uint32_t kind = feed->input.files[file].kind;
-    return !feed->plan.reading.by_row || kind == UINT32_MAX ||
-           feed->input.kinds[kind].header->codec->image;
+    bool by_row = plan->reading.joined ? kprep_join_by_row(plan, kprep_join_source(plan, file))
+                                       : plan->reading.by_row;
+    return !by_row || kind == UINT32_MAX || feed->input.kinds[kind].header->codec->image;
 }
 
 /* "source,index,": where a sample is from. */
@@ -301,15 +304,17 @@ static json_t *file_json(const kprep_written *written, const char *array, int64_
                      (json_int_t)written->bytes, "xxh128", written->hash);
 }
 
-/* Where each channel of joined files comes from: each file of a source, or those of its first sample. */
+/* Where each channel of joined files comes from: each file of a source, or those of a sample. */
 static json_t *channels_json(const kprep_feed *feed)
 {
     const kprep_plan *plan = &feed->plan;
     json_t *list = json_array();
     for (size_t s = 0; s < plan->source_count; s++) {
         const kprep_source *source = &plan->sources[s];
-        size_t end = kprep_join_end_of_first(source);
-        for (size_t i = source->first; i < end; i++) {
+        size_t begin, end;
+        int64_t row;
+        kprep_join_files(plan, source, plan->model, &begin, &end, &row);
+        for (size_t i = begin; i < end; i++) {
             int64_t first = plan->channel[i];
             int64_t next = i + 1 < end ? plan->channel[i + 1] : source->channel + source->channels;
             json_array_append_new(list, json_pack("{s:o, s:I, s:I}", "source",
@@ -510,8 +515,10 @@ static void free_marks(const kprep_context *context, uint8_t **bad)
     free(bad);
 }
 
-/* Marks the files that rejected samples are from, of each feed; NULL if there is no memory. */
-static uint8_t **mark_bad_files(const kprep_context *context, const kprep_folder *folder)
+/* Marks the files that rejected samples are from, of each feed; NULL if there is no memory. Adds the
+ * numbers of samples of joined files, with their array's, to a list. */
+static uint8_t **mark_bad_files(const kprep_context *context, const kprep_folder *folder,
+                                json_t *joined)
 {
     int64_t first, rows, row;
     uint8_t **bad = kprep_calloc(context->feed_count, sizeof *bad);
@@ -525,11 +532,17 @@ static uint8_t **mark_bad_files(const kprep_context *context, const kprep_folder
         const kprep_record *record = &folder->records[b];
         kprep_sequence_batch(&context->sequence, b, &first, &rows);
         for (size_t i = 0; i < record->reject_count; i++) {
-            const kprep_feed *feed = &context->feeds[record->rejects[i].array];
-            int64_t place = first + record->rejects[i].row;
-            if (feed->plan.reading.joined) continue;
-            bad[record->rejects[i].array][kprep_reader_find(
-                &feed->input, kprep_sequence_sample(&context->sequence, place), &row)] = 1;
+            size_t f = record->rejects[i].array;
+            const kprep_plan *plan = &context->feeds[f].plan;
+            int64_t sample =
+                kprep_sequence_sample(&context->sequence, first + record->rejects[i].row);
+            if (plan->reading.joined) {
+                kprep_join_mark(plan, sample, bad[f]);
+                json_array_append_new(joined,
+                                      json_pack("[I, I]", (json_int_t)sample, (json_int_t)f));
+            } else {
+                bad[f][kprep_reader_find(plan->input, sample, &row)] = 1;
+            }
         }
     }
     return bad;
@@ -549,30 +562,34 @@ static kprep_status quarantine(const kprep_context *context, kprep_folder *folde
 }
 
 /* What a retry needs to know this job by, when the bad files were mended: a hash of all but them, and for
- * each its number, how many samples it had, and the array it belongs to. */
-static void add_retry(const kprep_context *context, uint8_t *const *bad, json_t *root)
+ * each its number, how many samples it had, and the array it belongs to. Joined, which samples were rejected
+ * and their array: mending may add files. */
+static void add_retry(const kprep_context *context, uint8_t *const *bad, json_t *joined,
+                      json_t *root)
 {
     char hash[33];
     json_t *files = json_array();
     kprep_feed_base_hash(context->feeds, context->feed_count, kprep_label_digest(&context->labels),
                          bad, hash);
     for (size_t f = 0; f < context->feed_count; f++) {
-        const kprep_feed *feed = &context->feeds[f];
-        for (size_t i = 0; i < feed->input.paths.count; i++)
+        const kprep_plan *plan = &context->feeds[f].plan;
+        for (size_t i = 0; !plan->reading.joined && i < plan->input->paths.count; i++)
             if (bad[f][i])
-                json_array_append_new(files,
-                                      json_pack("[I, I, I]", (json_int_t)i,
-                                                (json_int_t)kprep_plan_file_rows(&feed->plan, i),
-                                                (json_int_t)f));
+                json_array_append_new(files, json_pack("[I, I, I]", (json_int_t)i,
+                                                       (json_int_t)kprep_plan_file_rows(plan, i),
+                                                       (json_int_t)f));
     }
     json_object_set_new(root, "retry", json_pack("{s:s, s:o}", "base", hash, "files", files));
+    if (json_array_size(joined) > 0)
+        json_object_set(json_object_get(root, "retry"), "samples", joined);
 }
 
 kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *folder,
                                   kprep_error *err)
 {
     json_t *root = json_object(), *tables = json_array(), *job = job_json(context, err);
-    uint8_t **bad = mark_bad_files(context, folder);
+    json_t *joined = json_array();
+    uint8_t **bad = mark_bad_files(context, folder, joined);
     kprep_status st =
         root != NULL && job != NULL && bad != NULL ? KPREP_OK : kprep_fail_memory(err);
     int64_t rejected = 0;
@@ -587,7 +604,7 @@ kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *fo
         st = write_tables(context, folder, &context->sequence.sections[i], tables, err);
     }
     if (st == KPREP_OK) st = quarantine(context, folder, bad, tables, err);
-    if (st == KPREP_OK && rejected > 0) add_retry(context, bad, root);
+    if (st == KPREP_OK && rejected > 0) add_retry(context, bad, joined, root);
     json_object_set_new(root, "tables", tables);
     char *text = st == KPREP_OK ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
     char *whole = text != NULL ? kprep_asprintf("%s\n", text) : NULL;
@@ -596,6 +613,7 @@ kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *fo
     if (st == KPREP_OK)
         st = kprep_write_file(folder, "", "manifest.json", whole, strlen(whole), NULL, err);
     free_marks(context, bad);
+    json_decref(joined);
     free(whole);
     free(text);
     json_decref(root);

@@ -254,10 +254,10 @@ static kprep_status load_part(kprep_reader *reader, const kprep_source *source, 
     int64_t step = 0;
     kprep_input_header(plan->input, plan->input->files[file].kind, &header);
     KPREP_TRY(open_file(reader, file, &bytes, err));
-    bool spread =
-        !header.codec->image &&
-        kprep_join_spreads(plan, source, header.rank - (by_row && header.rank > 0 ? 1 : 0));
-    if (!header.codec->image && !header.fortran_order && by_row && !spread &&
+    int32_t perm[KPREP_MAX_RANK];
+    int32_t rank = header.rank - (by_row && header.rank > 0 ? 1 : 0);
+    bool spread = !header.codec->image && kprep_join_spreads(plan, source, rank);
+    if (!plan->axes_named && !header.codec->image && !header.fortran_order && by_row && !spread &&
         header.rank ==
             plan->reading.spatial + 1) /* rows of planes lie in the file as wanted here */
         return kprep_npy_read_block(&bytes, &header, row, count, dst, &view, err);
@@ -268,6 +268,8 @@ static kprep_status load_part(kprep_reader *reader, const kprep_source *source, 
     } else {
         KPREP_TRY(load_rows(by_row, &bytes, &header, row, count, buffer, &view, &step, err));
     }
+    if (kprep_join_arrange(plan, source, header.codec->image, view.rank, perm))
+        kprep_view_permute(&view, perm);
     place_part(plan, block, &view, spread, step, count, buffer->data, dst);
     return KPREP_OK;
 }
@@ -289,24 +291,20 @@ static kprep_status load_source(kprep_reader *reader, const kprep_source *source
     const kprep_plan *plan = reader->plan;
     int64_t together;
     for (int64_t at = 0; at < block->rows; at += together) {
+        size_t file, end;
         int64_t row;
-        size_t file = kprep_join_find(plan, source, first + at, &row), end = file + 1;
+        kprep_join_files(plan, source, first + at, &file, &end, &row);
         together = block->rows - at;
-        if (source->holding == KPREP_HOLD_ALL) {
-            end = source->end;
-        } else if (source->holding == KPREP_HOLD_FOLDERS) {
-            int64_t folder = source->match != NULL ? source->match[first + at] : first + at;
-            end = source->folder[folder + 1];
-            together = 1;
-        } else {
+        if (source->holding == KPREP_HOLD_FOLDERS) together = 1;
+        if (source->holding == KPREP_HOLD_EACH)
             together = rows_together(plan, source, file, row, together);
-        }
         for (; file < end; file++) {
             kprep_status st = load_part(reader, source, file, row, at, together, block, err);
-            if (st != KPREP_OK) {
-                kprep_error_at_file(err, plan->input->paths.items[file].path);
-                return st;
-            }
+            if (st == KPREP_OK) continue;
+            kprep_error_at_file(err, plan->input->paths.items[file].path);
+            if (plan->settings->on_error != KPREP_ON_ERROR_FAIL && st != KPREP_E_NO_MEMORY)
+                kprep_join_name_file(plan, file, err); /* a rejected sample is named otherwise */
+            return st;
         }
     }
     return KPREP_OK;
@@ -320,7 +318,10 @@ static kprep_status load_joined(kprep_reader *reader, int64_t first, int64_t cou
     int32_t spatial = plan->reading.spatial;
     int64_t item = (int64_t)kprep_dtype_size(plan->data.dtype), plane = item;
     for (int32_t i = 0; i < spatial; i++) plane *= plan->data.shape[i];
-    int64_t channels = plan->channel[plan->input->paths.count];
+    int64_t channels = plan->channel[plan->input->paths.count], good = 1;
+    KPREP_TRY(kprep_join_admit(plan, first, err));
+    while (good < count && kprep_join_admit(plan, first + good, NULL) == KPREP_OK) good++;
+    count = good;
     if (!kprep_buffer_reserve(&reader->elements, (size_t)(plane * count * channels)))
         return kprep_fail_memory(err);
     joined_block block = {.data = reader->elements.data, .rows = count, .plane = plane};

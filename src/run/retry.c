@@ -195,6 +195,15 @@ static kprep_status is_same(const kprep_context *context, const json_t *retry, b
         *moved |= json_integer_value(json_array_get(one, 1)) !=
                   kprep_plan_file_rows(&context->feeds[f].plan, (size_t)file);
     }
+    list = json_object_get(retry, "samples"); /* of joined input */
+    json_array_foreach(list, i, one)
+    {
+        int64_t sample = json_integer_value(json_array_get(one, 0));
+        int64_t f = json_integer_value(json_array_get(one, 1));
+        if (f >= 0 && (size_t)f < context->feed_count && context->feeds[f].plan.reading.joined &&
+            sample >= 0 && sample < context->samples)
+            kprep_join_mark(&context->feeds[f].plan, sample, loose[f]);
+    }
     kprep_feed_base_hash(context->feeds, context->feed_count, kprep_label_digest(&context->labels),
                          loose, hash);
     *same = *same && strcmp(hash, base) == 0;

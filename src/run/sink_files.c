@@ -67,7 +67,7 @@ static kprep_status open_part(const kprep_file_sink *files, kprep_slot *slot, si
                               kprep_error *err)
 {
     const kprep_feed *feed = &files->context->feeds[p];
-    kprep_part *part = &slot->part[p];
+    kprep_slot_part *part = &slot->part[p];
     int64_t shape[KPREP_MAX_RANK], bytes = slot->rows * feed->plan.row_bytes;
     int32_t rank;
     array_shape(feed, slot->rows, shape, &rank);
@@ -109,14 +109,14 @@ static kprep_status write_rows(void *context, kprep_slot *slot, size_t p, int64_
                                int64_t count, const void *data, kprep_error *err)
 {
     const kprep_file_sink *files = context;
-    const kprep_part *part = &slot->part[p];
+    const kprep_slot_part *part = &slot->part[p];
     int64_t bytes = files->context->feeds[p].plan.row_bytes;
     return kprep_write_at(part->fd, data, (size_t)(count * bytes),
                           (int64_t)part->header + row * bytes, files->folder->path, err);
 }
 
 /* Reads a part of rows of some bytes back: each row must be what was written, and the file's hash comes of this pass. */
-static kprep_status reread(int64_t bytes, const kprep_slot *slot, const kprep_part *part,
+static kprep_status reread(int64_t bytes, const kprep_slot *slot, const kprep_slot_part *part,
                            const char *path, kprep_written *written, kprep_error *err)
 {
     int64_t size = (int64_t)part->header + slot->rows * bytes;
@@ -272,7 +272,7 @@ static kprep_status move_back(int fd, int64_t from, int64_t to, int64_t n, uint8
 
 /* Takes the rejected rows out of the part file: those behind them move up, below a header for fewer. A
  * header for fewer rows is never longer. */
-static kprep_status take_out(const kprep_feed *feed, const kprep_slot *slot, kprep_part *part,
+static kprep_status take_out(const kprep_feed *feed, const kprep_slot *slot, kprep_slot_part *part,
                              const char *path, kprep_error *err)
 {
     int64_t kept = slot->rows - kprep_slot_rejects(slot), bytes = feed->plan.row_bytes;
@@ -317,7 +317,7 @@ static kprep_status take_rejects_out(const kprep_file_sink *files, kprep_slot *s
 static kprep_status finish_part(const kprep_file_sink *files, const kprep_slot *slot, size_t p,
                                 kprep_sealed *sealed, kprep_error *err)
 {
-    const kprep_part *part = &slot->part[p];
+    const kprep_slot_part *part = &slot->part[p];
     char *path = part_path(files, slot, p);
     if (path == NULL) return kprep_fail_memory(err);
     name_written(files, slot, p, &sealed->file);

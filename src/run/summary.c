@@ -95,7 +95,10 @@ void kprep_summarise_plan(const kprep_feed *feed, kprep_summary *s)
     own->joined = plan->reading.joined;
     own->axes_assumed = plan->data.axes_known == KPREP_ASSUMED;
     if (own->joined && feed->input.paths.count > 0) {
-        size_t last = kprep_join_end_of_first(&plan->sources[plan->source_count - 1]);
+        size_t first, last;
+        int64_t row;
+        kprep_join_files(plan, &plan->sources[plan->source_count - 1], plan->model, &first, &last,
+                         &row);
         snprintf(own->channels, sizeof own->channels, "%lld, from %.80s (first) to %.80s (last)",
                  (long long)plan->channel[feed->input.paths.count],
                  kprep_input_name(&feed->input, 0),

@@ -127,6 +127,16 @@ class TestOrientation:
         equal(take({"path": str(path), "exif": "ignore"}, 3, like="opencv"), stored)
 
 
+    def test_a_picture_on_its_side_is_proposed_to_be_turned(self, kprep, job, tmp_path):
+        upright = Image.fromarray(np.rot90(np.asarray(picture()), -1))
+        save(tmp_path / "in/0.png", picture(), 6)
+        save(tmp_path / "in/1.png", upright)
+        wanted = spec(upright.height, upright.width, 3)
+        problem = kprep("check", job(input="in", spec=wanted), "--json", rc=1).problems[0]
+        assert problem["help"].startswith("exif: apply") and problem["file"].endswith("0.png")
+        kprep("check", job(input="in", spec=wanted), "--exif", "apply", rc=0)
+
+
 class TestMix:
     @pytest.fixture
     def mixed(self, tmp_path):

@@ -151,7 +151,7 @@ class TestFolders:
               np.dstack([(deep >> 8).astype(np.uint8), flat])[None])
 
     @pytest.mark.parametrize("extra, words", [("set/loose.png", "1 files lie beside"),
-                                              ("set/s0/in/x.png", "1 in folders of folders")])
+                                              ("set/s0/in/x.png", "1 in folders of such folders")])
     def test_loose_and_nested_files_are_refused(self, kprep, job, save, rng, extra, words):
         self.make(save, rng, 2)
         save(extra, plane(rng))
@@ -293,17 +293,88 @@ class TestSources:
 
     @pytest.mark.parametrize("source, words", [
         ([], "input"), ([{"order": "bytes"}], "path"), ([[1]], "a source of input"),
-        ([{"path": "a", "axes": "hwc"}], "not available"), ({"path": "a", "match": "stem"}, "a list"),
+        ([{"path": "a", "axes": "hwh"}], "lower-case"), ({"path": "a", "match": "stem"}, "a list"),
         ({"path": "a", "broadcast": True}, "joined"),
         ([{"path": "a", "by": "folder"}], "join: channels"),
         ({"path": "a", "by": "folder", "join": "channels", "samples": "row"}, "leave one of them out"), ([{"path": "a", "broadcst": True}], "broadcast")])
     def test_senseless_sources_are_refused(self, kprep, job, source, words):
         assert words in kprep("check", job(input=source, spec=spec(5, 7, 2)), rc=2).err
 
-    def test_a_key_of_one_source_is_not_set_on_several(self, kprep, job, save):
+    def test_options_hold_for_sources_that_do_not_say_otherwise(self, kprep, job, save, rng, tmp_path):
+        deep = [save(f"deep/f{i}.png", plane(rng)) for i in (2, 10)]
+        kept = [save(f"more/f{i}.png", plane(rng)) for i in (2, 10)]
+        order = {"a": [0, 1], "b": [1, 0]}  # of f2 and f10: natural, and by bytes
+        path = job(input=["deep", {"path": "more", "order": "natural"}], spec=spec(5, 7, 2, dtype="uint8"),
+                   like="opencv", output={"path": "out"})
+        kprep("run", path, "--order", "list", "--order", "bytes", "--set", "input.depth=8", rc=0)
+        narrow = [[(x >> 8).astype(np.uint8) for x in part] for part in (deep, kept)]
+        equal(rows(tmp_path / "out"), np.stack([np.dstack([narrow[0][i], narrow[1][j]])
+                                                for i, j in zip(order["b"], order["a"])]))
+        shown = kprep("run", path, "--order", "bytes", "--depth", 8, "--output", "o", "--dry-run", rc=0).out
+        assert shown.count("depth: 8") == 2 and shown.count("order: bytes") == 1
+
+    def test_samples_row_is_not_for_folders(self, kprep, job, save, rng, tmp_path):
+        folders = TestFolders().make(save, rng)
+        table = save("t.npy", rng.integers(0, 65536, (11, 5, 7), dtype=np.uint16))
+        path = job(input=[{"path": "set", "join": "channels", "by": "folder"}, "t.npy"], spec=spec(5, 7, 6),
+                   output={"path": "out"})
+        kprep("run", path, "--samples", "row", rc=0)
+        equal(rows(tmp_path / "out"), np.concatenate([folders, table[..., None]], axis=-1))
+
+    def test_options_of_sources_are_checked(self, kprep, job, save):
         save("a.npy", np.zeros((2, 5, 7), np.uint16))
-        answer = kprep("check", job(input=["a.npy", "a.npy"], spec=spec(5, 7, 2)), "--samples", "row", rc=2)
-        assert "input.samples" in answer.err and "list of sources" in answer.err
+        path = job(input=["a.npy", "a.npy"], spec=spec(5, 7, 2))
+        kprep("check", path, "--samples", "row", rc=0)
+        assert "input.axes" in kprep("check", path, "--axes", "hh", rc=2).err
+        assert "samples" in kprep("check", path, "--samples", "rows", rc=2).err
+        assert "list of sources" in kprep("check", path, "--set", "input.path=b", rc=2).err
+        assert "keys are" in kprep("check", path, "--set", "input.nonsense=b", rc=2).err
+
+    def test_axes_join_by_name(self, take, save, rng, tmp_path):
+        """Channels first, exchanged axes, planes and pictures: each beside the first source's order."""
+        a = save("a.npy", rng.integers(0, 256, (4, 5, 7, 3), dtype=np.uint8))
+        b = save("b.npy", rng.integers(0, 256, (4, 2, 7, 5), dtype=np.uint8))
+        c = save("c.npy", rng.integers(0, 256, (4, 7, 5), dtype=np.uint8))
+        images = np.stack([save(f"d/{i}.png", rng.integers(0, 256, (5, 7, 3), dtype=np.uint8)) for i in range(4)])
+        sources = ["a.npy", {"path": "b.npy", "axes": "cwh", "samples": "row"}, {"path": "c.npy", "axes": "whc"}, "d"]
+        wanted = np.concatenate([a, b.transpose(0, 3, 2, 1), c.transpose(0, 2, 1)[..., None], images], axis=-1)
+        equal(take(sources, spec(5, 7, 9, dtype="uint8")), wanted)
+        turned = [{"path": "c.npy", "axes": "wh"}, "d", {"path": "a.npy", "axes": "hwc"}]
+        equal(take(turned, spec(7, 5, 7, dtype="uint8")),
+              np.concatenate([c[..., None], images.transpose(0, 2, 1, 3), a.transpose(0, 2, 1, 3)], axis=-1))
+        assert manifest(tmp_path / "out1")["job"]["input"][2]["axes"] == "hwc"
+
+    def test_axes_of_joined_files_and_of_folders(self, take, save, rng):
+        stack = [save(f"f/{i}.npy", rng.integers(0, 256, (3, 6, 4, 2), dtype=np.uint8)) for i in range(2)]
+        folders = [np.dstack([save(f"s/{i}/{k}.npy", rng.integers(0, 256, (6, 4), dtype=np.uint8)).T
+                              for k in range(3)]) for i in range(3)]
+        table = save("t.npy", rng.integers(0, 256, (3, 2), dtype=np.uint8))
+        sources = [{"path": "t.npy", "broadcast": True},
+                   {"path": "f", "join": "channels", "axes": "whc", "samples": "row"},
+                   {"path": "s", "join": "channels", "by": "folder", "axes": "wh"}]
+        expected = np.concatenate([np.broadcast_to(table[:, None, None], (3, 6, 4, 2)), *stack,
+                                   np.stack(folders).transpose(0, 2, 1, 3)], axis=-1)
+        equal(take(sources, spec(6, 4, 9, dtype="uint8")), expected)
+        assert expected.shape == (3, 6, 4, 9)
+
+    def test_axes_of_the_command_line_name_all(self, kprep, job, save, rng, tmp_path):
+        a, b = (save(f"{n}.npy", rng.integers(0, 256, (4, 2, 5, 7), dtype=np.uint8)) for n in "ab")
+        path = job(input=["a.npy", {"path": "b.npy", "axes": "cwh"}], spec=spec(5, 7, 4, dtype="uint8"),
+                   output={"path": "out"})
+        problem = kprep("check", path, "--axes", "chw", "--json", rc=1).problem("axis-size")
+        assert "b.npy" in problem["message"]
+        b = save("b.npy", b.transpose(0, 1, 3, 2))
+        kprep("run", path, "--axes", "chw", rc=0)
+        equal(rows(tmp_path / "out"), np.concatenate([a.transpose(0, 2, 3, 1), b.transpose(0, 3, 2, 1)], axis=-1))
+
+    def test_axes_that_do_not_go_together(self, kprep, job, save):
+        save("a.npy", np.zeros((4, 5, 7), np.uint16))
+        answer = kprep("check", job(input=[{"path": "a.npy", "axes": "hw"}, {"path": "a.npy", "axes": "xyc"}],
+                                    spec=spec(5, 7, 2)), rc=2)
+        assert "name other axes" in answer.err
+        problem = kprep("check", job(input=["a.npy", {"path": "a.npy", "axes": "thwc", "samples": "row"}],
+                                     spec=spec(5, 7, 2)), "--json", rc=1).problem("missing-axis")
+        assert "axes thw, with or without c" in problem["expected"]
 
     def test_a_plan_runs_as_it_is_printed(self, kprep, job, save, rng, tmp_path):
         expected = [save("a.npy", rng.random((4, 5, 6), dtype=np.float32)),

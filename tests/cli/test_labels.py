@@ -49,7 +49,7 @@ def test_one_hot_of_folders(kprep, job, tree, tmp_path):
 
 def test_binary_needs_two_classes(kprep, job, tree, tmp_path):
     answer = run(kprep, job, labels={"path": "folder", "encode": "binary"}, rc=2)
-    assert answer.problem("bad-option")["found"] == "3"
+    assert answer.problem("bad-option")["found"] == "3" and "one_hot" in answer.problem("bad-option")["help"]
     for path in (tmp_path / "set/cow").iterdir():
         path.unlink()
     (tmp_path / "set/cow").rmdir()

@@ -95,6 +95,12 @@ def test_files_with_other_channels(kprep, arrays, tmp_path):
     assert answer.ids == ["channel-count"] and answer.problems[0]["file"].endswith("b.npy")
 
 
+def test_the_first_line_says_what_was_measured(kprep, arrays):
+    arrays("x.npy", np.zeros((4, 3, 2), np.float32))
+    first = kprep("stats", "x.npy", "--samples", "row", rc=0).out.splitlines()[0]
+    assert first == "1 file, 4 samples, the first (3, 2) float32, axes h w"
+
+
 def test_nothing_to_measure(kprep, arrays):
     answer = kprep("stats", arrays("a.npy", np.zeros((0, 4, 4, 3), np.float32)), "--json", rc=0).json
     assert [c["count"] for c in answer["channels"]] == [0, 0, 0]

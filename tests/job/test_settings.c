@@ -178,7 +178,7 @@ static void wrong_values(void **state)
         {"input: [a, [b]]", "bad-option", 1, 12, "a path or a map"},
         {"input: [a, {order: bytes}]", "bad-option", 1, 12, "a map with path"},
         {"input: [a, {path: b, order: up}]", "bad-option", 1, 29, "natural"},
-        {"input: [a, {path: b, axes: hw}]", "bad-option", 1, 28, NULL},
+        {"input: [a, {path: b, axes: hh}]", "bad-option", 1, 28, NULL},
         {"like: torch", "bad-option", 1, 7, "keras, pillow or opencv"},
         {"max_bad: -1", "bad-option", 1, 10, "at least 0"},
         {"max_bad: 1.5", "bad-option", 1, 10, "0.1%"},
