@@ -101,6 +101,7 @@ set(KPREP_SOURCES
     src/spec/spec_tflite.c
     src/spec/spec_timm.c
     src/spec/spec_yaml.c
+    src/spec/values.c
     src/job/pipeline_text.c)
 
 set(KPREP_CLI_SOURCES
