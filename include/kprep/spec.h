@@ -22,6 +22,7 @@ typedef struct kprep_spec_values {
     int32_t channels;         /**< numbers in mean and std: 1 (for every channel), or one each */
     double mean[16], std[16]; /**< on the scale of scaled pixels; std above 0 */
     char method[16];          /**< stage resize's method; "" if nothing is said of it */
+    int64_t edge; /**< the shortest edge becomes this, then the middle is kept; 0: plain resize */
 } kprep_spec_values;
 
 /** One input of a model. Plain data. */

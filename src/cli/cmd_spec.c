@@ -17,6 +17,7 @@ static json_t *values_json(const kprep_spec_values *values)
     json_object_set_new(object, "mean", numbers_json(values->mean, values->channels));
     json_object_set_new(object, "std", numbers_json(values->std, values->channels));
     if (values->method[0] != '\0') json_object_set_new(object, "method", cli_text(values->method));
+    if (values->edge > 0) json_object_set_new(object, "shortest_edge", json_integer(values->edge));
     return object;
 }
 

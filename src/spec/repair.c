@@ -11,7 +11,7 @@
 
 enum {
     MAX_STEPS = 4,
-    MAX_VALUE_STEPS = 2, /* more, where the spec says how values come from pixels */
+    MAX_VALUE_STEPS = 3, /* more, where the spec says how values come from pixels */
     MAX_MOVES = 2,       /* two moves reach every order of three axes */
     MAX_MOVED_RANK = 6,  /* above that there are too many orders to be sure of one */
     MAX_STATES = 4000,
@@ -26,6 +26,7 @@ typedef enum kind {
     RGB,
     GRAYSCALE,
     RESIZE,
+    CROP,      /* to the spec's size, of what RESIZE made by the spec's shortest edge */
     SCALE,     /* pixels to what the spec's mean and std are of */
     NORMALIZE, /* by the spec's mean and std */
     SQUEEZE,
@@ -38,7 +39,7 @@ typedef enum kind {
 
 typedef struct step {
     kind kind;
-    char words[3][32]; /* arguments, "" where there is none; normalize takes the spec's */
+    char words[4][32]; /* arguments, "" where there is none; normalize takes the spec's */
     char does[96];     /* for kprep_repair_item.why */
 } step;
 
@@ -62,18 +63,23 @@ typedef struct search {
     int32_t most;   /* steps */
     double factor;  /* of SCALE; 1: that step is not needed */
     bool normalize; /* NORMALIZE is needed */
+    bool cropped;   /* RESIZE goes to the spec's shortest edge, and CROP to its size */
     bool sized;     /* an image has another size than the spec's h and w */
     bool no_memory;
 } search;
 
 static const char *const stage_names[] = {
-    [ALPHA] = "alpha",        [RGB] = "rgb",         [GRAYSCALE] = "grayscale",
-    [RESIZE] = "resize",      [SCALE] = "rescale",   [NORMALIZE] = "normalize",
-    [SQUEEZE] = "squeeze",    [MOVE] = "moveaxis",   [FLATTEN] = "flatten",
-    [EXPAND] = "expand_dims", [RESCALE] = "rescale", [CAST] = "cast",
+    [ALPHA] = "alpha",      [RGB] = "rgb",         [GRAYSCALE] = "grayscale", [RESIZE] = "resize",
+    [CROP] = "center_crop", [SCALE] = "rescale",   [NORMALIZE] = "normalize", [SQUEEZE] = "squeeze",
+    [MOVE] = "moveaxis",    [FLATTEN] = "flatten", [EXPAND] = "expand_dims",  [RESCALE] = "rescale",
+    [CAST] = "cast",
 };
 
 /* Steps as stages. */
+
+enum { WORDS = 4, METHOD = 2, PROPORTIONS = 3 }; /* words of a resize */
+static const char *const resize_options[WORDS] = {"height", "width", "method",
+                                                  "crop_to_aspect_ratio"};
 
 /* A list of numbers as an argument of its own. */
 static bool add_numbers(kprep_value *arguments, const double *numbers, int32_t count)
@@ -93,11 +99,19 @@ static bool add_numbers(kprep_value *arguments, const double *numbers, int32_t c
 static bool make_use(const search *f, const step *s, kprep_stage_use *use)
 {
     const kprep_spec_values *values = &f->spec->values;
-    kprep_value words[3], list = {.kind = KPREP_VALUE_LIST};
+    kprep_value word, key, list = {.kind = KPREP_VALUE_LIST};
     bool made = true;
-    for (int i = 0; i < 3 && made && s->words[i][0] != '\0'; i++)
-        made = kprep_value_scalar(&words[i], s->words[i], strlen(s->words[i])) &&
-               kprep_value_add(&list, NULL, &words[i]);
+    if (s->kind == RESIZE) list.kind = KPREP_VALUE_MAP;
+    for (int i = 0; i < WORDS && made; i++) {
+        if (s->words[i][0] == '\0') continue;
+        made = kprep_value_scalar(&word, s->words[i], strlen(s->words[i]));
+        if (made && s->kind == RESIZE &&
+            !kprep_value_scalar(&key, resize_options[i], strlen(resize_options[i]))) {
+            kprep_value_free(&word);
+            made = false;
+        }
+        made = made && kprep_value_add(&list, s->kind == RESIZE ? &key : NULL, &word);
+    }
     if (s->kind == NORMALIZE)
         made = add_numbers(&list, values->mean, values->channels) &&
                add_numbers(&list, values->std, values->channels);
@@ -275,6 +289,32 @@ static bool needs_resize(const kprep_desc *desc, const kprep_spec_input *spec)
            (desc->shape[h] != height || desc->shape[w] != width);
 }
 
+static void set_size(step *s, int64_t height, int64_t width)
+{
+    snprintf(s->words[0], sizeof s->words[0], "%lld", (long long)height);
+    snprintf(s->words[1], sizeof s->words[1], "%lld", (long long)width);
+}
+
+/* Resizes as the spec says, in method and proportions, as far as like has that; else plainly. */
+static void try_resize(search *f, const state *from, int64_t height, int64_t width)
+{
+    const kprep_spec_values *values = &f->spec->values;
+    kprep_desc next;
+    step s = {.kind = RESIZE};
+    set_size(&s, height, width);
+    kprep_copy_text(s.words[METHOD], sizeof s.words[METHOD], values->method);
+    if (!apply(f, &s, &from->desc, &next)) s.words[METHOD][0] = '\0';
+    step keeping = s;
+    if (f->cropped) set_size(&keeping, values->edge, values->edge);
+    kprep_copy_text(keeping.words[PROPORTIONS], sizeof keeping.words[PROPORTIONS], "true");
+    bool keeps = values->given && values->edge > 0 && height == width &&
+                 apply(f, &keeping, &from->desc, &next);
+    if (keeps) s = keeping;
+    snprintf(s.does, sizeof s.does, "resizes every image to %s x %s%s", s.words[0], s.words[1],
+             keeps ? ", cutting off what is too long" : "");
+    take(f, from, &s, -1, -1);
+}
+
 static void try_image(search *f, const state *from, kind last)
 {
     const int64_t c = spec_size(f->spec, 'c'), h = spec_size(f->spec, 'h'),
@@ -295,16 +335,12 @@ static void try_image(search *f, const state *from, kind last)
         s = (step){.kind = GRAYSCALE, .does = "makes one channel of colours"};
         take(f, from, &s, -1, -1);
     }
-    if (f->sized && last < RESIZE) {
-        kprep_desc next;
-        s = (step){.kind = RESIZE};
+    if (f->sized && last < RESIZE) try_resize(f, from, h, w);
+    if (last == RESIZE && f->cropped &&
+        from->steps[from->count - 1].words[PROPORTIONS][0] != '\0') {
+        s = (step){.kind = CROP, .does = "keeps the middle"};
         snprintf(s.words[0], sizeof s.words[0], "%lld", (long long)h);
         snprintf(s.words[1], sizeof s.words[1], "%lld", (long long)w);
-        kprep_copy_text(s.words[2], sizeof s.words[2], f->spec->values.method);
-        /* A method that like does not have leaves the default one. */
-        if (!apply(f, &s, &from->desc, &next)) s.words[2][0] = '\0';
-        snprintf(s.does, sizeof s.does, "resizes every image to %lld x %lld", (long long)h,
-                 (long long)w);
         take(f, from, &s, -1, -1);
     }
 }
@@ -449,10 +485,12 @@ static void write_step(const search *f, const step *now, kprep_text *pipeline)
     const kprep_spec_values *values = &f->spec->values;
     char mean[KPREP_VALUES_LIST], std[KPREP_VALUES_LIST];
     kprep_text_add(pipeline, "%s", stage_names[now->kind]);
-    for (int k = 0; k < 3; k++)
+    for (int k = 0; k < WORDS; k++) {
+        bool named = now->kind == RESIZE && k >= METHOD;
         if (now->words[k][0] != '\0')
-            kprep_text_add(pipeline, " %s%s", now->kind == RESIZE && k == 2 ? "method=" : "",
+            kprep_text_add(pipeline, " %s%s%s", named ? resize_options[k] : "", named ? "=" : "",
                            now->words[k]);
+    }
     if (now->kind == NORMALIZE)
         kprep_text_add(pipeline, " %s %s",
                        kprep_values_list(values->mean, values->channels, mean, sizeof mean),
@@ -536,6 +574,9 @@ kprep_status kprep_repair(const kprep_desc *const *descs, size_t n, kprep_like l
         f.most += MAX_VALUE_STEPS;
     state start = {.desc = *descs[0]};
     for (int32_t i = 0; i < start.desc.rank; i++) start.ids[i] = (int8_t)(i + 1);
+    const kprep_spec_values *values = &spec->values;
+    f.cropped = values->given && values->edge > spec_size(spec, 'h') && spec_size(spec, 'h') > 0 &&
+                spec_size(spec, 'h') == spec_size(spec, 'w');
     for (size_t i = 0; i < n && !f.sized; i++) f.sized = needs_resize(descs[i], spec);
     keep(&f, &start);
     bool good = !f.no_memory;

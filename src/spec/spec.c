@@ -336,6 +336,7 @@ static void format_values(const kprep_spec_values *values, kprep_text *text)
     format_numbers("mean", values->mean, values->channels, text);
     format_numbers("std", values->std, values->channels, text);
     if (values->method[0] != '\0') kprep_text_add(text, ", method: %s", values->method);
+    if (values->edge > 0) kprep_text_add(text, ", shortest_edge: %lld", (long long)values->edge);
     kprep_text_add(text, "}\n");
 }
 

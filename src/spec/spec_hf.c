@@ -66,7 +66,7 @@ static kprep_status read_resize(const json_t *settings, geometry *g, kprep_error
         return KPREP_OK;
     if (!read_size(size, g)) return kprep_json_fail("size", "a size, or a map of sizes", err);
     double part = json_number_value(json_object_get(settings, "crop_pct"));
-    if (!(part > 0) || part > 10 || (g->edge == 0 && !g->squared)) return KPREP_OK;
+    if (!(part > 0.01) || part > 10 || (g->edge == 0 && !g->squared)) return KPREP_OK;
     /* ConvNeXt: up to 384 the edge is larger by crop_pct and the middle is kept; from there squashed. */
     int64_t edge = g->edge > 0 ? g->edge : g->height;
     g->height = g->width = edge;
@@ -94,13 +94,13 @@ static kprep_status read_crop(const json_t *settings, geometry *g, kprep_error *
 
 static void note_geometry(const json_t *settings, const geometry *g, kprep_spec_input *input)
 {
-    if (g->cropped && g->edge > 0)
+    if (g->cropped && g->edge > 0 && g->height == g->width && g->edge >= g->height)
+        input->values.edge = g->edge;
+    else if (g->cropped && g->edge > 0)
         kprep_spec_note(input,
                         "the processor resizes the shortest edge to %lld and keeps the middle %lld "
-                        "x %lld; resize with crop_to_aspect_ratio=true %s",
-                        (long long)g->edge, (long long)g->height, (long long)g->width,
-                        g->edge == g->height && g->edge == g->width ? "does the same"
-                                                                    : "comes near");
+                        "x %lld, which no stage says of images of several proportions",
+                        (long long)g->edge, (long long)g->height, (long long)g->width);
     else if (g->cropped)
         kprep_spec_note(input, "the processor keeps the middle %lld x %lld: stage center_crop",
                         (long long)g->height, (long long)g->width);
@@ -159,6 +159,7 @@ static kprep_status read_values(const json_t *settings, kprep_spec_input *input,
     if (normalizes && (missing || std == NULL || json_is_null(std))) {
         kprep_spec_note(input, "image_mean or image_std is missing: the class that reads the file "
                                "knows what becomes of pixels");
+        *values = (kprep_spec_values){.given = false};
         return KPREP_OK;
     }
     read_scale(settings, input, &shift);

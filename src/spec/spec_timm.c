@@ -28,28 +28,23 @@ static const char *method_of(const char *interpolation)
     return "";
 }
 
-/* What happens around the resize, which one stage does not say. */
+/* What happens around the resize: evaluation keeps the middle of a larger image. */
 static void note_crop(const json_t *settings, int64_t height, int64_t width,
                       kprep_spec_input *input)
 {
     const char *mode = json_string_value(json_object_get(settings, "crop_mode"));
     double part = json_number_value(json_object_get(settings, "crop_pct"));
     if (mode == NULL) mode = "center";
-    if (!(part > 0) || part > 10) {
+    if (!(part > 0.01) || part > 10) {
         kprep_spec_note(input, "crop_pct is missing: timm takes 0.875");
         part = 0.875;
     }
-    long long high = (long long)floor((double)height / part);
-    long long wide = (long long)floor((double)width / part);
-    if (strcmp(mode, "squash") == 0)
-        kprep_spec_note(input, "timm resizes to %lld x %lld and keeps the middle", high, wide);
-    else if (strcmp(mode, "border") == 0)
-        kprep_spec_note(input, "timm resizes the longest edge to %lld and pads", high);
+    const int64_t edge = (int64_t)floor((double)(height < width ? height : width) / part);
+    if (strcmp(mode, "center") == 0 && height == width)
+        input->values.edge = edge;
     else
-        kprep_spec_note(input,
-                        "timm resizes the shortest edge to %lld and keeps the middle %lld x %lld; "
-                        "resize with crop_to_aspect_ratio=true comes near",
-                        high < wide ? high : wide, (long long)height, (long long)width);
+        kprep_spec_note(input, "timm's crop_mode is %.20s with crop_pct %.6g, which no stage says",
+                        mode, part);
 }
 
 static kprep_status load(const json_t *root, kprep_spec *spec, kprep_error *err)

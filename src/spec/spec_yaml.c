@@ -203,14 +203,19 @@ static kprep_status read_method(const place *at, const kprep_value *value, kprep
     return st;
 }
 
+static kprep_status read_edge(const place *at, const kprep_value *value, kprep_error *err)
+{
+    int64_t *edge = &at->input->values.edge;
+    if (kprep_value_i64(value, edge) && *edge >= 1 && *edge <= 1 << 20) return KPREP_OK;
+    return fail_normalize(at, value, "shortest_edge", "an integer from 1 to 1048576", err);
+}
+
 static const struct {
     const char *name;
     kprep_status (*read)(const place *at, const kprep_value *value, kprep_error *err);
 } normalize_keys[] = {
-    {"scale", read_scale},
-    {"mean", read_mean},
-    {"std", read_std},
-    {"method", read_method},
+    {"scale", read_scale},   {"mean", read_mean},          {"std", read_std},
+    {"method", read_method}, {"shortest_edge", read_edge},
 };
 
 enum { NORMALIZE_COUNT = sizeof normalize_keys / sizeof *normalize_keys };
@@ -227,7 +232,7 @@ static kprep_status check_normalize(const place *at, const kprep_value *map, kpr
         kprep_fail(err, KPREP_E_UNKNOWN_KEY, "spec: normalize has no key '%.100s'", key->text);
         const char *nearest = kprep_nearest(key->text, names);
         if (nearest != NULL) kprep_error_help(err, "did you mean %s?", nearest);
-        kprep_error_expected(err, "scale, mean, std or method");
+        kprep_error_expected(err, "scale, mean, std, method or shortest_edge");
         kprep_error_found(err, "'%.100s'", key->text);
         kprep_error_at_config(err, at->config, key->line, key->column);
         return KPREP_E_UNKNOWN_KEY;
@@ -240,7 +245,8 @@ static kprep_status read_normalize(const place *at, const kprep_value *value, kp
     kprep_spec_values *values = &at->input->values;
     if (kprep_value_is_null(value)) return KPREP_OK;
     if (value->kind != KPREP_VALUE_MAP || value->count == 0)
-        return fail_value(at, value, "normalize", "a map of scale, mean, std and method", err);
+        return fail_value(at, value, "normalize",
+                          "a map of scale, mean, std, method and shortest_edge", err);
     KPREP_TRY(check_normalize(at, value, err));
     *values = (kprep_spec_values){.given = true, .scale = 1, .channels = 1};
     for (size_t i = 0; i < sizeof values->std / sizeof *values->std; i++) values->std[i] = 1;
@@ -278,7 +284,7 @@ static const struct {
      "true or false", "", "other", KPREP_JSON({"type": ["boolean", "null"]})},
     {"normalize", read_normalize,
      "how values come from pixels of 0 to 255: (x * scale - mean) / std, after resize with this method",
-     "a map of scale, mean, std and method", "", "other",
+     "a map of scale, mean, std, method and shortest_edge", "", "other",
      KPREP_JSON({"anyOf": [{"type": "null"}, {"type": "object", "additionalProperties": false,
          "minProperties": 1,
          "properties": {
@@ -288,7 +294,8 @@ static const struct {
              "std": {"anyOf": [{"$ref": "#/$defs/number"}, {"type": "array", "minItems": 1,
                      "maxItems": 16, "items": {"$ref": "#/$defs/number"}}]},
              "method": {"enum": ["nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos4",
-                                 "lanczos5", "gaussian", "mitchellcubic", "hamming"]}}}]})},
+                                 "lanczos5", "gaussian", "mitchellcubic", "hamming"]},
+             "shortest_edge": {"type": "integer", "minimum": 1, "maximum": 1048576}}}]})},
 };
 /* clang-format on */
 
