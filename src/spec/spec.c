@@ -139,6 +139,8 @@ static kprep_status check_name(const kprep_spec *spec, const char *name, kprep_e
         kprep_error_found(err, "%zu bytes", strlen(name));
         return KPREP_E_CORRUPT;
     }
+    if (!kprep_yaml_is_text(name))
+        return kprep_fail(err, KPREP_E_CORRUPT, "the name of an input is no text in UTF-8");
     for (size_t i = 0; i < spec->count; i++)
         if (strcmp(spec->inputs[i].name, name) == 0)
             return kprep_fail(err, KPREP_E_CORRUPT, "two inputs have the name '%s'", name);

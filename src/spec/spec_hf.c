@@ -52,8 +52,9 @@ static bool read_size(const json_t *size, geometry *g)
         return kprep_json_size(json_array_get(size, 0), &g->width) &&
                kprep_json_size(json_array_get(size, 1), &g->height);
     if (!json_is_object(size)) return false;
-    if (kprep_json_size(json_object_get(size, "height"), &g->height))
-        return kprep_json_size(json_object_get(size, "width"), &g->width);
+    if (json_object_get(size, "height") != NULL)
+        return kprep_json_size(json_object_get(size, "height"), &g->height) &&
+               kprep_json_size(json_object_get(size, "width"), &g->width);
     g->height = g->width = -1;
     kprep_json_size(json_object_get(size, "shortest_edge"), &g->edge);
     return json_object_size(size) > 0;
