@@ -172,6 +172,17 @@ class TestPixels:
             expected = ((pixels / 255 - mean) / std).transpose(2, 0, 1)
             np.testing.assert_allclose(rows(tmp_path / name)[0], expected, atol=1e-6)
 
+    @pytest.mark.parametrize("name", ["onnx_plain", "onnx_channels_last", "onnx_scaled"])
+    def test_onnx_runtime_takes_what_was_planned(self, kprep, tmp_path, name):
+        onnxruntime = pytest.importorskip("onnxruntime")
+        job, path = tmp_path / "job.yaml", EXCHANGE / f"{name}.onnx"
+        job.write_text(kprep("plan", PHOTOS, "--spec", path, "--pipeline", "rgb | resize 8 6 nearest",
+                             rc=0).out)
+        kprep("run", job, "--set", f"output.path={tmp_path / 'out'}", rc=0)
+        batch = rows(tmp_path / "out")
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        assert len(session.run(None, {"x": batch})[0]) == len(batch)
+
     def test_the_stages_are_those_of_the_file(self, kprep):
         out = kprep("plan", PHOTOS, "--like", "pillow", "--spec", EXCHANGE / "hf_dinov2", rc=0).out
         stages = [line.strip("- \"") for line in out.split("pipeline:\n")[1].splitlines()
