@@ -8,7 +8,7 @@
 #include "fuzz.h"
 
 /* libfyaml 0.7 forgets a block of its own at some errors in deep flow text. */
-const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libfyaml\n";
