@@ -96,10 +96,20 @@ set(KPREP_SOURCES
     src/stage/stage_squeeze.c
     src/stage/stage_transpose.c
     src/spec/compare.c
+    src/spec/json.c
+    src/spec/onnx_axes.c
+    src/spec/peek.c
+    src/spec/proto.c
     src/spec/repair.c
     src/spec/spec.c
+    src/spec/spec_hf.c
     src/spec/spec_keras.c
+    src/spec/spec_onnx.c
+    src/spec/spec_savedmodel.c
+    src/spec/spec_tflite.c
+    src/spec/spec_timm.c
     src/spec/spec_yaml.c
+    src/spec/values.c
     src/job/pipeline_text.c)
 
 set(KPREP_CLI_SOURCES

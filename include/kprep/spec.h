@@ -15,6 +15,16 @@ typedef enum kprep_known {
     KPREP_DECLARED = 2  /**< written down */
 } kprep_known;
 
+/** How a model wants values made of pixels of 0 to 255: (x * scale - mean[c]) / std[c]. Plain data. */
+typedef struct kprep_spec_values {
+    bool given;               /**< else nothing is said, and all other fields are zero */
+    double scale;             /**< what a pixel is multiplied by, 1/255 for instance */
+    int32_t channels;         /**< numbers in mean and std: 1 (for every channel), or one each */
+    double mean[16], std[16]; /**< on the scale of scaled pixels; std above 0 */
+    char method[16];          /**< stage resize's method; "" if nothing is said of it */
+    int64_t edge; /**< the shortest edge becomes this, then the middle is kept; 0: plain resize */
+} kprep_spec_values;
+
 /** One input of a model. Plain data. */
 typedef struct kprep_spec_input {
     char name[128];                /**< "x" if the spec has one input without a name */
@@ -25,14 +35,19 @@ typedef struct kprep_spec_input {
     kprep_known axes_known;
     kprep_dtype dtype;
     bool has_range;
-    double lo, hi; /**< every value within, both ends allowed; only if has_range */
-    bool finite;   /**< no NaN, no infinity; by default true for floating dtypes */
+    double lo, hi;            /**< every value within, both ends allowed; only if has_range */
+    bool finite;              /**< no NaN, no infinity; by default true for floating dtypes */
+    kprep_spec_values values; /**< how values come from pixels; only if values.given */
+    char note
+        [512]; /**< what the model's file leaves open or says beyond these fields; "": nothing */
 } kprep_spec_input;
 
 /** The inputs of a model. Opaque; read-only after loading, so safe to share between threads. */
 typedef struct kprep_spec kprep_spec;
 
-/** Reads a spec from a file, told apart by content: a spec in YAML or JSON, or a .keras model.
+/** Reads a spec from a file, told apart by content: a spec in YAML or JSON; a .keras, .onnx or .tflite
+ * model; a SavedModel (its folder, or the saved_model.pb in it); the preprocessor_config.json of a Hugging
+ * Face model or the config.json of a timm model (or the folder they lie in).
  *
  * @param spec  set to a new spec on success, to NULL on failure; free with kprep_spec_free().
  * @return KPREP_OK; KPREP_E_NOT_FOUND, KPREP_E_UNREADABLE, KPREP_E_TRUNCATED, KPREP_E_CORRUPT,

@@ -3,6 +3,24 @@
 
 #include "cli.h"
 
+static json_t *numbers_json(const double *numbers, int32_t count)
+{
+    json_t *list = json_array();
+    for (int32_t i = 0; i < count; i++) json_array_append_new(list, cli_number(numbers[i]));
+    return list;
+}
+
+static json_t *values_json(const kprep_spec_values *values)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "scale", cli_number(values->scale));
+    json_object_set_new(object, "mean", numbers_json(values->mean, values->channels));
+    json_object_set_new(object, "std", numbers_json(values->std, values->channels));
+    if (values->method[0] != '\0') json_object_set_new(object, "method", cli_text(values->method));
+    if (values->edge > 0) json_object_set_new(object, "shortest_edge", json_integer(values->edge));
+    return object;
+}
+
 static json_t *input_json(const kprep_spec_input *in)
 {
     static const char *const known[] = {"assumed", "inferred", "declared"};
@@ -19,6 +37,8 @@ static json_t *input_json(const kprep_spec_input *in)
         json_object_set_new(object, "range", range);
     }
     json_object_set_new(object, "finite", json_boolean(in->finite));
+    if (in->values.given) json_object_set_new(object, "normalize", values_json(&in->values));
+    if (in->note[0] != '\0') json_object_set_new(object, "note", cli_text(in->note));
     return object;
 }
 

@@ -375,6 +375,18 @@ static bool needs_quotes(const char *text)
            strpbrk(text, "0123456789") != NULL;
 }
 
+bool kprep_yaml_is_text(const char *text)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    for (size_t left = strlen(text); left > 0;) {
+        size_t n = *c < 0x20 ? 1 : character_size(c, left < 4 ? left : 4);
+        if (n == 0) return false;
+        c += n;
+        left -= n;
+    }
+    return true;
+}
+
 void kprep_yaml_quote(kprep_text *out, const char *text)
 {
     if (!needs_quotes(text)) {

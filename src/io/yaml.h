@@ -14,6 +14,9 @@ kprep_status kprep_yaml_parse(const char *text, size_t size, const char *name, k
 /* The same from a file; not-found or unreadable if it can't be read, all of side job. */
 kprep_status kprep_yaml_load(const char *path, kprep_value *value, kprep_error *err);
 
+/* Is every byte part of a character of UTF-8? Only such text can be kept in YAML. */
+bool kprep_yaml_is_text(const char *text);
+
 /* Adds text as a YAML scalar, in double quotes where it needs them. */
 void kprep_yaml_quote(kprep_text *out, const char *text);
 

@@ -11,6 +11,8 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/value.h"
+#include "spec/spec_internal.h"
+#include "spec/values.h"
 
 enum { MAX_FINDINGS = 2 * KPREP_MAX_RANK + 2 };
 
@@ -245,7 +247,8 @@ static void judge(const kprep_desc *data, const kprep_spec_input *spec, verdict 
     bool ordered = v->count > 0 && v->findings[0].id == KPREP_E_AXIS_ORDER;
     if (ordered) return; /* given alone */
     if (!dtype_fits(v)) add_finding(v, KPREP_E_DTYPE, -1, -1);
-    if (!range_fits(v)) add_finding(v, KPREP_E_VALUE_RANGE, -1, -1);
+    if (!range_fits(v) || !kprep_values_fit(data, spec))
+        add_finding(v, KPREP_E_VALUE_RANGE, -1, -1);
 }
 
 bool kprep_fits(const kprep_desc *data, const kprep_spec_input *spec)
@@ -614,11 +617,46 @@ static void say_dtype(const verdict *v, const finding *f, kprep_error *err)
                          truncates ? "truncates toward zero" : "converts", theirs);
 }
 
+/* Of a spec that says how values come from pixels. */
+static void say_values(const verdict *v, const finding *f, kprep_error *err)
+{
+    const kprep_spec_values *values = &v->spec->values;
+    char lo[32], hi[32], scale[40], mean[KPREP_VALUES_LIST], std[KPREP_VALUES_LIST];
+    double least, most, factor;
+    bool normalizes;
+    kprep_values_range(values, &least, &most);
+    kprep_real_format(v->data->lo, lo, sizeof lo);
+    kprep_real_format(v->data->hi, hi, sizeof hi);
+    kprep_fail(err, f->id,
+               "the values go from %s to %s, the model takes pixels that are rescaled and "
+               "normalized: from %.4g to %.4g",
+               lo, hi, least, most);
+    kprep_error_expected(err, "%.4g to %.4g", least, most);
+    kprep_error_found(err, "%s to %s", lo, hi);
+    if (!kprep_values_steps(v->data, v->spec, &factor, &normalizes)) {
+        kprep_error_help(err, "begin with images as they are decoded: `kprep plan` gives the "
+                              "stages");
+        return;
+    }
+    kprep_spec_scale_format(factor, scale, sizeof scale);
+    kprep_error_help(
+        err, "`%s%s%s%s%s%s%s` gives the model's values", factor != 1 ? "rescale " : "",
+        factor != 1 ? scale : "", factor != 1 && normalizes ? " | " : "",
+        normalizes ? "normalize " : "",
+        normalizes ? kprep_values_list(values->mean, values->channels, mean, sizeof mean) : "",
+        normalizes ? " " : "",
+        normalizes ? kprep_values_list(values->std, values->channels, std, sizeof std) : "");
+}
+
 static void say_range(const verdict *v, const finding *f, kprep_error *err)
 {
     const kprep_desc *data = v->data;
     const kprep_spec_input *spec = v->spec;
     char lo[32], hi[32], least[32], most[32], scale[SHORT];
+    if (!kprep_values_fit(data, spec)) {
+        say_values(v, f, err);
+        return;
+    }
     kprep_real_format(data->lo, lo, sizeof lo);
     kprep_real_format(data->hi, hi, sizeof hi);
     kprep_real_format(spec->lo, least, sizeof least);

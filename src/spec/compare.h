@@ -11,7 +11,8 @@
  * one side are all among the other's; otherwise by position, or, if the ranks differ, in order so that
  * as many sizes as possible agree. If the sizes fit when permuted (or the declared letters are a permutation), the only problem
  * is axis-order. A dtype that goes into the spec's by itself (float to float, kprep_can_cast) is none.
- * Only the range of images is judged here (desc->full); all other values are judged when read. */
+ * Only the values of images are judged here (desc->full), against the range and against what the spec says
+ * of pixels; all other values are judged when read. */
 kprep_status kprep_compare(const kprep_desc *data, const kprep_spec_input *spec,
                            kprep_problems *problems);
 

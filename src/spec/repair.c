@@ -6,23 +6,29 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "spec/spec_internal.h"
+#include "spec/values.h"
 
 enum {
     MAX_STEPS = 4,
-    MAX_MOVES = 2,      /* two moves reach every order of three axes */
-    MAX_MOVED_RANK = 6, /* above that there are too many orders to be sure of one */
+    MAX_VALUE_STEPS = 3, /* more, where the spec says how values come from pixels */
+    MAX_MOVES = 2,       /* two moves reach every order of three axes */
+    MAX_MOVED_RANK = 6,  /* above that there are too many orders to be sure of one */
     MAX_STATES = 4000,
     FLAT = 127 /* id of the axis that flatten makes of several */
 };
 
 /* The kinds of step, in the only order in which they are tried: any other order of the same steps gives
  * the same sample or a worse one (colour before layout, so that grayscale is the decoder's; layout before
- * arithmetic). */
+ * arithmetic; but the spec's own arithmetic of pixels before layout, as the spec's mean and std go by c). */
 typedef enum kind {
     ALPHA,
     RGB,
     GRAYSCALE,
     RESIZE,
+    CROP,      /* to the spec's size, of what RESIZE made by the spec's shortest edge */
+    SCALE,     /* pixels to what the spec's mean and std are of */
+    NORMALIZE, /* by the spec's mean and std */
     SQUEEZE,
     MOVE,
     FLATTEN,
@@ -33,7 +39,7 @@ typedef enum kind {
 
 typedef struct step {
     kind kind;
-    char words[2][32]; /* arguments, "" where there is none */
+    char words[4][32]; /* arguments, "" where there is none; normalize takes the spec's */
     char does[96];     /* for kprep_repair_item.why */
 } step;
 
@@ -42,7 +48,7 @@ typedef struct state {
     kprep_desc desc;
     int8_t ids[KPREP_MAX_RANK]; /* which of the source's axes (from 1) each axis is; 0: a new one */
     int8_t flat[KPREP_MAX_RANK]; /* ids in the order in which flatten met them, then 0 */
-    step steps[MAX_STEPS];
+    step steps[MAX_STEPS + MAX_VALUE_STEPS];
     int32_t count, moves;
     int32_t moved; /* id of the axis moved last */
 } state;
@@ -54,25 +60,61 @@ typedef struct search {
     const kprep_spec_input *spec;
     state *states; /* owned: all that were reached, by number of steps */
     size_t count, capacity;
-    bool sized; /* an image has another size than the spec's h and w */
+    int32_t most;   /* steps */
+    double factor;  /* of SCALE; 1: that step is not needed */
+    bool normalize; /* NORMALIZE is needed */
+    bool cropped;   /* RESIZE goes to the spec's shortest edge, and CROP to its size */
+    bool sized;     /* an image has another size than the spec's h and w */
     bool no_memory;
 } search;
 
 static const char *const stage_names[] = {
-    [ALPHA] = "alpha",     [RGB] = "rgb",       [GRAYSCALE] = "grayscale", [RESIZE] = "resize",
-    [SQUEEZE] = "squeeze", [MOVE] = "moveaxis", [FLATTEN] = "flatten",     [EXPAND] = "expand_dims",
-    [RESCALE] = "rescale", [CAST] = "cast",
+    [ALPHA] = "alpha",      [RGB] = "rgb",         [GRAYSCALE] = "grayscale", [RESIZE] = "resize",
+    [CROP] = "center_crop", [SCALE] = "rescale",   [NORMALIZE] = "normalize", [SQUEEZE] = "squeeze",
+    [MOVE] = "moveaxis",    [FLATTEN] = "flatten", [EXPAND] = "expand_dims",  [RESCALE] = "rescale",
+    [CAST] = "cast",
 };
 
 /* Steps as stages. */
 
-static bool make_use(const step *s, kprep_stage_use *use)
+enum { WORDS = 4, METHOD = 2, PROPORTIONS = 3 }; /* words of a resize */
+static const char *const resize_options[WORDS] = {"height", "width", "method",
+                                                  "crop_to_aspect_ratio"};
+
+/* A list of numbers as an argument of its own. */
+static bool add_numbers(kprep_value *arguments, const double *numbers, int32_t count)
 {
-    kprep_value words[2], list = {.kind = KPREP_VALUE_LIST};
+    kprep_value list = {.kind = KPREP_VALUE_LIST}, item;
+    char text[32];
     bool made = true;
-    for (int i = 0; i < 2 && made && s->words[i][0] != '\0'; i++)
-        made = kprep_value_scalar(&words[i], s->words[i], strlen(s->words[i])) &&
-               kprep_value_add(&list, NULL, &words[i]);
+    for (int32_t i = 0; i < count && made; i++) {
+        kprep_real_format(numbers[i], text, sizeof text);
+        made = kprep_value_scalar(&item, text, strlen(text)) && kprep_value_add(&list, NULL, &item);
+    }
+    if (made) return kprep_value_add(arguments, NULL, &list);
+    kprep_value_free(&list);
+    return false;
+}
+
+static bool make_use(const search *f, const step *s, kprep_stage_use *use)
+{
+    const kprep_spec_values *values = &f->spec->values;
+    kprep_value word, key, list = {.kind = KPREP_VALUE_LIST};
+    bool made = true;
+    if (s->kind == RESIZE) list.kind = KPREP_VALUE_MAP;
+    for (int i = 0; i < WORDS && made; i++) {
+        if (s->words[i][0] == '\0') continue;
+        made = kprep_value_scalar(&word, s->words[i], strlen(s->words[i]));
+        if (made && s->kind == RESIZE &&
+            !kprep_value_scalar(&key, resize_options[i], strlen(resize_options[i]))) {
+            kprep_value_free(&word);
+            made = false;
+        }
+        made = made && kprep_value_add(&list, s->kind == RESIZE ? &key : NULL, &word);
+    }
+    if (s->kind == NORMALIZE)
+        made = add_numbers(&list, values->mean, values->channels) &&
+               add_numbers(&list, values->std, values->channels);
     const kprep_value *options = list.count == 0 ? NULL : list.count == 1 ? list.items : &list;
     made = made && kprep_stage_use_make(stage_names[s->kind], options, use, NULL) == KPREP_OK;
     kprep_value_free(&list);
@@ -83,7 +125,7 @@ static bool make_use(const step *s, kprep_stage_use *use)
 static bool apply(const search *f, const step *s, const kprep_desc *in, kprep_desc *out)
 {
     kprep_stage_use use = {0};
-    if (!make_use(s, &use)) return false;
+    if (!make_use(f, s, &use)) return false;
     bool good = kprep_stage_describe(&use, 0, f->like, in, out, NULL) == KPREP_OK;
     kprep_stage_use_free(&use);
     return good;
@@ -125,7 +167,7 @@ static uint32_t value_steps(const state *s)
     uint32_t steps = 0;
     for (int32_t i = 0; i < s->count; i++) {
         const kind now = s->steps[i].kind;
-        if (now <= RESIZE || now >= RESCALE) steps |= 1u << (now <= GRAYSCALE ? ALPHA : now);
+        if (now <= NORMALIZE || now >= RESCALE) steps |= 1u << (now <= GRAYSCALE ? ALPHA : now);
     }
     return steps;
 }
@@ -154,7 +196,7 @@ static bool same_state(const state *a, const state *b)
 /* Can the remaining steps still give the spec's rank? */
 static bool rank_in_reach(const search *f, const state *s)
 {
-    int32_t over = s->desc.rank + 1 - f->spec->rank, left = MAX_STEPS - s->count;
+    int32_t over = s->desc.rank + 1 - f->spec->rank, left = f->most - s->count;
     kind last = s->count > 0 ? s->steps[s->count - 1].kind : ALPHA;
     if (over == 0) return true;
     if (over < 0) return last <= EXPAND && -over <= left;
@@ -247,6 +289,32 @@ static bool needs_resize(const kprep_desc *desc, const kprep_spec_input *spec)
            (desc->shape[h] != height || desc->shape[w] != width);
 }
 
+static void set_size(step *s, int64_t height, int64_t width)
+{
+    snprintf(s->words[0], sizeof s->words[0], "%lld", (long long)height);
+    snprintf(s->words[1], sizeof s->words[1], "%lld", (long long)width);
+}
+
+/* Resizes as the spec says, in method and proportions, as far as like has that; else plainly. */
+static void try_resize(search *f, const state *from, int64_t height, int64_t width)
+{
+    const kprep_spec_values *values = &f->spec->values;
+    kprep_desc next;
+    step s = {.kind = RESIZE};
+    set_size(&s, height, width);
+    kprep_copy_text(s.words[METHOD], sizeof s.words[METHOD], values->method);
+    if (!apply(f, &s, &from->desc, &next)) s.words[METHOD][0] = '\0';
+    step keeping = s;
+    if (f->cropped) set_size(&keeping, values->edge, values->edge);
+    kprep_copy_text(keeping.words[PROPORTIONS], sizeof keeping.words[PROPORTIONS], "true");
+    bool keeps = values->given && values->edge > 0 && height == width &&
+                 apply(f, &keeping, &from->desc, &next);
+    if (keeps) s = keeping;
+    snprintf(s.does, sizeof s.does, "resizes every image to %s x %s%s", s.words[0], s.words[1],
+             keeps ? ", cutting off what is too long" : "");
+    take(f, from, &s, -1, -1);
+}
+
 static void try_image(search *f, const state *from, kind last)
 {
     const int64_t c = spec_size(f->spec, 'c'), h = spec_size(f->spec, 'h'),
@@ -267,14 +335,41 @@ static void try_image(search *f, const state *from, kind last)
         s = (step){.kind = GRAYSCALE, .does = "makes one channel of colours"};
         take(f, from, &s, -1, -1);
     }
-    if (f->sized && last < RESIZE) {
-        s = (step){.kind = RESIZE};
+    if (f->sized && last < RESIZE) try_resize(f, from, h, w);
+    if (last == RESIZE && f->cropped &&
+        from->steps[from->count - 1].words[PROPORTIONS][0] != '\0') {
+        s = (step){.kind = CROP, .does = "keeps the middle"};
         snprintf(s.words[0], sizeof s.words[0], "%lld", (long long)h);
         snprintf(s.words[1], sizeof s.words[1], "%lld", (long long)w);
-        snprintf(s.does, sizeof s.does, "resizes every image to %lld x %lld", (long long)h,
-                 (long long)w);
         take(f, from, &s, -1, -1);
     }
+}
+
+/* What the spec says of pixels: both steps, one after the other, or neither. */
+static void try_pixels(search *f, const state *from, kind last)
+{
+    step s = {.kind = SCALE, .does = "scales pixels as the model's file says"};
+    if (last < SCALE && f->factor != 1) {
+        char scale[40];
+        kprep_copy_text(s.words[0], sizeof s.words[0],
+                        kprep_spec_scale_format(f->factor, scale, sizeof scale));
+        take(f, from, &s, -1, -1);
+    }
+    if (last < NORMALIZE && f->normalize && (last == SCALE || f->factor == 1)) {
+        s = (step){.kind = NORMALIZE, .does = "takes the model's mean and std"};
+        take(f, from, &s, -1, -1);
+    }
+}
+
+/* Has a state all steps that the spec asks of pixels? */
+static bool has_pixels(const search *f, const state *s)
+{
+    bool scaled = f->factor == 1, normalized = !f->normalize;
+    for (int32_t i = 0; i < s->count; i++) {
+        if (s->steps[i].kind == SCALE) scaled = true;
+        if (s->steps[i].kind == NORMALIZE) normalized = true;
+    }
+    return scaled && normalized;
 }
 
 static void try_squeeze(search *f, const state *from)
@@ -333,7 +428,7 @@ static void try_values(search *f, const state *from, kind last)
     const char *target = kprep_dtype_name(f->spec->dtype);
     step s = {.kind = RESCALE, .does = "maps the values of the image to the model's range"};
     bool outside = from->desc.lo < f->spec->lo || from->desc.hi > f->spec->hi;
-    if (last < RESCALE && from->desc.full && outside &&
+    if (last < RESCALE && !f->spec->values.given && from->desc.full && outside &&
         kprep_rescale_between(&from->desc, f->spec, arguments, sizeof arguments) &&
         sscanf(arguments, "%31s %31s", s.words[0], s.words[1]) >= 1 && strcmp(arguments, "1") != 0)
         take(f, from, &s, -1, -1);
@@ -352,6 +447,7 @@ static void expand_state(search *f, size_t index)
     static const step flatten = {.kind = FLATTEN,
                                  .does = "lays all values out along one axis, in C order"};
     try_image(f, &from, last);
+    try_pixels(f, &from, last);
     if (last <= SQUEEZE) try_squeeze(f, &from);
     if (last <= MOVE) try_moves(f, &from);
     if (last < FLATTEN && from.desc.rank > 1) take(f, &from, &flatten, -1, -1);
@@ -384,15 +480,31 @@ static int32_t cost(const search *f, const state *s)
            inversions(s);
 }
 
-static void write_item(const state *s, kprep_repair_item *item)
+static void write_step(const search *f, const step *now, kprep_text *pipeline)
+{
+    const kprep_spec_values *values = &f->spec->values;
+    char mean[KPREP_VALUES_LIST], std[KPREP_VALUES_LIST];
+    kprep_text_add(pipeline, "%s", stage_names[now->kind]);
+    for (int k = 0; k < WORDS; k++) {
+        bool named = now->kind == RESIZE && k >= METHOD;
+        if (now->words[k][0] != '\0')
+            kprep_text_add(pipeline, " %s%s%s", named ? resize_options[k] : "", named ? "=" : "",
+                           now->words[k]);
+    }
+    if (now->kind == NORMALIZE)
+        kprep_text_add(pipeline, " %s %s",
+                       kprep_values_list(values->mean, values->channels, mean, sizeof mean),
+                       kprep_values_list(values->std, values->channels, std, sizeof std));
+}
+
+static void write_item(const search *f, const state *s, kprep_repair_item *item)
 {
     kprep_text pipeline = {0}, why = {0};
     kprep_text_add(&why, "%s", s->count == 0 ? "the data fits as it is" : "");
     for (int32_t i = 0; i < s->count; i++) {
         const step *now = &s->steps[i];
-        kprep_text_add(&pipeline, "%s%s", i > 0 ? " | " : "", stage_names[now->kind]);
-        for (int k = 0; k < 2; k++)
-            if (now->words[k][0] != '\0') kprep_text_add(&pipeline, " %s", now->words[k]);
+        kprep_text_add(&pipeline, "%s", i > 0 ? " | " : "");
+        write_step(f, now, &pipeline);
         kprep_text_add(&why, "%s%s", i > 0 ? "; " : "", now->does);
     }
     *item = (kprep_repair_item){.keeps_order = s->moves <= 1};
@@ -411,7 +523,7 @@ static size_t find_results(const search *f, size_t first, const state **results)
         const state *s = &f->states[i];
         size_t k = 0;
         while (k < count && !same_effect(results[k], s)) k++;
-        if (k < count || !all_fit(f, s)) continue;
+        if (k < count || !has_pixels(f, s) || !all_fit(f, s)) continue;
         for (k = count++; k > 0 && cost(f, s) < cost(f, results[k - 1]); k--)
             results[k] = results[k - 1];
         results[k] = s;
@@ -443,7 +555,7 @@ static bool write_results(const search *f, size_t first, kprep_repair_list *out)
     if (count > 0) {
         out->items = kprep_calloc(count, sizeof *out->items);
         good = out->items != NULL;
-        for (size_t i = 0; good && i < count; i++) write_item(results[i], &out->items[i]);
+        for (size_t i = 0; good && i < count; i++) write_item(f, results[i], &out->items[i]);
         out->count = good ? count : 0;
         out->ambiguous = is_ambiguous(f, results, count);
     }
@@ -456,16 +568,22 @@ kprep_status kprep_repair(const kprep_desc *const *descs, size_t n, kprep_like l
 {
     *out = (kprep_repair_list){0};
     if (n == 0) return KPREP_OK;
-    search f = {.descs = descs, .n = n, .like = like, .spec = spec};
+    search f = {.descs = descs, .n = n, .like = like, .spec = spec, .most = MAX_STEPS, .factor = 1};
+    if (!kprep_values_fit(descs[0], spec) &&
+        kprep_values_steps(descs[0], spec, &f.factor, &f.normalize))
+        f.most += MAX_VALUE_STEPS;
     state start = {.desc = *descs[0]};
     for (int32_t i = 0; i < start.desc.rank; i++) start.ids[i] = (int8_t)(i + 1);
+    const kprep_spec_values *values = &spec->values;
+    f.cropped = values->given && values->edge > spec_size(spec, 'h') && spec_size(spec, 'h') > 0 &&
+                spec_size(spec, 'h') == spec_size(spec, 'w');
     for (size_t i = 0; i < n && !f.sized; i++) f.sized = needs_resize(descs[i], spec);
     keep(&f, &start);
     bool good = !f.no_memory;
     for (size_t first = 0, depth = 0; good && first < f.count; depth++) {
         size_t end = f.count;
         good = write_results(&f, first, out);
-        if (!good || out->count > 0 || depth == MAX_STEPS) break;
+        if (!good || out->count > 0 || depth == (size_t)f.most) break;
         for (; first < end; first++) expand_state(&f, first);
         good = !f.no_memory;
     }

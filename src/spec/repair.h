@@ -10,9 +10,9 @@
 #include "stage/stage.h"
 
 typedef struct kprep_repair_item {
-    char pipeline[256]; /* "moveaxis c -1 | cast float32"; "" if the data fits as it is */
-    char why[512];      /* what it does to the sample, one sentence */
-    bool keeps_order;   /* all axes but one at most keep their relative order */
+    char pipeline[1280]; /* "moveaxis c -1 | cast float32"; "" if the data fits as it is */
+    char why[512];       /* what it does to the sample, one sentence */
+    bool keeps_order;    /* all axes but one at most keep their relative order */
 } kprep_repair_item;
 
 typedef struct kprep_repair_list {
@@ -22,7 +22,8 @@ typedef struct kprep_repair_list {
 } kprep_repair_list;
 
 /* Finds all shortest pipelines of at most four stages (expand_dims, squeeze, moveaxis, flatten, cast; for
- * images also rgb, grayscale, resize and rescale to the spec's range) under which every one of n
+ * images also rgb, grayscale, resize and rescale to the spec's range; and, beyond four, rescale and
+ * normalize where the spec says how values come from pixels) under which every one of n
  * descriptions fits. They must be those of one source: the first one leads the search.
  *
  * Best is what keeps the axes' order but for the one moved; among several of those the one whose moved axis

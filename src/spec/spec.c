@@ -1,8 +1,11 @@
 #include "spec/spec_internal.h"
 
+#include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/desc.h"
@@ -12,6 +15,7 @@
 #include "codec/codec.h"
 #include "io/path_list.h"
 #include "io/yaml.h"
+#include "spec/json.h"
 
 enum {
     MAX_INPUTS = 1024, /* a bound on memory: no model has as many */
@@ -19,9 +23,8 @@ enum {
 };
 
 const kprep_spec_reader *const kprep_spec_readers[] = {
-    &kprep_spec_reader_keras,
-    &kprep_spec_reader_yaml,
-    NULL,
+    &kprep_spec_reader_keras, &kprep_spec_reader_tflite, &kprep_spec_reader_savedmodel,
+    &kprep_spec_reader_onnx,  &kprep_spec_reader_yaml,   NULL,
 };
 
 /* Files that people take for a model or a spec, for the message. */
@@ -31,7 +34,9 @@ static const struct {
 } known_files[] = {
     {0, "\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras 2 saves models and weights",
      "save the model as .keras (model.save(\"model.keras\")), or write its input as a spec file"},
-    {4, "TFL3", "a TFLite model", "give the .keras model it was made from, or write a spec file"},
+    {0, "GGUF", "a GGUF file: weights alone", "write the model's input as a spec file"},
+    {8, "{\"", "a safetensors file: weights alone",
+     "give the preprocessor_config.json or config.json that lies beside it, or write a spec file"},
     {0, "\x93NUMPY", "an NPY array: data, not a model",
      "give the array as a PATH, and a model as spec"},
     {0, "\x89PNG", "a PNG image: data, not a model",
@@ -39,6 +44,27 @@ static const struct {
     {0, "\xff\xd8\xff", "a JPEG image: data, not a model",
      "give the image as a PATH, and a model as spec"},
 };
+
+const char *const kprep_spec_methods[] = {
+    "nearest",  "bilinear", "bicubic",       "area",    "lanczos3", "lanczos4",
+    "lanczos5", "gaussian", "mitchellcubic", "hamming", NULL,
+};
+
+/* What to take of a folder, the first that is there. */
+static const char *const folder_files[] = {"saved_model.pb", "preprocessor_config.json",
+                                           "config.json", NULL};
+
+void kprep_spec_note(kprep_spec_input *input, const char *fmt, ...)
+{
+    char text[sizeof input->note];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    size_t n = strlen(input->note);
+    if (n + strlen(text) + 3 > sizeof input->note) return;
+    snprintf(input->note + n, sizeof input->note - n, "%s%s", n > 0 ? "; " : "", text);
+}
 
 void kprep_spec_error_at(kprep_error *err, const char *config)
 {
@@ -61,6 +87,48 @@ void kprep_spec_set_dtype(kprep_spec_input *input, kprep_dtype dtype)
     input->finite = kprep_dtype_get(dtype)->kind == KPREP_KIND_FLOAT;
 }
 
+static kprep_status fail_undeclared(const char *input, const char *found, kprep_error *err)
+{
+    kprep_fail(err, KPREP_E_BAD_OPTION, "the model's input '%s' has no shape that data could have",
+               input);
+    kprep_error_expected(err, "a tensor with a sample axis at least, of a known rank");
+    kprep_error_found(err, "%s", found);
+    kprep_error_help(err, "write the input as a spec file, with a line like "
+                          "shape: [null, 32, 32, 3], and give that instead of the model");
+    return KPREP_E_BAD_OPTION;
+}
+
+kprep_status kprep_spec_fail_tensor(const char *input, const char *found, kprep_error *err)
+{
+    return fail_undeclared(input, found, err);
+}
+
+kprep_status kprep_spec_fail_dtype(const char *input, const char *found, kprep_error *err)
+{
+    kprep_fail(err, KPREP_E_UNSUPPORTED_DTYPE,
+               "the model's input '%s' takes a dtype that no array of numbers here has", input);
+    kprep_error_expected(err, "%s", kprep_dtype_list());
+    kprep_error_found(err, "%s", found);
+    return KPREP_E_UNSUPPORTED_DTYPE;
+}
+
+kprep_status kprep_spec_set_shape(kprep_spec_input *input, const int64_t *shape, int64_t rank,
+                                  kprep_error *err)
+{
+    if (rank < 0) return fail_undeclared(input->name, "a tensor of any rank", err);
+    if (rank == 0) return fail_undeclared(input->name, "a scalar, with no axis", err);
+    if (rank > KPREP_MAX_RANK) {
+        kprep_fail(err, KPREP_E_CORRUPT, "the model's input '%s' has too many axes", input->name);
+        kprep_error_expected(err, "at most %d", KPREP_MAX_RANK);
+        kprep_error_found(err, "%lld", (long long)rank);
+        return KPREP_E_CORRUPT;
+    }
+    input->rank = (int32_t)rank;
+    for (int32_t i = 0; i < input->rank; i++) input->shape[i] = shape[i] < 1 ? -1 : shape[i];
+    kprep_spec_assume_axes(input);
+    return KPREP_OK;
+}
+
 static kprep_status check_name(const kprep_spec *spec, const char *name, kprep_error *err)
 {
     enum { MOST = (int)sizeof(((kprep_spec_input *)0)->name) - 1 };
@@ -71,6 +139,8 @@ static kprep_status check_name(const kprep_spec *spec, const char *name, kprep_e
         kprep_error_found(err, "%zu bytes", strlen(name));
         return KPREP_E_CORRUPT;
     }
+    if (!kprep_yaml_is_text(name))
+        return kprep_fail(err, KPREP_E_CORRUPT, "the name of an input is no text in UTF-8");
     for (size_t i = 0; i < spec->count; i++)
         if (strcmp(spec->inputs[i].name, name) == 0)
             return kprep_fail(err, KPREP_E_CORRUPT, "two inputs have the name '%s'", name);
@@ -113,7 +183,9 @@ static kprep_status fail_unknown(const uint8_t *head, size_t n, kprep_error *err
 {
     kprep_fail(err, KPREP_E_UNSUPPORTED_FORMAT,
                "the file is neither a spec nor a model that is known");
-    kprep_error_expected(err, "a spec in YAML or JSON, or a .keras model");
+    kprep_error_expected(
+        err, "a spec in YAML or JSON, or a model: .keras, .onnx, .tflite, a SavedModel's "
+             "folder, or the JSON of a Hugging Face image processor or a timm model");
     kprep_error_found(err, "bytes of an unknown kind");
     for (size_t i = 0; i < sizeof known_files / sizeof *known_files; i++) {
         size_t offset = known_files[i].offset, length = strlen(known_files[i].magic);
@@ -125,15 +197,51 @@ static kprep_status fail_unknown(const uint8_t *head, size_t n, kprep_error *err
     return KPREP_E_UNSUPPORTED_FORMAT;
 }
 
-static kprep_status load(const char *path, kprep_spec *spec, kprep_error *err)
+/* An object in braces: JSON, or a spec in YAML's flow form. */
+static bool is_braced(const uint8_t *head, size_t n)
+{
+    size_t i = n >= 3 && memcmp(head, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    while (i < n && memchr(" \t\r\n", head[i], 4) != NULL) i++;
+    return i < n && head[i] == '{';
+}
+
+static kprep_status load_file(const char *path, kprep_spec *spec, kprep_error *err)
 {
     uint8_t head[HEAD_BYTES];
     size_t n = 0;
+    bool taken = false;
     KPREP_TRY(read_head(path, head, &n, err));
     if (n == 0) return kprep_fail(err, KPREP_E_TRUNCATED, "the file is empty");
+    if (is_braced(head, n)) KPREP_TRY(kprep_spec_load_json(path, spec, &taken, err));
+    if (taken) return KPREP_OK;
     for (const kprep_spec_reader *const *reader = kprep_spec_readers; *reader != NULL; reader++)
         if ((*reader)->sniff(head, n)) return (*reader)->load(path, spec, err);
     return fail_unknown(head, n, err);
+}
+
+static kprep_status load_folder(const char *path, kprep_spec *spec, kprep_error *err)
+{
+    for (const char *const *name = folder_files; *name != NULL; name++) {
+        char *file = kprep_asprintf("%s/%s", path, *name);
+        if (file == NULL) return kprep_fail_memory(err);
+        bool there = access(file, F_OK) == 0;
+        kprep_status st = there ? load_file(file, spec, err) : KPREP_OK;
+        free(file);
+        if (there) return st;
+    }
+    kprep_fail(err, KPREP_E_UNSUPPORTED_FORMAT, "the folder holds no model that is known");
+    kprep_error_expected(err, "a SavedModel, with saved_model.pb, or a preprocessor_config.json or "
+                              "config.json");
+    kprep_error_found(err, "none of these files");
+    kprep_error_help(err, "give the folder that holds one of them, or the model's file itself");
+    return KPREP_E_UNSUPPORTED_FORMAT;
+}
+
+static kprep_status load(const char *path, kprep_spec *spec, kprep_error *err)
+{
+    struct stat info;
+    bool folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    return folder ? load_folder(path, spec, err) : load_file(path, spec, err);
 }
 
 kprep_status kprep_spec_load(const char *path, kprep_spec **spec, kprep_error *err)
@@ -200,6 +308,50 @@ static void format_axes(const kprep_spec_input *input, kprep_text *text)
     }
 }
 
+/* A list of numbers in brackets. */
+static void format_numbers(const char *key, const double *numbers, int32_t count, kprep_text *text)
+{
+    char number[32];
+    kprep_text_add(text, ", %s: [", key);
+    for (int32_t i = 0; i < count; i++)
+        kprep_text_add(text, "%s%s", i > 0 ? ", " : "",
+                       kprep_real_format(numbers[i], number, sizeof number));
+    kprep_text_add(text, "]");
+}
+
+char *kprep_spec_scale_format(double scale, char *dst, size_t size)
+{
+    double whole = round(1 / scale);
+    char number[32];
+    bool part = scale != 1 && whole >= 2 && whole < 1e9 && 1 / whole == scale;
+    snprintf(dst, size, "%s%s", part ? "1/" : "",
+             kprep_real_format(part ? whole : scale, number, sizeof number));
+    return dst;
+}
+
+static void format_values(const kprep_spec_values *values, kprep_text *text)
+{
+    char scale[40];
+    if (!values->given) return;
+    kprep_text_add(text, "    normalize: {scale: %s",
+                   kprep_spec_scale_format(values->scale, scale, sizeof scale));
+    format_numbers("mean", values->mean, values->channels, text);
+    format_numbers("std", values->std, values->channels, text);
+    if (values->method[0] != '\0') kprep_text_add(text, ", method: %s", values->method);
+    if (values->edge > 0) kprep_text_add(text, ", shortest_edge: %lld", (long long)values->edge);
+    kprep_text_add(text, "}\n");
+}
+
+/* Text of a file in a comment of one line. */
+static void format_note(const char *note, kprep_text *text)
+{
+    char clean[sizeof((kprep_spec_input *)0)->note];
+    if (note[0] == '\0') return;
+    kprep_copy_text(clean, sizeof clean, note);
+    kprep_clean_text(clean);
+    kprep_text_add(text, "    # %s\n", clean);
+}
+
 static void format_input(const kprep_spec_input *input, kprep_text *text)
 {
     char lo[32], hi[32];
@@ -221,6 +373,8 @@ static void format_input(const kprep_spec_input *input, kprep_text *text)
                        kprep_real_format(input->hi, hi, sizeof hi));
     if (input->finite != (kprep_dtype_get(input->dtype)->kind == KPREP_KIND_FLOAT))
         kprep_text_add(text, "    finite: %s\n", input->finite ? "true" : "false");
+    format_values(&input->values, text);
+    format_note(input->note, text);
 }
 
 size_t kprep_spec_format(const kprep_spec *spec, char *dst, size_t size)

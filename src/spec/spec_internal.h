@@ -20,7 +20,8 @@ typedef struct kprep_spec_reader {
 
 /* The registry, NULL at the end; the YAML reader is last and takes everything that is text. */
 extern const kprep_spec_reader *const kprep_spec_readers[];
-extern const kprep_spec_reader kprep_spec_reader_keras, kprep_spec_reader_yaml;
+extern const kprep_spec_reader kprep_spec_reader_keras, kprep_spec_reader_onnx,
+    kprep_spec_reader_savedmodel, kprep_spec_reader_tflite, kprep_spec_reader_yaml;
 
 /* From a value tree: the inline spec of a job. config names the file in messages. */
 kprep_status kprep_spec_from_value(const kprep_value *value, const char *config, kprep_spec **spec,
@@ -40,6 +41,25 @@ void kprep_spec_assume_axes(kprep_spec_input *input);
 
 /* Sets the dtype, and finite as it goes by default with that dtype. */
 void kprep_spec_set_dtype(kprep_spec_input *input, kprep_dtype dtype);
+
+/* Gives an input the shape that a model declares: sizes below 1 stand for any size; rank below 0 for an
+ * unknown one. Axes become those that go by rank, assumed. Errors: bad-option (no known rank, or no sample
+ * axis), corrupt (more axes than any array has). */
+kprep_status kprep_spec_set_shape(kprep_spec_input *input, const int64_t *shape, int64_t rank,
+                                  kprep_error *err);
+
+/* An input that is no tensor, or a tensor of what no array of numbers here holds. */
+kprep_status kprep_spec_fail_tensor(const char *input, const char *found, kprep_error *err);
+kprep_status kprep_spec_fail_dtype(const char *input, const char *found, kprep_error *err);
+
+/* Adds a sentence to the input's note, after a semicolon; what does not fit is left out. */
+void kprep_spec_note(kprep_spec_input *input, const char *fmt, ...) KPREP_PRINTF(2, 3);
+
+/* "1/255", or the number if it is no such part of 1. Returns dst; 40 bytes are enough. */
+char *kprep_spec_scale_format(double scale, char *dst, size_t size);
+
+/* The methods of stage resize, NULL at the end. A copy: the spec does not know stages. */
+extern const char *const kprep_spec_methods[];
 
 /* Makes an error one of the spec file: side job, and config instead of file. */
 void kprep_spec_error_at(kprep_error *err, const char *config);

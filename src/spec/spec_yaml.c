@@ -1,4 +1,6 @@
 /* spec_yaml.c: a spec as a person writes it, in a file of its own or inside a job. */
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/dtype.h"
@@ -131,6 +133,133 @@ static kprep_status read_finite(const place *at, const kprep_value *value, kprep
     return fail_value(at, value, "finite", "true or false", err);
 }
 
+/* normalize: how values come from pixels. */
+
+static kprep_status fail_normalize(const place *at, const kprep_value *value, const char *key,
+                                   const char *expected, kprep_error *err)
+{
+    char name[48];
+    snprintf(name, sizeof name, "normalize.%.30s", key);
+    kprep_status st = fail_value(at, value, name, expected, err);
+    kprep_error_help(err, "write it as in: normalize: {scale: 1/255, mean: [0.485, 0.456, 0.406], "
+                          "std: [0.229, 0.224, 0.225], method: bilinear}");
+    return st;
+}
+
+static kprep_status read_scale(const place *at, const kprep_value *value, kprep_error *err)
+{
+    double *scale = &at->input->values.scale;
+    if (kprep_value_real(value, scale) && isfinite(*scale) && *scale > 0) return KPREP_OK;
+    return fail_normalize(at, value, "scale", "a number above 0", err);
+}
+
+/* A number, or a list of up to 16. As many of mean as of std, or one of either. */
+static kprep_status read_numbers(const place *at, const kprep_value *value, const char *key,
+                                 double *numbers, kprep_error *err)
+{
+    kprep_spec_values *values = &at->input->values;
+    const size_t most = sizeof values->mean / sizeof *values->mean;
+    bool list = value->kind == KPREP_VALUE_LIST;
+    size_t count = list ? value->count : 1;
+    if (count < 1 || count > most) return fail_normalize(at, value, key, "1 to 16 numbers", err);
+    for (size_t i = 0; i < count; i++)
+        if (!kprep_value_real(list ? &value->items[i] : value, &numbers[i]) ||
+            !isfinite(numbers[i]))
+            return fail_normalize(at, value, key, "1 to 16 finite numbers", err);
+    if (count > 1 && values->channels > 1 && (size_t)values->channels != count)
+        return fail_normalize(at, value, key, "as many numbers in std as in mean", err);
+    for (size_t i = count; i < most; i++) numbers[i] = numbers[count - 1];
+    if ((int32_t)count > values->channels) values->channels = (int32_t)count;
+    return KPREP_OK;
+}
+
+static kprep_status read_mean(const place *at, const kprep_value *value, kprep_error *err)
+{
+    return read_numbers(at, value, "mean", at->input->values.mean, err);
+}
+
+static kprep_status read_std(const place *at, const kprep_value *value, kprep_error *err)
+{
+    kprep_spec_values *values = &at->input->values;
+    KPREP_TRY(read_numbers(at, value, "std", values->std, err));
+    for (int32_t i = 0; i < values->channels; i++)
+        if (!((float)values->std[i] > 0))
+            return fail_normalize(at, value, "std", "numbers above 0", err);
+    return KPREP_OK;
+}
+
+static kprep_status read_method(const place *at, const kprep_value *value, kprep_error *err)
+{
+    kprep_spec_values *values = &at->input->values;
+    bool scalar = value->kind == KPREP_VALUE_SCALAR;
+    for (size_t i = 0; scalar && kprep_spec_methods[i] != NULL; i++) {
+        if (strcmp(kprep_spec_methods[i], value->text) != 0) continue;
+        kprep_copy_text(values->method, sizeof values->method, value->text);
+        return KPREP_OK;
+    }
+    kprep_status st = fail_normalize(at, value, "method", "a method of stage resize", err);
+    const char *nearest = scalar ? kprep_nearest(value->text, kprep_spec_methods) : NULL;
+    if (nearest != NULL) kprep_error_help(err, "did you mean %s?", nearest);
+    return st;
+}
+
+static kprep_status read_edge(const place *at, const kprep_value *value, kprep_error *err)
+{
+    int64_t *edge = &at->input->values.edge;
+    if (kprep_value_i64(value, edge) && *edge >= 1 && *edge <= 1 << 20) return KPREP_OK;
+    return fail_normalize(at, value, "shortest_edge", "an integer from 1 to 1048576", err);
+}
+
+static const struct {
+    const char *name;
+    kprep_status (*read)(const place *at, const kprep_value *value, kprep_error *err);
+} normalize_keys[] = {
+    {"scale", read_scale},   {"mean", read_mean},          {"std", read_std},
+    {"method", read_method}, {"shortest_edge", read_edge},
+};
+
+enum { NORMALIZE_COUNT = sizeof normalize_keys / sizeof *normalize_keys };
+
+static kprep_status check_normalize(const place *at, const kprep_value *map, kprep_error *err)
+{
+    const char *names[NORMALIZE_COUNT + 1] = {0};
+    for (size_t i = 0; i < NORMALIZE_COUNT; i++) names[i] = normalize_keys[i].name;
+    for (size_t i = 0; i < map->count; i++) {
+        const kprep_value *key = &map->keys[i];
+        size_t k = 0;
+        while (k < NORMALIZE_COUNT && strcmp(names[k], key->text) != 0) k++;
+        if (k < NORMALIZE_COUNT) continue;
+        kprep_fail(err, KPREP_E_UNKNOWN_KEY, "spec: normalize has no key '%.100s'", key->text);
+        const char *nearest = kprep_nearest(key->text, names);
+        if (nearest != NULL) kprep_error_help(err, "did you mean %s?", nearest);
+        kprep_error_expected(err, "scale, mean, std, method or shortest_edge");
+        kprep_error_found(err, "'%.100s'", key->text);
+        kprep_error_at_config(err, at->config, key->line, key->column);
+        return KPREP_E_UNKNOWN_KEY;
+    }
+    return KPREP_OK;
+}
+
+static kprep_status read_normalize(const place *at, const kprep_value *value, kprep_error *err)
+{
+    kprep_spec_values *values = &at->input->values;
+    if (kprep_value_is_null(value)) return KPREP_OK;
+    if (value->kind != KPREP_VALUE_MAP || value->count == 0)
+        return fail_value(at, value, "normalize",
+                          "a map of scale, mean, std, method and shortest_edge", err);
+    KPREP_TRY(check_normalize(at, value, err));
+    *values = (kprep_spec_values){.given = true, .scale = 1, .channels = 1};
+    for (size_t i = 0; i < sizeof values->std / sizeof *values->std; i++) values->std[i] = 1;
+    for (size_t i = 0; i < NORMALIZE_COUNT; i++) {
+        const kprep_value *item = kprep_value_find(value, normalize_keys[i].name);
+        if (item != NULL) KPREP_TRY(normalize_keys[i].read(at, item, err));
+    }
+    /* What stands behind the last channel is no number of anybody's. */
+    for (int32_t i = values->channels; i < (int32_t)(sizeof values->std / sizeof *values->std); i++)
+        values->mean[i] = values->std[i] = 0;
+    return KPREP_OK;
+}
+
 /* The keys of an input, in the order they are read: axes needs the rank, finite overrides dtype. */
 /* clang-format off */
 static const struct {
@@ -153,6 +282,20 @@ static const struct {
                                               "items": {"$ref": "#/$defs/number"}}]})},
     {"finite", read_finite, "no NaN and no infinity; by default true of floating dtypes",
      "true or false", "", "other", KPREP_JSON({"type": ["boolean", "null"]})},
+    {"normalize", read_normalize,
+     "how values come from pixels of 0 to 255: (x * scale - mean) / std, after resize with this method",
+     "a map of scale, mean, std, method and shortest_edge", "", "other",
+     KPREP_JSON({"anyOf": [{"type": "null"}, {"type": "object", "additionalProperties": false,
+         "minProperties": 1,
+         "properties": {
+             "scale": {"$ref": "#/$defs/number"},
+             "mean": {"anyOf": [{"$ref": "#/$defs/number"}, {"type": "array", "minItems": 1,
+                      "maxItems": 16, "items": {"$ref": "#/$defs/number"}}]},
+             "std": {"anyOf": [{"$ref": "#/$defs/number"}, {"type": "array", "minItems": 1,
+                     "maxItems": 16, "items": {"$ref": "#/$defs/number"}}]},
+             "method": {"enum": ["nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos4",
+                                 "lanczos5", "gaussian", "mitchellcubic", "hamming"]},
+             "shortest_edge": {"type": "integer", "minimum": 1, "maximum": 1048576}}}]})},
 };
 /* clang-format on */
 
@@ -175,7 +318,8 @@ static kprep_status check_keys(const kprep_value *map, bool top, const char *con
         kprep_fail(err, KPREP_E_UNKNOWN_KEY, "spec: there is no key '%.100s'", key->text);
         const char *nearest = kprep_nearest(key->text, names);
         if (nearest != NULL) kprep_error_help(err, "did you mean %s?", nearest);
-        kprep_error_expected(err, several ? "inputs alone" : "shape, axes, dtype, range or finite");
+        kprep_error_expected(err, several ? "inputs alone"
+                                          : "shape, axes, dtype, range, finite or normalize");
         kprep_error_found(err, "'%.100s'", key->text);
         kprep_error_at_config(err, config, key->line, key->column);
         return KPREP_E_UNKNOWN_KEY;

@@ -69,6 +69,31 @@ static const struct {
     int colour;
     const char *spec, *repairs;
 } cases[] = {
+    /* Values of pixels: the spec's arithmetic behind resize and in front of layout. */
+    {"uint8", "48,32,3", "hwc", RGB,
+     "{shape: [null, 3, 24, 24], axes: nchw, normalize: {scale: 1/255, mean: [0.5, 0.25, 1], "
+     "std: [1, 2, 4], method: bicubic}}",
+     "resize 24 24 method=bicubic | rescale 1/255 | normalize 0.5,0.25,1 1,2,4 | moveaxis c 0"},
+    {"uint8", "48,32,4", "hwc", RGBA,
+     "{shape: [null, 3, 24, 24], axes: nchw, normalize: {scale: 1/255, mean: 0.5, std: 0.5, "
+     "shortest_edge: 32}}",
+     "alpha drop | resize 32 32 crop_to_aspect_ratio=true | center_crop 24 24 | rescale 1/255 | "
+     "normalize "
+     "0.5 0.5 | moveaxis c 0"},
+    {"uint8", "48,32,3", "hwc", RGB,
+     "{shape: [null, 24, 24, 3], axes: nhwc, normalize: {scale: 1/255, shortest_edge: 24}}",
+     "resize 24 24 crop_to_aspect_ratio=true | rescale 1/255"},
+    {"uint8", "24,24,3", "hwc", RGB,
+     "{shape: [null, 24, 24, 3], axes: nhwc, normalize: {mean: [1, 2, 3]}}",
+     "normalize 1,2,3 1,1,1"},
+    {"uint16", "24,24,3", "hwc", RGB,
+     "{shape: [null, 24, 24, 3], axes: nhwc, normalize: {scale: 1/255}}", "rescale 1/65535"},
+    {"uint8", "24,24,3", "hwc", RGB,
+     "{shape: [null, 24, 24, 3], axes: nhwc, normalize: {scale: 1}}", "-"},
+    {"uint8", "24,24,3", "", NONE, "{shape: [null, 24, 24, 3], normalize: {scale: 1/255}}", "-"},
+    {"uint8", "48,32,3", "hwc", RGB,
+     "{shape: [null, 24, 24, 3], axes: nhwc, normalize: {scale: 1/255, method: lanczos4}}",
+     "resize 24 24 | rescale 1/255"},
     {"float32", "32,32,3", "", NONE, "shape: [null, 32, 32, 3]", "-"},
     {"float32", "32,32", "", NONE, "shape: [null, 32, 32, 912]", ""},
     {"float32", "32,32", "", NONE, "shape: [null, 32, 32, 1]", "expand_dims -1"},

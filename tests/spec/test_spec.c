@@ -242,7 +242,7 @@ static void tells_files_by_content(void **state)
     assert_non_null(strstr(err.help, ".keras"));
     assert_int_equal(load_bytes("\x93NUMPY\1\0", 8, &spec, &err), KPREP_E_UNSUPPORTED_FORMAT);
     assert_non_null(strstr(err.found, "NPY"));
-    assert_int_equal(load_bytes("\x08\x03\x12\x00", 4, &spec, &err), KPREP_E_UNSUPPORTED_FORMAT);
+    assert_int_equal(load_bytes("\x07\x03\x12\x00", 4, &spec, &err), KPREP_E_UNSUPPORTED_FORMAT);
     assert_int_equal(load_bytes("shape: [null, x]", 16, &spec, &err), KPREP_E_BAD_OPTION);
     assert_int_equal(err.column, 15);
 }
@@ -255,7 +255,11 @@ static void says_when_a_file_cannot_be_read(void **state)
     assert_int_equal(kprep_spec_load("/nonexistent/spec.yaml", &spec, &err), KPREP_E_NOT_FOUND);
     assert_string_equal(err.config, "/nonexistent/spec.yaml");
     assert_int_equal(kprep_exit_code(&err), 2);
-    assert_int_equal(kprep_spec_load("/tmp", &spec, &err), KPREP_E_UNREADABLE);
+    assert_int_equal(kprep_spec_load("../fixtures/photos", &spec, &err),
+                     KPREP_E_UNSUPPORTED_FORMAT);
+    assert_string_equal(err.config, "../fixtures/photos");
+    assert_int_equal(kprep_exit_code(&err), 2);
+    assert_int_equal(kprep_spec_load("/dev/null", &spec, &err), KPREP_E_UNREADABLE);
     assert_int_equal(kprep_spec_load("/nonexistent", &spec, NULL), KPREP_E_NOT_FOUND);
     assert_int_equal(kprep_spec_load(NULL, &spec, &err), KPREP_E_ARGUMENT);
     kprep_spec_free(&spec);

@@ -1,0 +1,14 @@
+/* fuzz.h: what the fuzz targets share. Each one reads its input, throws the result away and returns 0; it
+ * aborts where a promise is broken that no sanitizer sees. */
+#ifndef KPREP_FUZZ_H
+#define KPREP_FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Reads bytes as a spec from a file of their own; what is read must print and read back the same. */
+void fuzz_spec(const uint8_t *data, size_t size);
+
+#endif
