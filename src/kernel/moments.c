@@ -8,11 +8,6 @@
  * roundings. */
 enum { BLOCK = 4096, LANES = 8 };
 
-void kprep_moments_init(kprep_moments *m)
-{
-    *m = (kprep_moments){.min = (double)INFINITY, .max = (double)-INFINITY};
-}
-
 static double sum_lanes(const double *lane)
 {
     return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
@@ -89,24 +84,4 @@ void kprep_moments_add(kprep_moments *m, const void *values, int64_t n, kprep_dt
         block_moments(wide, count, &block);
         kprep_moments_merge(m, &block);
     }
-}
-
-void kprep_moments_merge(kprep_moments *a, const kprep_moments *b)
-{
-    a->nan_count += b->nan_count;
-    a->inf_count += b->inf_count;
-    a->min = b->min < a->min ? b->min : a->min;
-    a->max = b->max > a->max ? b->max : a->max;
-    if (b->count == 0) return;
-    if (a->count == 0) {
-        a->count = b->count;
-        a->mean = b->mean;
-        a->m2 = b->m2;
-        return;
-    }
-    const double na = (double)a->count, nb = (double)b->count, n = na + nb;
-    const double delta = b->mean - a->mean;
-    a->mean += delta * (nb / n);
-    a->m2 += b->m2 + delta * delta * (na * nb / n);
-    a->count += b->count;
 }
