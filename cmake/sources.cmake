@@ -21,23 +21,9 @@ set(KPREP_SOURCES
     src/codec/exif.c
     src/codec/image.c
     src/codec/npy_file.c
-    src/kernel/blend.c
-    src/kernel/convert.c
-    src/kernel/copy.c
-    src/kernel/grey.c
-    src/kernel/moments.c
-    src/kernel/one_hot.c
-    src/kernel/pad.c
-    src/kernel/pass.c
-    src/kernel/pixels.c
-    src/kernel/reduce.c
-    src/kernel/resize.c
-    src/kernel/resize_keras.c
-    src/kernel/resize_opencv.c
-    src/kernel/resize_opencv_area.c
-    src/kernel/resize_pillow.c
-    src/kernel/resize_rows.c
-    src/kernel/select.c
+    src/kernel/dispatch.c
+    src/kernel/moments_merge.c
+    src/kernel/scratch.c
     src/job/job.c
     src/job/settings.c
     src/job/settings_format.c
@@ -125,3 +111,24 @@ set(KPREP_CLI_SOURCES
     src/cli/cmd_verify.c
     src/cli/main.c
     src/cli/output.c)
+
+# Compiled once for each instruction set (src/kernel/level.h).
+set(KPREP_KERNEL_SOURCES
+    src/kernel/blend.c
+    src/kernel/convert.c
+    src/kernel/copy.c
+    src/kernel/grey.c
+    src/kernel/kernels.c
+    src/kernel/moments.c
+    src/kernel/one_hot.c
+    src/kernel/pad.c
+    src/kernel/pass.c
+    src/kernel/pixels.c
+    src/kernel/reduce.c
+    src/kernel/resize.c
+    src/kernel/resize_keras.c
+    src/kernel/resize_opencv.c
+    src/kernel/resize_opencv_area.c
+    src/kernel/resize_pillow.c
+    src/kernel/resize_rows.c
+    src/kernel/select.c)

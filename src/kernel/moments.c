@@ -3,76 +3,81 @@
 
 #include "kernel/kernel.h"
 
-/* Values are taken in blocks, each in two passes, and every sum in eight lanes: value i goes to
- * lane i mod 8. So any compiler may use vectors, of any width, without another order of the
- * roundings. */
-enum { BLOCK = 4096, LANES = 8 };
+/* Values are taken in blocks, each in two passes, and every sum in fixed lanes: value i of a block goes to lane
+ * i mod LANES. So any compiler may use vectors, of any width, without another order of the roundings. */
+enum { BLOCK = 4096, LANES = 32 };
 
-void kprep_moments_init(kprep_moments *m)
+/* Pairwise, as the lanes of a vector are added. */
+static double add_lanes(double *lane)
 {
-    *m = (kprep_moments){.min = (double)INFINITY, .max = (double)-INFINITY};
+    for (int n = LANES / 2; n > 0; n /= 2)
+        for (int l = 0; l < n; l++) lane[l] += lane[l + n];
+    return lane[0];
 }
 
-static double sum_lanes(const double *lane)
-{
-    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
-           ((lane[4] + lane[5]) + (lane[6] + lane[7]));
-}
+#define VALUE      float
+#define NAME(name) name##_f32
+#define REAL       1
+#include "kernel/moments_template.h"
+#undef VALUE
+#undef NAME
+#define VALUE      double
+#define NAME(name) name##_f64
+#include "kernel/moments_template.h"
+#undef VALUE
+#undef NAME
+#undef REAL
+#define REAL       0
+#define VALUE      uint8_t
+#define NAME(name) name##_u8
+#include "kernel/moments_template.h"
+#undef VALUE
+#undef NAME
+#define VALUE      uint16_t
+#define NAME(name) name##_u16
+#include "kernel/moments_template.h"
+#undef VALUE
+#undef NAME
+#define VALUE      int32_t
+#define NAME(name) name##_i32
+#include "kernel/moments_template.h"
 
-/* Moments of finite values, n of them and a multiple of LANES, padded with `pad` zeros at the end,
- * which add nothing to the sums. */
-static void finite_moments(const double *x, int64_t n, int64_t pad, kprep_moments *m)
+/* A block as float64, some of whose values may not be finite: those are counted and left out. */
+static void real_moments(double *values, int64_t n, kprep_moments *m)
 {
-    double sum[LANES] = {0}, square[LANES] = {0}, min[LANES], max[LANES];
-    const int64_t count = n - pad;
-    for (int l = 0; l < LANES; l++) min[l] = max[l] = x[0];
-    for (int64_t i = 0; i < n; i += LANES)
-        for (int l = 0; l < LANES; l++) sum[l] += x[i + l];
-    const double mean = sum_lanes(sum) / (double)count;
-    for (int64_t i = 0; i + LANES <= count; i += LANES)
-        for (int l = 0; l < LANES; l++) {
-            const double v = x[i + l], d = v - mean;
-            square[l] += d * d;
-            min[l] = v < min[l] ? v : min[l];
-            max[l] = v > max[l] ? v : max[l];
-        }
-    for (int64_t i = count - count % LANES; i < count; i++) {
-        const int64_t l = i % LANES;
-        const double d = x[i] - mean;
-        square[l] += d * d;
-        min[l] = x[i] < min[l] ? x[i] : min[l];
-        max[l] = x[i] > max[l] ? x[i] : max[l];
-    }
-    for (int l = 0; l < LANES; l++) {
-        m->min = min[l] < m->min ? min[l] : m->min;
-        m->max = max[l] > m->max ? max[l] : m->max;
-    }
-    m->count = count;
-    m->mean = mean;
-    m->m2 = sum_lanes(square);
-}
-
-/* Moments of one block. values is overwritten and has room for a multiple of LANES. */
-static void block_moments(double *values, int64_t n, kprep_moments *m)
-{
+    if (moments_f64(values, n, m)) return;
     int64_t finite = 0;
-    kprep_moments_init(m);
-    for (int64_t i = 0; i < n; i++) finite += isfinite(values[i]) ? 1 : 0;
-    if (finite < n) {
-        finite = 0;
-        for (int64_t i = 0; i < n; i++) {
-            if (isnan(values[i]))
-                m->nan_count++;
-            else if (isinf(values[i]))
-                m->inf_count++;
-            else
-                values[finite++] = values[i];
-        }
+    for (int64_t i = 0; i < n; i++) {
+        if (isnan(values[i]))
+            m->nan_count++;
+        else if (isinf(values[i]))
+            m->inf_count++;
+        else
+            values[finite++] = values[i];
     }
-    if (finite == 0) return;
-    const int64_t pad = (LANES - finite % LANES) % LANES;
-    memset(values + finite, 0, (size_t)pad * sizeof *values);
-    finite_moments(values, finite + pad, pad, m);
+    if (finite == 0 || moments_f64(values, finite, m)) return;
+    double total = 0; /* so large that it is infinite, as NumPy has it too */
+    for (int64_t i = 0; i < finite; i++) {
+        total += values[i];
+        m->min = values[i] < m->min ? values[i] : m->min;
+        m->max = values[i] > m->max ? values[i] : m->max;
+    }
+    m->count = finite;
+    m->mean = total / (double)finite;
+    m->m2 = (double)INFINITY;
+}
+
+/* Moments of one block, of types that have a loop of their own. False: it has none, or not all are finite. */
+static bool own_moments(const void *values, int64_t n, kprep_dtype dtype, kprep_moments *m)
+{
+    switch (dtype) {
+    case KPREP_F32: return moments_f32(values, n, m);
+    case KPREP_F64: return moments_f64(values, n, m);
+    case KPREP_U8: return moments_u8(values, n, m);
+    case KPREP_U16: return moments_u16(values, n, m);
+    case KPREP_I32: return moments_i32(values, n, m);
+    default: return false;
+    }
 }
 
 void kprep_moments_add(kprep_moments *m, const void *values, int64_t n, kprep_dtype dtype)
@@ -85,28 +90,12 @@ void kprep_moments_add(kprep_moments *m, const void *values, int64_t n, kprep_dt
         const uint8_t *from = (const uint8_t *)values + (size_t)done * size;
         kprep_moments block;
         int64_t bad;
-        kprep_point_run(&widen, from, wide, count, 0, &bad);
-        block_moments(wide, count, &block);
+        kprep_moments_init(&block);
+        if (!own_moments(from, count, dtype, &block)) {
+            kprep_moments_init(&block);
+            kprep_point_run(&widen, from, wide, count, 0, &bad);
+            real_moments(wide, count, &block);
+        }
         kprep_moments_merge(m, &block);
     }
-}
-
-void kprep_moments_merge(kprep_moments *a, const kprep_moments *b)
-{
-    a->nan_count += b->nan_count;
-    a->inf_count += b->inf_count;
-    a->min = b->min < a->min ? b->min : a->min;
-    a->max = b->max > a->max ? b->max : a->max;
-    if (b->count == 0) return;
-    if (a->count == 0) {
-        a->count = b->count;
-        a->mean = b->mean;
-        a->m2 = b->m2;
-        return;
-    }
-    const double na = (double)a->count, nb = (double)b->count, n = na + nb;
-    const double delta = b->mean - a->mean;
-    a->mean += delta * (nb / n);
-    a->m2 += b->m2 + delta * delta * (na * nb / n);
-    a->count += b->count;
 }

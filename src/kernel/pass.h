@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/view.h"
+#include "kernel/level.h"
 
 enum {
     KPREP_MAX_STAGES = 64,

@@ -460,7 +460,7 @@ def moments(x, parts):
 
 def slow_moments(x):
     """The documented order of additions, one at a time."""
-    lanes = lambda v: [sum_in_order(v[i::8]) for i in range(8)]
+    lanes = lambda v: [sum_in_order(v[i::32]) for i in range(32)]
 
     def sum_in_order(v):
         total = np.float64(0)
@@ -469,7 +469,9 @@ def slow_moments(x):
         return total
 
     def tree(l):
-        return ((l[0] + l[1]) + (l[2] + l[3])) + ((l[4] + l[5]) + (l[6] + l[7]))
+        while len(l) > 1:
+            l = [a + b for a, b in zip(l[:len(l) // 2], l[len(l) // 2:])]
+        return l[0]
 
     count, mean, m2 = 0, np.float64(0), np.float64(0)
     for at in range(0, len(x), 4096):
