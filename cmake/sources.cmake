@@ -88,8 +88,11 @@ set(KPREP_SOURCES
     src/stage/stage_squeeze.c
     src/stage/stage_transpose.c
     src/spec/compare.c
+    src/spec/keras_config.c
+    src/spec/keras_inputs.c
     src/spec/repair.c
     src/spec/spec.c
+    src/spec/spec_hdf5.c
     src/spec/spec_keras.c
     src/spec/spec_yaml.c
     src/job/pipeline_text.c)

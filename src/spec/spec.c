@@ -14,12 +14,13 @@
 #include "io/yaml.h"
 
 enum {
-    MAX_INPUTS = 1024, /* a bound on memory: no model has as many */
-    HEAD_BYTES = 16
+    MAX_INPUTS = 1024 /* a bound on memory: no model has as many */
 };
 
 const kprep_spec_reader *const kprep_spec_readers[] = {
     &kprep_spec_reader_keras,
+    &kprep_spec_reader_hdf5,
+    &kprep_spec_reader_keras_json,
     &kprep_spec_reader_yaml,
     NULL,
 };
@@ -29,8 +30,6 @@ static const struct {
     size_t offset;
     const char *magic, *name, *help;
 } known_files[] = {
-    {0, "\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras 2 saves models and weights",
-     "save the model as .keras (model.save(\"model.keras\")), or write its input as a spec file"},
     {4, "TFL3", "a TFLite model", "give the .keras model it was made from, or write a spec file"},
     {0, "\x93NUMPY", "an NPY array: data, not a model",
      "give the array as a PATH, and a model as spec"},
@@ -97,14 +96,13 @@ kprep_status kprep_spec_add(kprep_spec *spec, const char *name, kprep_spec_input
     return KPREP_OK;
 }
 
-/* Reads the first bytes of a file; *n is less than HEAD_BYTES only if the file is shorter. */
-static kprep_status read_head(const char *path, uint8_t *head, size_t *n, kprep_error *err)
+kprep_status kprep_spec_read_head(const char *path, uint8_t *head, size_t *n, kprep_error *err)
 {
     int fd;
     int64_t size, mtime;
     KPREP_TRY(kprep_open_read(path, &fd, &size, &mtime, err));
     const kprep_bytes bytes = {.fd = fd, .size = size};
-    kprep_status st = kprep_bytes_read(&bytes, 0, head, HEAD_BYTES, n, err);
+    kprep_status st = kprep_bytes_read(&bytes, 0, head, KPREP_SPEC_HEAD, n, err);
     close(fd);
     return st;
 }
@@ -113,7 +111,7 @@ static kprep_status fail_unknown(const uint8_t *head, size_t n, kprep_error *err
 {
     kprep_fail(err, KPREP_E_UNSUPPORTED_FORMAT,
                "the file is neither a spec nor a model that is known");
-    kprep_error_expected(err, "a spec in YAML or JSON, or a .keras model");
+    kprep_error_expected(err, "a spec in YAML or JSON, or a Keras model (.keras, .h5, model.json)");
     kprep_error_found(err, "bytes of an unknown kind");
     for (size_t i = 0; i < sizeof known_files / sizeof *known_files; i++) {
         size_t offset = known_files[i].offset, length = strlen(known_files[i].magic);
@@ -127,9 +125,9 @@ static kprep_status fail_unknown(const uint8_t *head, size_t n, kprep_error *err
 
 static kprep_status load(const char *path, kprep_spec *spec, kprep_error *err)
 {
-    uint8_t head[HEAD_BYTES];
+    uint8_t head[KPREP_SPEC_HEAD];
     size_t n = 0;
-    KPREP_TRY(read_head(path, head, &n, err));
+    KPREP_TRY(kprep_spec_read_head(path, head, &n, err));
     if (n == 0) return kprep_fail(err, KPREP_E_TRUNCATED, "the file is empty");
     for (const kprep_spec_reader *const *reader = kprep_spec_readers; *reader != NULL; reader++)
         if ((*reader)->sniff(head, n)) return (*reader)->load(path, spec, err);

@@ -12,6 +12,8 @@ struct kprep_spec {
     kprep_spec_input *inputs; /* owned */
 };
 
+enum { KPREP_SPEC_HEAD = 4096 }; /* bytes that a reader is told by: HDF5 may begin behind a block */
+
 typedef struct kprep_spec_reader {
     const char *name; /* "yaml", "keras" */
     bool (*sniff)(const uint8_t *head, size_t n);
@@ -20,7 +22,14 @@ typedef struct kprep_spec_reader {
 
 /* The registry, NULL at the end; the YAML reader is last and takes everything that is text. */
 extern const kprep_spec_reader *const kprep_spec_readers[];
-extern const kprep_spec_reader kprep_spec_reader_keras, kprep_spec_reader_yaml;
+extern const kprep_spec_reader kprep_spec_reader_keras, kprep_spec_reader_hdf5,
+    kprep_spec_reader_keras_json, kprep_spec_reader_yaml;
+
+/* Reads the first bytes of a file; *n is less than KPREP_SPEC_HEAD only if the file is shorter. */
+kprep_status kprep_spec_read_head(const char *path, uint8_t *head, size_t *n, kprep_error *err);
+
+/* Loads the inputs of any Keras file (spec_keras.c). */
+kprep_status kprep_spec_load_keras(const char *path, kprep_spec *spec, kprep_error *err);
 
 /* From a value tree: the inline spec of a job. config names the file in messages. */
 kprep_status kprep_spec_from_value(const kprep_value *value, const char *config, kprep_spec **spec,
