@@ -89,6 +89,7 @@ set(KPREP_SOURCES
     src/stage/stage_transpose.c
     src/spec/compare.c
     src/spec/keras_config.c
+    src/spec/keras_head.c
     src/spec/keras_inputs.c
     src/spec/repair.c
     src/spec/spec.c

@@ -25,8 +25,14 @@ typedef struct kprep_spec_input {
     kprep_known axes_known;
     kprep_dtype dtype;
     bool has_range;
-    double lo, hi; /**< every value within, both ends allowed; only if has_range */
-    bool finite;   /**< no NaN, no infinity; by default true for floating dtypes */
+    double lo, hi;           /**< every value within, both ends allowed; only if has_range */
+    bool finite;             /**< no NaN, no infinity; by default true for floating dtypes */
+    kprep_known dtype_known; /**< KPREP_ASSUMED: float32, because the model does not say */
+    /** KPREP_INFERRED: the range is what the model's own first layers are made for. Then single values
+     * may lie outside (an overshoot of bicubic is fine), but not the data as a whole. Else each value
+     * must lie within. */
+    kprep_known range_known;
+    char range_why[192]; /**< inferred: "layer 'rescaling' divides by 255"; else "" */
 } kprep_spec_input;
 
 /** The inputs of a model. Opaque; read-only after loading, so safe to share between threads. */

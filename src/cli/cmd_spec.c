@@ -12,11 +12,15 @@ static json_t *input_json(const kprep_spec_input *in)
     json_object_set_new(object, "axes", cli_text(in->axes));
     json_object_set_new(object, "axes_known", json_string(known[in->axes_known]));
     json_object_set_new(object, "dtype", json_string(kprep_dtype_name(in->dtype)));
+    json_object_set_new(object, "dtype_known", json_string(known[in->dtype_known]));
     if (in->has_range) {
         json_t *range = json_array();
         json_array_append_new(range, cli_number(in->lo));
         json_array_append_new(range, cli_number(in->hi));
         json_object_set_new(object, "range", range);
+        json_object_set_new(object, "range_known", json_string(known[in->range_known]));
+        if (in->range_why[0] != '\0')
+            json_object_set_new(object, "range_why", cli_text(in->range_why));
     }
     json_object_set_new(object, "finite", json_boolean(in->finite));
     return object;

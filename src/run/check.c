@@ -7,28 +7,39 @@
 #include "base/dtype.h"
 #include "base/fail.h"
 #include "io/yaml.h"
+#include "kernel/kernel.h"
 #include "run/context.h"
 #include "spec/repair.h"
 
 enum { DEFAULT_ROWS = 16 };
 
-static bool holds_floats(const kprep_context *context, size_t file)
+/* The values of images are known by their headers; those of arrays of integers only as far as their dtype
+ * goes, which is enough unless the spec has a range. */
+static bool is_unknown(const kprep_context *context, kprep_dtype dtype)
+{
+    return context->wanted->has_range || kprep_dtype_get(dtype)->kind == KPREP_KIND_FLOAT;
+}
+
+static bool holds_unknown(const kprep_context *context, size_t file)
 {
     uint32_t kind = context->input.files[file].kind;
     const kprep_header *header = context->input.kinds[kind].header;
-    return !header->codec->image && kprep_dtype_get(header->dtype)->kind == KPREP_KIND_FLOAT;
+    return !header->codec->image && is_unknown(context, header->dtype);
 }
 
 /* Makes one row and judges it; a finding counts with those like it. */
 static kprep_status sample_row(const kprep_context *context, kprep_worker *worker, int64_t sample,
-                               kprep_problems *problems, size_t before, kprep_error *err)
+                               kprep_moments *all, kprep_problems *problems, size_t before,
+                               kprep_error *err)
 {
-    kprep_row row;
+    kprep_row row = {0};
+    kprep_moments_init(&row.moments);
     kprep_error problem;
     kprep_error_clear(&problem);
     kprep_status st = kprep_worker_make(worker, sample, 1, worker->rows.data, &problem);
     if (st == KPREP_OK)
         st = kprep_row_check(&context->plan, worker->rows.data, false, &row, &problem);
+    kprep_moments_merge(all, &row.moments);
     if (st == KPREP_OK) return st;
     if (st == KPREP_E_NO_MEMORY) return kprep_fail_memory(err);
     int64_t index;
@@ -43,7 +54,21 @@ static kprep_status sample_row(const kprep_context *context, kprep_worker *worke
                                                                            : kprep_fail_memory(err);
 }
 
-/* Reads rows spread evenly over the samples, float arrays only. */
+/* Judges all sampled values together against a range that the model's layers tell. */
+static kprep_status judge_sampled(const kprep_context *context, const kprep_moments *all,
+                                  kprep_problems *problems, kprep_error *err)
+{
+    kprep_error problem;
+    if (all->count == 0) return KPREP_OK;
+    kprep_scaling scaling = kprep_judge_scaling(context->wanted, all->min, all->max, false);
+    if (scaling == KPREP_SCALING_FITS) return KPREP_OK;
+    kprep_say_scaling(context->wanted, scaling, all->min, all->max, &problem);
+    problem.sampled = true;
+    problem.count = (int64_t)context->input.paths.count;
+    return kprep_problems_add(problems, &problem) == KPREP_OK ? KPREP_OK : kprep_fail_memory(err);
+}
+
+/* Reads rows spread evenly over the samples, of arrays only. */
 static kprep_status sample_rows(const kprep_context *context, kprep_problems *problems,
                                 kprep_error *err)
 {
@@ -52,6 +77,8 @@ static kprep_status sample_rows(const kprep_context *context, kprep_problems *pr
     if (wanted < 0 || n == 0) return KPREP_OK;
     if (wanted > n) wanted = n;
     kprep_worker worker;
+    kprep_moments all;
+    kprep_moments_init(&all);
     size_t before = kprep_problems_count(problems);
     KPREP_TRY(kprep_worker_init(&worker, &context->plan, context->open_files, err));
     kprep_status st = KPREP_OK;
@@ -61,10 +88,10 @@ static kprep_status sample_rows(const kprep_context *context, kprep_problems *pr
         int64_t row, sample = i * (n / wanted) + i * (n % wanted) / wanted;
         bool joined = context->plan.reading.joined; /* then all parts have one dtype */
         size_t file = joined ? 0 : kprep_reader_find(&context->input, sample, &row);
-        if (joined ? kprep_dtype_get(context->plan.data.dtype)->kind == KPREP_KIND_FLOAT
-                   : holds_floats(context, file))
-            st = sample_row(context, &worker, sample, problems, before, err);
+        if (joined ? is_unknown(context, context->plan.data.dtype) : holds_unknown(context, file))
+            st = sample_row(context, &worker, sample, &all, problems, before, err);
     }
+    if (st == KPREP_OK) st = judge_sampled(context, &all, problems, err);
     kprep_worker_free(&worker);
     return st;
 }

@@ -249,3 +249,20 @@ const json_t *kprep_keras_find(const json_t *model, const char *name)
                        layer) if (strcmp(kprep_keras_name(layer), name) == 0) return layer;
     return NULL;
 }
+
+bool kprep_keras_refers_to(const json_t *node, const json_t *reached, int depth)
+{
+    size_t i;
+    const char *key;
+    json_t *item;
+    if (depth > KPREP_KERAS_NESTING) return false;
+    const char *name = json_string_value(json_array_get(node, 0));
+    if (name != NULL && json_is_number(json_array_get(node, 1)) &&
+        json_object_get(reached, name) != NULL)
+        return true;
+    json_array_foreach(node, i,
+                       item) if (kprep_keras_refers_to(item, reached, depth + 1)) return true;
+    json_object_foreach((json_t *)node, key,
+                        item) if (kprep_keras_refers_to(item, reached, depth + 1)) return true;
+    return false;
+}

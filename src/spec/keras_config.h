@@ -55,6 +55,14 @@ const json_t *kprep_keras_input_layers(const json_t *model);
 /* The model's layer of a name, NULL if there is none. */
 const json_t *kprep_keras_find(const json_t *model, const char *name);
 
+/* Does a layer's inbound_nodes name one of reached (an object with names as keys)? References are
+ * [name, number, ...] in Keras 2 and 3 alike, in nests that differ. depth: 0. */
+bool kprep_keras_refers_to(const json_t *node, const json_t *reached, int depth);
+
+/* Sets the range that the model's own first layers are made for, if they tell one and none is known.
+ * layer: name of the input layer; NULL: the first one. */
+void kprep_keras_infer_range(const json_t *model, const char *layer, kprep_spec_input *input);
+
 /* Adds the inputs that a configuration declares. bad-option if it declares none. */
 kprep_status kprep_keras_inputs(const json_t *root, kprep_spec *spec, kprep_error *err);
 

@@ -38,24 +38,6 @@ static const char *axes_of_layer(const json_t *layer, int32_t rank)
     return strcmp(format, "channels_first") == 0 ? first[spatial - 1] : NULL;
 }
 
-/* Does a layer's inbound_nodes name a reached layer? References are [name, number, ...] in Keras 2 and 3
- * alike, in nests that differ. */
-static bool refers_to(const json_t *node, const json_t *reached, int depth)
-{
-    size_t i;
-    const char *key;
-    json_t *item;
-    if (depth > KPREP_KERAS_NESTING) return false;
-    const char *name = json_string_value(json_array_get(node, 0));
-    if (name != NULL && json_is_number(json_array_get(node, 1)) &&
-        json_object_get(reached, name) != NULL)
-        return true;
-    json_array_foreach(node, i, item) if (refers_to(item, reached, depth + 1)) return true;
-    json_object_foreach((json_t *)node, key,
-                        item) if (refers_to(item, reached, depth + 1)) return true;
-    return false;
-}
-
 /* One layer behind the input. True if its output still has the input's axes. */
 static bool trace_layer(const json_t *layer, trace *t, int depth)
 {
@@ -87,8 +69,9 @@ static void trace_model(const json_t *model, const char *input, trace *t, int de
         if (kprep_keras_class_is(layer, inputs))
             behind = input == NULL || !functional || strcmp(name, input) == 0;
         else if (functional)
-            behind = refers_to(json_object_get(layer, "inbound_nodes"), t->reached, 0) &&
-                     trace_layer(layer, t, depth);
+            behind =
+                kprep_keras_refers_to(json_object_get(layer, "inbound_nodes"), t->reached, 0) &&
+                trace_layer(layer, t, depth);
         else
             behind = trace_layer(layer, t, depth);
         if (!behind && !functional) t->lost = true;
@@ -163,6 +146,7 @@ static kprep_status add_layer(const json_t *model, const json_t *layer, const ch
     KPREP_TRY(read_shape(shape, input, err));
     KPREP_TRY(read_dtype(json_object_get(config, "dtype"), input, err));
     infer_axes(model, kprep_keras_name(layer), input);
+    kprep_keras_infer_range(model, kprep_keras_name(layer), input);
     return KPREP_OK;
 }
 
@@ -260,9 +244,11 @@ static kprep_status add_inputs(const json_t *model, kprep_spec *spec, int depth,
     if (kprep_keras_layers(first) !=
         NULL) { /* a model as first layer: its inputs are this model's */
         KPREP_TRY(add_inputs(first, spec, depth + 1, err));
-        for (size_t i = 0; i < spec->count; i++)
+        for (size_t i = 0; i < spec->count; i++) {
             if (spec->inputs[i].axes_known == KPREP_ASSUMED)
                 infer_axes(model, NULL, &spec->inputs[i]);
+            kprep_keras_infer_range(model, NULL, &spec->inputs[i]);
+        }
         return KPREP_OK;
     }
     const json_t *shape = json_object_get(config, "build_input_shape");

@@ -57,6 +57,7 @@ void kprep_spec_assume_axes(kprep_spec_input *input)
 void kprep_spec_set_dtype(kprep_spec_input *input, kprep_dtype dtype)
 {
     input->dtype = dtype;
+    input->dtype_known = KPREP_DECLARED;
     input->finite = kprep_dtype_get(dtype)->kind == KPREP_KIND_FLOAT;
 }
 
@@ -92,6 +93,7 @@ kprep_status kprep_spec_add(kprep_spec *spec, const char *name, kprep_spec_input
     kprep_copy_text(input->name, sizeof input->name, name);
     kprep_spec_assume_axes(input);
     kprep_spec_set_dtype(input, KPREP_F32);
+    input->dtype_known = KPREP_ASSUMED;
     *out = input;
     return KPREP_OK;
 }
@@ -198,9 +200,26 @@ static void format_axes(const kprep_spec_input *input, kprep_text *text)
     }
 }
 
-static void format_input(const kprep_spec_input *input, kprep_text *text)
+/* So does an inferred range: written as range: it would be asked of every single value. */
+static void format_range(const kprep_spec_input *input, kprep_text *text)
 {
     char lo[32], hi[32];
+    if (!input->has_range) return;
+    bool inferred = input->range_known == KPREP_INFERRED;
+    kprep_text_add(text, "    %srange: [%s, %s]", inferred ? "# " : "",
+                   kprep_real_format(input->lo, lo, sizeof lo),
+                   kprep_real_format(input->hi, hi, sizeof hi));
+    if (inferred) {
+        char why[sizeof input->range_why];
+        kprep_copy_text(why, sizeof why, input->range_why);
+        kprep_clean_text(why);
+        kprep_text_add(text, "    inferred: %s", why);
+    }
+    kprep_text_add(text, "\n");
+}
+
+static void format_input(const kprep_spec_input *input, kprep_text *text)
+{
     kprep_text_add(text, "  ");
     kprep_yaml_quote(text, input->name);
     kprep_text_add(text, ":\n    shape: [");
@@ -213,10 +232,9 @@ static void format_input(const kprep_spec_input *input, kprep_text *text)
     }
     kprep_text_add(text, "]\n");
     format_axes(input, text);
-    kprep_text_add(text, "    dtype: %s\n", kprep_dtype_name(input->dtype));
-    if (input->has_range)
-        kprep_text_add(text, "    range: [%s, %s]\n", kprep_real_format(input->lo, lo, sizeof lo),
-                       kprep_real_format(input->hi, hi, sizeof hi));
+    kprep_text_add(text, "    dtype: %s%s\n", kprep_dtype_name(input->dtype),
+                   input->dtype_known == KPREP_ASSUMED ? "    # assumed: not said" : "");
+    format_range(input, text);
     if (input->finite != (kprep_dtype_get(input->dtype)->kind == KPREP_KIND_FLOAT))
         kprep_text_add(text, "    finite: %s\n", input->finite ? "true" : "false");
 }

@@ -47,6 +47,12 @@ kprep_status kprep_spec_add(kprep_spec *spec, const char *name, kprep_spec_input
 /* Sets the axes to the letters that go by rank ("n", "nf", "nhw", "nhwc" ...), marked assumed. */
 void kprep_spec_assume_axes(kprep_spec_input *input);
 
+/* Must each single value lie within the range? */
+static inline bool kprep_spec_enforces_range(const kprep_spec_input *input)
+{
+    return input->has_range && input->range_known != KPREP_INFERRED;
+}
+
 /* Sets the dtype, and finite as it goes by default with that dtype. */
 void kprep_spec_set_dtype(kprep_spec_input *input, kprep_dtype dtype);
 

@@ -121,6 +121,7 @@ static kprep_status read_range(const place *at, const kprep_value *value, kprep_
         return st;
     }
     input->has_range = true;
+    input->range_known = KPREP_DECLARED;
     return KPREP_OK;
 }
 
