@@ -51,6 +51,7 @@ set(KPREP_SOURCES
     src/run/info.c
     src/run/inspect.c
     src/run/labels.c
+    src/run/layers.c
     src/run/manifest.c
     src/run/order.c
     src/run/pipeline.c
@@ -91,6 +92,8 @@ set(KPREP_SOURCES
     src/spec/keras_config.c
     src/spec/keras_head.c
     src/spec/keras_inputs.c
+    src/spec/keras_layers.c
+    src/spec/layers.c
     src/spec/repair.c
     src/spec/spec.c
     src/spec/spec_hdf5.c

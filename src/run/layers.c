@@ -1,0 +1,43 @@
+/* layers.c: a sample of a job's input, and where in its model it fails. */
+#include <kprep/pipeline.h>
+
+#include <string.h>
+
+#include "base/fail.h"
+#include "run/context.h"
+
+/* Opens the job by the model's declared input; where it declares none, as `stats` reads data. */
+static kprep_status open_data(kprep_context *context, const kprep_job *job,
+                              const kprep_options *options, kprep_error *err)
+{
+    kprep_problems *problems = kprep_problems_new();
+    if (problems == NULL) return kprep_fail_memory(err);
+    kprep_status st = kprep_context_open(context, job, options, KPREP_TO_LOOK, problems, err);
+    if (st == KPREP_E_BAD_OPTION && context->wanted == NULL) {
+        kprep_context_free(context);
+        st = kprep_context_open(context, job, options, KPREP_TO_MEASURE, problems, err);
+    }
+    if (st == KPREP_OK && (context->input.kind_count == 0 || context->plan.result.rank < 0 ||
+                           (context->wanted != NULL && !context->plan.described)))
+        st = kprep_first_problem(problems, err);
+    kprep_problems_free(&problems);
+    return st;
+}
+
+kprep_status kprep_check_layers(const char *model, const kprep_job *job,
+                                const kprep_options *options, kprep_layers **layers,
+                                kprep_error *err)
+{
+    kprep_context context;
+    kprep_layer_shape shape = {.rank = 1, .size = {-1}};
+    if (layers == NULL) return kprep_fail(err, KPREP_E_ARGUMENT, "no place for the layers");
+    *layers = NULL;
+    kprep_status st = open_data(&context, job, options, err);
+    const kprep_desc *sample = &context.plan.result;
+    if (st == KPREP_OK && sample->rank + 1 >= KPREP_MAX_RANK)
+        st = kprep_fail(err, KPREP_E_EXTRA_AXIS, "a sample has too many axes for any layer");
+    for (int32_t i = 0; st == KPREP_OK && i < sample->rank; i++)
+        shape.size[shape.rank++] = sample->shape[i];
+    kprep_context_free(&context);
+    return st == KPREP_OK ? kprep_layers_load(model, &shape, layers, err) : st;
+}
