@@ -24,20 +24,33 @@ static kprep_status open_data(kprep_context *context, const kprep_job *job,
     return st;
 }
 
+/* The shape that a model gets. If no reading of arrays fits, one with as many axes as the model takes is
+ * read as Keras does: the first axis counts samples. */
+static void find_shape(const kprep_context *context, kprep_layer_shape *shape)
+{
+    const kprep_header *header = context->input.kinds[0].header;
+    const kprep_desc *sample = &context->plan.result;
+    bool whole = context->wanted != NULL && !context->planned && !context->plan.reading.joined &&
+                 !header->codec->image && header->rank == context->wanted->rank;
+    const int64_t *sizes = whole ? header->shape + 1 : sample->shape;
+    int32_t rank = whole ? header->rank - 1 : sample->rank;
+    *shape = (kprep_layer_shape){.rank = 1, .size = {-1}};
+    for (int32_t i = 0; i < rank && shape->rank < KPREP_MAX_RANK; i++)
+        shape->size[shape->rank++] = sizes[i];
+}
+
 kprep_status kprep_check_layers(const char *model, const kprep_job *job,
                                 const kprep_options *options, kprep_layers **layers,
                                 kprep_error *err)
 {
     kprep_context context;
-    kprep_layer_shape shape = {.rank = 1, .size = {-1}};
+    kprep_layer_shape shape;
     if (layers == NULL) return kprep_fail(err, KPREP_E_ARGUMENT, "no place for the layers");
     *layers = NULL;
     kprep_status st = open_data(&context, job, options, err);
-    const kprep_desc *sample = &context.plan.result;
-    if (st == KPREP_OK && sample->rank + 1 >= KPREP_MAX_RANK)
+    if (st == KPREP_OK) find_shape(&context, &shape);
+    if (st == KPREP_OK && shape.rank >= KPREP_MAX_RANK)
         st = kprep_fail(err, KPREP_E_EXTRA_AXIS, "a sample has too many axes for any layer");
-    for (int32_t i = 0; st == KPREP_OK && i < sample->rank; i++)
-        shape.size[shape.rank++] = sample->shape[i];
     kprep_context_free(&context);
     return st == KPREP_OK ? kprep_layers_load(model, &shape, layers, err) : st;
 }
