@@ -32,7 +32,7 @@ def read_spec(lib, path):
 def parse(text):
     """Names, shapes and dtypes of what kprep_spec_format writes."""
     assert text.startswith("inputs:\n")
-    pattern = r"^  (\S+):\n    shape: (\[.*\])\n(?:    (?:# )?axes: .*\n)?    dtype: (\w+)\n"
+    pattern = r"^  (\S+):\n    shape: (\[.*\])\n(?:    (?:# )?axes: .*\n)?    dtype: (\w+)(?: .*)?\n"
     return [{"name": name, "shape": json.loads(shape), "dtype": dtype}
             for name, shape, dtype in re.findall(pattern, text, re.MULTILINE)]
 
