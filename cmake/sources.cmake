@@ -44,6 +44,7 @@ set(KPREP_SOURCES
     src/run/info.c
     src/run/inspect.c
     src/run/labels.c
+    src/run/layers.c
     src/run/manifest.c
     src/run/order.c
     src/run/pipeline.c
@@ -83,11 +84,17 @@ set(KPREP_SOURCES
     src/stage/stage_transpose.c
     src/spec/compare.c
     src/spec/json.c
+    src/spec/keras_config.c
+    src/spec/keras_head.c
+    src/spec/keras_inputs.c
+    src/spec/keras_layers.c
+    src/spec/layers.c
     src/spec/onnx_axes.c
     src/spec/peek.c
     src/spec/proto.c
     src/spec/repair.c
     src/spec/spec.c
+    src/spec/spec_hdf5.c
     src/spec/spec_hf.c
     src/spec/spec_keras.c
     src/spec/spec_onnx.c

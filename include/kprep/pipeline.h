@@ -113,6 +113,18 @@ KPREP_API kprep_status kprep_check(const kprep_job *job, const kprep_options *op
                                    kprep_problems *problems, kprep_summary *summary,
                                    kprep_error *err);
 
+/** Takes a sample of a job's input through the layers of its model, by shapes alone: headers are read as
+ * in kprep_check(), no value is.
+ *
+ * @param model   the model file; it need not be one that declares its input.
+ * @param layers  set to the table of layers with the shapes that the data gives them; free with
+ *                kprep_layers_free(). kprep_layers_problem() says where the data fails.
+ * @return KPREP_OK; what kprep_layers_load() returns; the first problem of data that can't be read.
+ */
+KPREP_API kprep_status kprep_check_layers(const char *model, const kprep_job *job,
+                                          const kprep_options *options, kprep_layers **layers,
+                                          kprep_error *err);
+
 /** Derives the shortest pipeline that makes the input fit and writes it as a job file in YAML.
  *
  * @param text      set to the text on success, free() it; to NULL on failure.

@@ -38,6 +38,12 @@ typedef struct kprep_spec_input {
     double lo, hi;            /**< every value within, both ends allowed; only if has_range */
     bool finite;              /**< no NaN, no infinity; by default true for floating dtypes */
     kprep_spec_values values; /**< how values come from pixels; only if values.given */
+    kprep_known dtype_known;  /**< KPREP_ASSUMED: float32, because the model does not say */
+    /** KPREP_INFERRED: the range is what the model's own first layers are made for. Then single values
+     * may lie outside (an overshoot of bicubic is fine), but not the data as a whole. Else each value
+     * must lie within. */
+    kprep_known range_known;
+    char range_why[192]; /**< inferred: "layer 'rescaling' divides by 255"; else "" */
     char note
         [512]; /**< what the model's file leaves open or says beyond these fields; "": nothing */
 } kprep_spec_input;
@@ -76,6 +82,54 @@ KPREP_API const kprep_spec_input *kprep_spec_get(const kprep_spec *spec, size_t 
  * @return the length of the whole text without the terminator, as snprintf.
  */
 KPREP_API size_t kprep_spec_format(const kprep_spec *spec, char *dst, size_t size);
+
+/** A tensor's shape inside a model. Plain data. */
+typedef struct kprep_layer_shape {
+    int32_t rank;                 /**< with the sample axis; -1: not known */
+    int64_t size[KPREP_MAX_RANK]; /**< -1: any size */
+} kprep_layer_shape;
+
+/** One layer of a model, as it is called first. */
+typedef struct kprep_layer {
+    char name[128];
+    char class_name[64];
+    int32_t depth; /**< 0; more for the layers of a model inside the model, which follow it */
+    bool known;  /**< what it does to shapes is known; else its outputs are not, unless recorded */
+    bool failed; /**< the data fails here: the first such layer only */
+    size_t input_count, output_count;
+    const kprep_layer_shape *inputs, *outputs; /**< borrowed from the table */
+} kprep_layer;
+
+/** The layers of a model with the shapes that their configuration comes to. Opaque; read-only, so safe to
+ * share between threads. */
+typedef struct kprep_layers kprep_layers;
+
+/** Reads the layers of a Keras model (.keras, .h5, model.json) and computes their shapes, by its declared
+ * inputs or by those of data. No framework is needed and no weight is read.
+ *
+ * @param data    shape of the model's one input with the sample axis, to find the layer at which it
+ *                fails; NULL: the declared shapes.
+ * @param layers  set to a new table on success, to NULL on failure; free with kprep_layers_free().
+ * @return KPREP_OK also if the data fails: ask kprep_layers_problem(). Else as kprep_spec_load(), and
+ *         KPREP_E_BAD_OPTION if the file does not describe layers, or data is for several inputs.
+ */
+KPREP_API kprep_status kprep_layers_load(const char *path, const kprep_layer_shape *data,
+                                         kprep_layers **layers, kprep_error *err);
+
+/** Frees a table and sets the pointer to NULL. NULL and a pointer to NULL are allowed. */
+KPREP_API void kprep_layers_free(kprep_layers **layers);
+
+/** Number of layers, those of models inside the model included; 0 for NULL. */
+KPREP_API size_t kprep_layers_count(const kprep_layers *layers);
+
+/** Layer i in the order of the configuration, borrowed; NULL if i is out of range. */
+KPREP_API const kprep_layer *kprep_layers_get(const kprep_layers *layers, size_t i);
+
+/** Why the data fails and at which layer, borrowed; NULL if it goes through, or none was given. */
+KPREP_API const kprep_error *kprep_layers_problem(const kprep_layers *layers);
+
+/** What Keras does with the data without saying so, as a sentence; "" if nothing. */
+KPREP_API const char *kprep_layers_note(const kprep_layers *layers);
 
 #ifdef __cplusplus
 }

@@ -54,7 +54,7 @@ static const option options[] = {
     {"dry-run", NULL, NULL, "print the resolved job, its passes and sizes; write nothing", OWN,
      RUN},
     {"layers", NULL, NULL, "print the layer table", OWN, SPEC},
-    {"data", "PATH", NULL, "where in the model that data fails", OWN, SPEC},
+    {"data", "PATH", NULL, "the layer table for that data, and where it fails", OWN, SPEC},
     {"threads", "N", NULL, "workers (default: the CPUs this process may use)", OWN, (unsigned)ALL},
     {"json", NULL, NULL, "one JSON document on stdout", OWN, (unsigned)ALL},
     {"quiet", NULL, NULL, "no messages but errors", OWN, (unsigned)ALL},
@@ -149,6 +149,10 @@ static kprep_status take_own(cli *c, const option *o, const char *argument, kpre
         c->options.force = true;
     else if (strcmp(o->name, "retry") == 0)
         c->options.retry = true;
+    else if (strcmp(o->name, "layers") == 0)
+        c->layers = true;
+    else if (strcmp(o->name, "data") == 0)
+        c->data = argument;
     else if (strcmp(o->name, "dry-run") == 0)
         c->dry_run = true;
     else if (strcmp(o->name, "color") == 0)

@@ -18,6 +18,8 @@ typedef struct cli {
     char **paths; /* positional arguments; borrowed from argv */
     int path_count;
     bool json, quiet, help, version, dry_run;
+    bool layers;      /* spec: the layer table */
+    const char *data; /* spec: what to take through the layers; borrowed from argv */
     cli_when color, progress;
     kprep_options options;
     kprep_job *job;       /* made by cli_job(), else NULL; owned */

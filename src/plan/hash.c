@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "plan/plan.h"
+#include "spec/spec_internal.h"
 
 static void add_text(XXH3_state_t *state, const char *text)
 {
@@ -21,12 +22,13 @@ static void add_number(XXH3_state_t *state, int64_t number)
 static void add_wanted(XXH3_state_t *state, const kprep_spec_input *wanted)
 {
     char text[64];
+    bool enforced = kprep_spec_enforces_range(wanted);
     add_text(state, wanted->name);
     add_text(state, wanted->axes);
     add_text(state, kprep_dtype_name(wanted->dtype));
     for (int32_t i = 0; i < wanted->rank; i++) add_number(state, wanted->shape[i]);
-    snprintf(text, sizeof text, "%d %.17g %.17g %d", wanted->has_range, wanted->lo, wanted->hi,
-             wanted->finite);
+    snprintf(text, sizeof text, "%d %.17g %.17g %d", enforced, enforced ? wanted->lo : 0,
+             enforced ? wanted->hi : 0, wanted->finite);
     add_text(state, text);
 }
 

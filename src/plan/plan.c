@@ -264,6 +264,25 @@ static bool fits_turned(const kprep_plan *plan, const kprep_input_kind *kind)
            kprep_plan_fit(&turned, &data, &result, NULL) == KPREP_OK;
 }
 
+/* Data that was scaled before a model that scales itself: which stage did it? */
+static void blame_stage(const kprep_plan *plan, const kprep_desc *data, kprep_error *problem)
+{
+    kprep_desc in = *data, out = *data;
+    const kprep_spec_input *wanted = plan->wanted;
+    for (size_t i = 0; i < plan->settings->stage_count; i++, in = out) {
+        const kprep_stage_use *use = &plan->settings->stages[i];
+        if (kprep_stage_describe(use, (int32_t)i, (kprep_like)plan->settings->like, &in, &out,
+                                 NULL) != KPREP_OK)
+            return;
+        if (kprep_judge_scaling(wanted, in.lo, in.hi, true) == KPREP_SCALING_TWICE ||
+            kprep_judge_scaling(wanted, out.lo, out.hi, true) != KPREP_SCALING_TWICE)
+            continue;
+        kprep_error_at_stage(problem, use->stage->name, (int32_t)i);
+        kprep_error_help(problem, "leave out the %s stage", use->stage->name);
+        return;
+    }
+}
+
 /* Judges one kind of file. The first that fits stands for the plan's data and result; while none does,
  * the first that can be described. */
 static kprep_status judge_kind(kprep_plan *plan, size_t k, judgement *out, kprep_error *err)
@@ -297,6 +316,7 @@ static kprep_status judge_kind(kprep_plan *plan, size_t k, judgement *out, kprep
     if (fits) out->files += plan->reading.joined ? (int64_t)plan->input->paths.count : kind->files;
     for (size_t i = 0; st == KPREP_OK && i < kprep_problems_count(found); i++) {
         problem = *kprep_problems_get(found, i);
+        if (problem.code == KPREP_E_VALUE_RANGE) blame_stage(plan, &data, &problem);
         place_problem(plan, kind, &problem);
         if (turned)
             kprep_error_help(&problem, "exif: apply turns images as their EXIF orientation says");

@@ -7,27 +7,38 @@
 #include "base/dtype.h"
 #include "base/fail.h"
 #include "io/yaml.h"
+#include "kernel/kernel.h"
 #include "run/context.h"
 #include "spec/repair.h"
 
 enum { DEFAULT_ROWS = 16 };
 
-static bool holds_floats(const kprep_input *input, size_t file)
+/* The values of images are known by their headers; those of arrays of integers only as far as their dtype
+ * goes, which is enough unless the spec has a range. */
+static bool is_unknown(const kprep_feed *feed, kprep_dtype dtype)
 {
-    const kprep_header *header = input->kinds[input->files[file].kind].header;
-    return !header->codec->image && kprep_dtype_get(header->dtype)->kind == KPREP_KIND_FLOAT;
+    return feed->wanted->has_range || kprep_dtype_get(dtype)->kind == KPREP_KIND_FLOAT;
+}
+
+static bool holds_unknown(const kprep_feed *feed, size_t file)
+{
+    const kprep_header *header = feed->input.kinds[feed->input.files[file].kind].header;
+    return !header->codec->image && is_unknown(feed, header->dtype);
 }
 
 /* Makes one row and judges it; a finding counts with those like it. */
 static kprep_status sample_row(const kprep_feed *feed, kprep_worker *worker, int64_t sample,
-                               kprep_problems *problems, size_t before, kprep_error *err)
+                               kprep_moments *all, kprep_problems *problems, size_t before,
+                               kprep_error *err)
 {
     const kprep_plan *plan = &feed->plan;
-    kprep_look look;
+    kprep_look look = {0};
+    kprep_moments_init(&look.moments);
     kprep_error problem;
     kprep_error_clear(&problem);
     kprep_status st = kprep_worker_make(worker, sample, 1, worker->rows.data, &problem);
     if (st == KPREP_OK) st = kprep_row_check(plan, worker->rows.data, false, &look, &problem);
+    kprep_moments_merge(all, &look.moments);
     if (st == KPREP_OK) return st;
     if (st == KPREP_E_NO_MEMORY) return kprep_fail_memory(err);
     int64_t index;
@@ -42,7 +53,22 @@ static kprep_status sample_row(const kprep_feed *feed, kprep_worker *worker, int
                                                                            : kprep_fail_memory(err);
 }
 
-/* Reads rows spread evenly over the samples, float arrays only. */
+/* Judges all sampled values together against a range that the model's layers tell. */
+static kprep_status judge_sampled(const kprep_feed *feed, const kprep_moments *all,
+                                  kprep_problems *problems, kprep_error *err)
+{
+    kprep_error problem;
+    if (all->count == 0) return KPREP_OK;
+    kprep_scaling scaling = kprep_judge_scaling(feed->wanted, all->min, all->max, false);
+    if (scaling == KPREP_SCALING_FITS) return KPREP_OK;
+    kprep_say_scaling(feed->wanted, scaling, all->min, all->max, &problem);
+    kprep_feed_blame(feed, &problem);
+    problem.sampled = true;
+    problem.count = (int64_t)feed->input.paths.count;
+    return kprep_problems_add(problems, &problem) == KPREP_OK ? KPREP_OK : kprep_fail_memory(err);
+}
+
+/* Reads rows spread evenly over the samples, of arrays only. */
 static kprep_status sample_rows(const kprep_context *context, const kprep_feed *feed,
                                 kprep_problems *problems, kprep_error *err)
 {
@@ -52,6 +78,8 @@ static kprep_status sample_rows(const kprep_context *context, const kprep_feed *
     if (wanted < 0 || n == 0) return KPREP_OK;
     if (wanted > n) wanted = n;
     kprep_worker worker;
+    kprep_moments all;
+    kprep_moments_init(&all);
     size_t before = kprep_problems_count(problems);
     KPREP_TRY(kprep_worker_init(&worker, plan, context->open_files, err));
     kprep_status st = KPREP_OK;
@@ -60,10 +88,10 @@ static kprep_status sample_rows(const kprep_context *context, const kprep_feed *
         int64_t row, sample = i * (n / wanted) + i * (n % wanted) / wanted;
         bool joined = plan->reading.joined; /* then all parts have one dtype */
         size_t file = joined ? 0 : kprep_reader_find(&feed->input, sample, &row);
-        if (joined ? kprep_dtype_get(plan->data.dtype)->kind == KPREP_KIND_FLOAT
-                   : holds_floats(&feed->input, file))
-            st = sample_row(feed, &worker, sample, problems, before, err);
+        if (joined ? is_unknown(feed, plan->data.dtype) : holds_unknown(feed, file))
+            st = sample_row(feed, &worker, sample, &all, problems, before, err);
     }
+    if (st == KPREP_OK) st = judge_sampled(feed, &all, problems, err);
     kprep_worker_free(&worker);
     return st;
 }

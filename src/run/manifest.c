@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "io/yaml.h"
 #include "run/sink_files.h"
+#include "spec/spec_internal.h"
 
 /* ---- samples.csv ---- */
 
@@ -209,7 +210,7 @@ static json_t *wanted_json(const kprep_spec_input *wanted)
                              "shape", shape_json(wanted->shape, wanted->rank), "axes", wanted->axes,
                              "axes_known", known[wanted->axes_known], "dtype",
                              kprep_dtype_name(wanted->dtype), "finite", wanted->finite);
-    if (wanted->has_range)
+    if (kprep_spec_enforces_range(wanted))
         json_object_set_new(spec, "range",
                             json_pack("[o, o]", number_json(wanted->lo), number_json(wanted->hi)));
     return spec;

@@ -12,6 +12,7 @@
 #include "run/manifest.h"
 #include "run/retry.h"
 #include "run/sink_files.h"
+#include "spec/compare.h"
 
 enum { TICK_MILLISECONDS = 100 };
 
@@ -66,6 +67,16 @@ static int64_t count_rejects(const kprep_folder *folder)
     return n;
 }
 
+/* Behind those there are, if there is room; else in their place. */
+static void add_warning(kprep_summary *s, const char *text)
+{
+    size_t n = strlen(s->warning);
+    if (n + strlen(text) + 3 <= sizeof s->warning)
+        snprintf(s->warning + n, sizeof s->warning - n, "%s%s", n > 0 ? "; " : "", text);
+    else
+        kprep_copy_text(s->warning, sizeof s->warning, text);
+}
+
 /* What was left out belongs in the summary, and has to be seen. */
 static void tell_rejects(kprep_context *context, const kprep_folder *folder)
 {
@@ -79,11 +90,26 @@ static void tell_rejects(kprep_context *context, const kprep_folder *folder)
              (long long)s->rejected, (long long)kprep_sequence_rows(&context->sequence),
              context->sequence.section_count > 1 ? "in the folder of each part"
                                                  : "in the output folder");
-    size_t n = strlen(s->warning);
-    if (n + strlen(text) + 3 <= sizeof s->warning)
-        snprintf(s->warning + n, sizeof s->warning - n, "%s%s", n > 0 ? "; " : "", text);
-    else
-        memcpy(s->warning, text, sizeof text);
+    add_warning(s, text);
+}
+
+/* Of floats, only the values themselves show whether they were scaled for a model that scales. */
+static void tell_scaling(kprep_context *context, const kprep_folder *folder)
+{
+    for (size_t i = 0; i < context->feed_count; i++) {
+        const kprep_spec_input *wanted = context->feeds[i].wanted;
+        kprep_moments all;
+        kprep_error what;
+        kprep_moments_init(&all);
+        for (int64_t b = 0; b < folder->batches; b++)
+            if (folder->records[b].rows > 0)
+                kprep_moments_merge(&all, &folder->records[b].files[i].moments);
+        if (all.count == 0) continue;
+        kprep_scaling scaling = kprep_judge_scaling(wanted, all.min, all.max, false);
+        if (scaling == KPREP_SCALING_FITS) continue;
+        kprep_say_scaling(wanted, scaling, all.min, all.max, &what);
+        add_warning(&context->summary, what.message);
+    }
 }
 
 static kprep_status fill_folder(kprep_context *context, kprep_folder *folder, kprep_error *err)
@@ -149,6 +175,7 @@ static kprep_status run(kprep_context *context, kprep_error *err)
         st = fill_folder(context, &folder, err);
         if (st == KPREP_OK) st = kprep_manifest_write(context, &folder, err);
         if (st == KPREP_OK) tell_rejects(context, &folder);
+        if (st == KPREP_OK) tell_scaling(context, &folder);
     }
     if (st == KPREP_OK && (!folder.complete || folder.retrying))
         st = kprep_folder_finish(&folder, err);

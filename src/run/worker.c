@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "base/hash.h"
 #include "run/engine.h"
+#include "spec/spec_internal.h"
 
 enum { CHECK_BYTES = 32768 }; /* of a row that are looked at and hashed while in the L1 cache */
 
@@ -118,7 +119,8 @@ static kprep_status judge_values(const kprep_plan *plan, const kprep_moments *m,
         if (err != NULL) err->side = KPREP_SIDE_DATA;
         return KPREP_E_NON_FINITE;
     }
-    if (wanted->has_range && m->count > 0 && (m->min < wanted->lo || m->max > wanted->hi)) {
+    if (kprep_spec_enforces_range(wanted) && m->count > 0 &&
+        (m->min < wanted->lo || m->max > wanted->hi)) {
         kprep_fail(err, KPREP_E_VALUE_RANGE, "the sample has values outside the spec's range");
         kprep_error_expected(err, "%g to %g", wanted->lo, wanted->hi);
         kprep_error_found(err, "%g to %g", m->min, m->max);

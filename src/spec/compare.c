@@ -220,9 +220,29 @@ static void judge_axes(verdict *v)
     v->agreement = v->rank;
 }
 
+kprep_scaling kprep_judge_scaling(const kprep_spec_input *spec, double lo, double hi, bool most)
+{
+    double span = spec->hi - spec->lo, least = most ? span / 20 : 1;
+    if (!spec->has_range || spec->range_known != KPREP_INFERRED || !isfinite(lo) || !isfinite(hi))
+        return KPREP_SCALING_FITS;
+    if (span > 100 && lo >= -least && hi <= least && lo < hi) return KPREP_SCALING_TWICE;
+    /* Half as much again: what interpolation overshoots is less. */
+    return lo < spec->lo - span / 2 || hi > spec->hi + span / 2 ? KPREP_SCALING_NONE
+                                                                : KPREP_SCALING_FITS;
+}
+
+/* Bounds that come of the dtype alone are no proof that values are large; that all are small is one. */
+static kprep_scaling scaling_of(const verdict *v)
+{
+    const kprep_desc *data = v->data;
+    kprep_scaling scaling = kprep_judge_scaling(v->spec, data->lo, data->hi, true);
+    return scaling == KPREP_SCALING_NONE && !data->full ? KPREP_SCALING_FITS : scaling;
+}
+
 static bool range_fits(const verdict *v)
 {
     const kprep_desc *data = v->data;
+    if (v->spec->range_known == KPREP_INFERRED) return scaling_of(v) == KPREP_SCALING_FITS;
     return !data->full || !v->spec->has_range ||
            (data->lo >= v->spec->lo && data->hi <= v->spec->hi);
 }
@@ -648,8 +668,41 @@ static void say_values(const verdict *v, const finding *f, kprep_error *err)
         normalizes ? kprep_values_list(values->std, values->channels, std, sizeof std) : "");
 }
 
+void kprep_say_scaling(const kprep_spec_input *spec, kprep_scaling scaling, double lo, double hi,
+                       kprep_error *err)
+{
+    char least[32], most[32], from[32], to[32];
+    bool twice = scaling == KPREP_SCALING_TWICE;
+    kprep_real_format(spec->lo, least, sizeof least);
+    kprep_real_format(spec->hi, most, sizeof most);
+    snprintf(from, sizeof from, "%.6g", lo);
+    snprintf(to, sizeof to, "%.6g", hi);
+    if (twice && lo >= -1 && hi <= 1)
+        kprep_fail(err, KPREP_E_VALUE_RANGE, "the model's %s itself; the data is already in %s..1",
+                   spec->range_why, lo < 0 ? "-1" : "0");
+    else
+        kprep_fail(err, KPREP_E_VALUE_RANGE, "the model's %s itself; the data %s %s to %s",
+                   spec->range_why, twice ? "is already scaled:" : "goes from", from, to);
+    kprep_error_expected(err, "values from %s to %s, as they are before scaling", least, most);
+    kprep_error_found(err, "%s to %s", from, to);
+    if (twice)
+        kprep_error_help(err, "give the values unscaled, from %s to %s", least, most);
+    else
+        kprep_error_help(err, "scale the values to %s to %s first", least, most);
+    if (err != NULL) err->side = KPREP_SIDE_DATA;
+}
+
 static void say_range(const verdict *v, const finding *f, kprep_error *err)
 {
+    if (v->spec->range_known == KPREP_INFERRED) {
+        char rescale[SHORT];
+        kprep_scaling scaling = scaling_of(v);
+        kprep_say_scaling(v->spec, scaling, v->data->lo, v->data->hi, err);
+        if (scaling == KPREP_SCALING_NONE &&
+            kprep_rescale_between(v->data, v->spec, rescale, sizeof rescale))
+            kprep_error_help(err, "`rescale %s` takes one range to the other", rescale);
+        return;
+    }
     const kprep_desc *data = v->data;
     const kprep_spec_input *spec = v->spec;
     char lo[32], hi[32], least[32], most[32], scale[SHORT];

@@ -22,6 +22,21 @@ bool kprep_fits(const kprep_desc *data, const kprep_spec_input *spec);
 /* In how many axes a sample agrees with the spec, for choosing which of two readings to explain. */
 int32_t kprep_agreement(const kprep_desc *data, const kprep_spec_input *spec);
 
+/* How values from lo to hi go with the range that a model's own layers are made for. */
+typedef enum kprep_scaling {
+    KPREP_SCALING_FITS,
+    KPREP_SCALING_TWICE, /* scaled before, and the model scales again */
+    KPREP_SCALING_NONE   /* far beyond the range: not scaled enough */
+} kprep_scaling;
+
+/* most: bounds of all values (of a sample only: a dark one is no proof, so that less is told). Always
+ * FITS where the range is not inferred. */
+kprep_scaling kprep_judge_scaling(const kprep_spec_input *spec, double lo, double hi, bool most);
+
+/* The problem's words for it. */
+void kprep_say_scaling(const kprep_spec_input *spec, kprep_scaling scaling, double lo, double hi,
+                       kprep_error *err);
+
 /* Arguments of the rescale stage that takes the range of an image to the spec's: "1/255", "1/127.5 -1".
  * False if the spec has none or an end is infinite. */
 bool kprep_rescale_between(const kprep_desc *data, const kprep_spec_input *spec, char *dst,

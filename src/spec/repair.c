@@ -428,7 +428,9 @@ static void try_values(search *f, const state *from, kind last)
     const char *target = kprep_dtype_name(f->spec->dtype);
     step s = {.kind = RESCALE, .does = "maps the values of the image to the model's range"};
     bool outside = from->desc.lo < f->spec->lo || from->desc.hi > f->spec->hi;
-    if (last < RESCALE && !f->spec->values.given && from->desc.full && outside &&
+    bool twice = kprep_judge_scaling(f->spec, from->desc.lo, from->desc.hi, true) ==
+                 KPREP_SCALING_TWICE; /* a stage too many, which no further stage mends */
+    if (last < RESCALE && !f->spec->values.given && from->desc.full && outside && !twice &&
         kprep_rescale_between(&from->desc, f->spec, arguments, sizeof arguments) &&
         sscanf(arguments, "%31s %31s", s.words[0], s.words[1]) >= 1 && strcmp(arguments, "1") != 0)
         take(f, from, &s, -1, -1);

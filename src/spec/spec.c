@@ -18,13 +18,14 @@
 #include "spec/json.h"
 
 enum {
-    MAX_INPUTS = 1024, /* a bound on memory: no model has as many */
-    HEAD_BYTES = 16
+    MAX_INPUTS = 1024 /* a bound on memory: no model has as many */
 };
 
 const kprep_spec_reader *const kprep_spec_readers[] = {
-    &kprep_spec_reader_keras, &kprep_spec_reader_tflite, &kprep_spec_reader_savedmodel,
-    &kprep_spec_reader_onnx,  &kprep_spec_reader_yaml,   NULL,
+    &kprep_spec_reader_keras,  &kprep_spec_reader_hdf5,
+    &kprep_spec_reader_tflite, &kprep_spec_reader_savedmodel,
+    &kprep_spec_reader_onnx,   &kprep_spec_reader_keras_json,
+    &kprep_spec_reader_yaml,   NULL,
 };
 
 /* Files that people take for a model or a spec, for the message. */
@@ -32,8 +33,6 @@ static const struct {
     size_t offset;
     const char *magic, *name, *help;
 } known_files[] = {
-    {0, "\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras 2 saves models and weights",
-     "save the model as .keras (model.save(\"model.keras\")), or write its input as a spec file"},
     {0, "GGUF", "a GGUF file: weights alone", "write the model's input as a spec file"},
     {8, "{\"", "a safetensors file: weights alone",
      "give the preprocessor_config.json or config.json that lies beside it, or write a spec file"},
@@ -84,6 +83,7 @@ void kprep_spec_assume_axes(kprep_spec_input *input)
 void kprep_spec_set_dtype(kprep_spec_input *input, kprep_dtype dtype)
 {
     input->dtype = dtype;
+    input->dtype_known = KPREP_DECLARED;
     input->finite = kprep_dtype_get(dtype)->kind == KPREP_KIND_FLOAT;
 }
 
@@ -163,18 +163,18 @@ kprep_status kprep_spec_add(kprep_spec *spec, const char *name, kprep_spec_input
     kprep_copy_text(input->name, sizeof input->name, name);
     kprep_spec_assume_axes(input);
     kprep_spec_set_dtype(input, KPREP_F32);
+    input->dtype_known = KPREP_ASSUMED;
     *out = input;
     return KPREP_OK;
 }
 
-/* Reads the first bytes of a file; *n is less than HEAD_BYTES only if the file is shorter. */
-static kprep_status read_head(const char *path, uint8_t *head, size_t *n, kprep_error *err)
+kprep_status kprep_spec_read_head(const char *path, uint8_t *head, size_t *n, kprep_error *err)
 {
     int fd;
     int64_t size, mtime;
     KPREP_TRY(kprep_open_read(path, &fd, &size, &mtime, err));
     const kprep_bytes bytes = {.fd = fd, .size = size};
-    kprep_status st = kprep_bytes_read(&bytes, 0, head, HEAD_BYTES, n, err);
+    kprep_status st = kprep_bytes_read(&bytes, 0, head, KPREP_SPEC_HEAD, n, err);
     close(fd);
     return st;
 }
@@ -184,8 +184,8 @@ static kprep_status fail_unknown(const uint8_t *head, size_t n, kprep_error *err
     kprep_fail(err, KPREP_E_UNSUPPORTED_FORMAT,
                "the file is neither a spec nor a model that is known");
     kprep_error_expected(
-        err, "a spec in YAML or JSON, or a model: .keras, .onnx, .tflite, a SavedModel's "
-             "folder, or the JSON of a Hugging Face image processor or a timm model");
+        err, "a spec in YAML or JSON, or a model: .keras, .h5, model.json, .onnx, .tflite, a "
+             "SavedModel's folder, or the JSON of a Hugging Face image processor or a timm model");
     kprep_error_found(err, "bytes of an unknown kind");
     for (size_t i = 0; i < sizeof known_files / sizeof *known_files; i++) {
         size_t offset = known_files[i].offset, length = strlen(known_files[i].magic);
@@ -207,10 +207,10 @@ static bool is_braced(const uint8_t *head, size_t n)
 
 static kprep_status load_file(const char *path, kprep_spec *spec, kprep_error *err)
 {
-    uint8_t head[HEAD_BYTES];
+    uint8_t head[KPREP_SPEC_HEAD];
     size_t n = 0;
     bool taken = false;
-    KPREP_TRY(read_head(path, head, &n, err));
+    KPREP_TRY(kprep_spec_read_head(path, head, &n, err));
     if (n == 0) return kprep_fail(err, KPREP_E_TRUNCATED, "the file is empty");
     if (is_braced(head, n)) KPREP_TRY(kprep_spec_load_json(path, spec, &taken, err));
     if (taken) return KPREP_OK;
@@ -352,9 +352,26 @@ static void format_note(const char *note, kprep_text *text)
     kprep_text_add(text, "    # %s\n", clean);
 }
 
-static void format_input(const kprep_spec_input *input, kprep_text *text)
+/* So does an inferred range: written as range: it would be asked of every single value. */
+static void format_range(const kprep_spec_input *input, kprep_text *text)
 {
     char lo[32], hi[32];
+    if (!input->has_range) return;
+    bool inferred = input->range_known == KPREP_INFERRED;
+    kprep_text_add(text, "    %srange: [%s, %s]", inferred ? "# " : "",
+                   kprep_real_format(input->lo, lo, sizeof lo),
+                   kprep_real_format(input->hi, hi, sizeof hi));
+    if (inferred) {
+        char why[sizeof input->range_why];
+        kprep_copy_text(why, sizeof why, input->range_why);
+        kprep_clean_text(why);
+        kprep_text_add(text, "    inferred: %s", why);
+    }
+    kprep_text_add(text, "\n");
+}
+
+static void format_input(const kprep_spec_input *input, kprep_text *text)
+{
     kprep_text_add(text, "  ");
     kprep_yaml_quote(text, input->name);
     kprep_text_add(text, ":\n    shape: [");
@@ -367,10 +384,9 @@ static void format_input(const kprep_spec_input *input, kprep_text *text)
     }
     kprep_text_add(text, "]\n");
     format_axes(input, text);
-    kprep_text_add(text, "    dtype: %s\n", kprep_dtype_name(input->dtype));
-    if (input->has_range)
-        kprep_text_add(text, "    range: [%s, %s]\n", kprep_real_format(input->lo, lo, sizeof lo),
-                       kprep_real_format(input->hi, hi, sizeof hi));
+    kprep_text_add(text, "    dtype: %s%s\n", kprep_dtype_name(input->dtype),
+                   input->dtype_known == KPREP_ASSUMED ? "    # assumed: not said" : "");
+    format_range(input, text);
     if (input->finite != (kprep_dtype_get(input->dtype)->kind == KPREP_KIND_FLOAT))
         kprep_text_add(text, "    finite: %s\n", input->finite ? "true" : "false");
     format_values(&input->values, text);

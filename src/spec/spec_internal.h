@@ -12,6 +12,8 @@ struct kprep_spec {
     kprep_spec_input *inputs; /* owned */
 };
 
+enum { KPREP_SPEC_HEAD = 4096 }; /* bytes that a reader is told by: HDF5 may begin behind a block */
+
 typedef struct kprep_spec_reader {
     const char *name; /* "yaml", "keras" */
     bool (*sniff)(const uint8_t *head, size_t n);
@@ -20,8 +22,15 @@ typedef struct kprep_spec_reader {
 
 /* The registry, NULL at the end; the YAML reader is last and takes everything that is text. */
 extern const kprep_spec_reader *const kprep_spec_readers[];
-extern const kprep_spec_reader kprep_spec_reader_keras, kprep_spec_reader_onnx,
-    kprep_spec_reader_savedmodel, kprep_spec_reader_tflite, kprep_spec_reader_yaml;
+extern const kprep_spec_reader kprep_spec_reader_keras, kprep_spec_reader_hdf5,
+    kprep_spec_reader_keras_json, kprep_spec_reader_onnx, kprep_spec_reader_savedmodel,
+    kprep_spec_reader_tflite, kprep_spec_reader_yaml;
+
+/* Reads the first bytes of a file; *n is less than KPREP_SPEC_HEAD only if the file is shorter. */
+kprep_status kprep_spec_read_head(const char *path, uint8_t *head, size_t *n, kprep_error *err);
+
+/* Loads the inputs of any Keras file (spec_keras.c). */
+kprep_status kprep_spec_load_keras(const char *path, kprep_spec *spec, kprep_error *err);
 
 /* From a value tree: the inline spec of a job. config names the file in messages. */
 kprep_status kprep_spec_from_value(const kprep_value *value, const char *config, kprep_spec **spec,
@@ -38,6 +47,12 @@ kprep_status kprep_spec_add(kprep_spec *spec, const char *name, kprep_spec_input
 
 /* Sets the axes to the letters that go by rank ("n", "nf", "nhw", "nhwc" ...), marked assumed. */
 void kprep_spec_assume_axes(kprep_spec_input *input);
+
+/* Must each single value lie within the range? */
+static inline bool kprep_spec_enforces_range(const kprep_spec_input *input)
+{
+    return input->has_range && input->range_known != KPREP_INFERRED;
+}
 
 /* Sets the dtype, and finite as it goes by default with that dtype. */
 void kprep_spec_set_dtype(kprep_spec_input *input, kprep_dtype dtype);

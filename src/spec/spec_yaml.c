@@ -123,6 +123,7 @@ static kprep_status read_range(const place *at, const kprep_value *value, kprep_
         return st;
     }
     input->has_range = true;
+    input->range_known = KPREP_DECLARED;
     return KPREP_OK;
 }
 
@@ -407,9 +408,11 @@ kprep_status kprep_spec_from_value(const kprep_value *value, const char *config,
     return st;
 }
 
-/* Text: no control bytes but white space. UTF-8 and ASCII pass, images and archives do not. */
+/* Text: no control bytes but white space at its start. UTF-8 and ASCII pass, images and archives do not;
+ * what is wrong further on, the parser says with its place. */
 static bool sniff(const uint8_t *head, size_t n)
 {
+    if (n > 16) n = 16;
     for (size_t i = 0; i < n; i++)
         if (head[i] < 0x20 && memchr("\t\n\r", head[i], 3) == NULL) return false;
     return n > 0 && (head[0] < 0x80 || head[0] == 0xef);
