@@ -158,7 +158,7 @@ static json_t *pack_rejects(const kprep_record *record)
     return list;
 }
 
-static bool unpack_rejects(const json_t *list, size_t arrays, kprep_record *record)
+static bool unpack_rejects(const json_t *list, kprep_record *record)
 {
     size_t n = json_array_size(list);
     if (n == 0) return true;
@@ -170,7 +170,6 @@ static bool unpack_rejects(const json_t *list, size_t arrays, kprep_record *reco
         to->row = json_integer_value(json_array_get(one, 0));
         to->code = (kprep_status)json_integer_value(json_array_get(one, 1));
         to->array = (size_t)json_integer_value(json_array_get(one, 3));
-        if (to->array >= arrays) return false;
         to->message = message != NULL ? kprep_strdup(message) : NULL;
         if (to->message == NULL) return false;
         record->reject_count++;
@@ -305,7 +304,7 @@ static void replay_line(kprep_folder *folder, const json_t *line)
     if (!json_is_integer(json_object_get(line, "batch")) || batch < 0 || batch >= folder->batches)
         return;
     if (unpack_files(folder, json_object_get(line, "files"), &record) &&
-        unpack_rejects(json_object_get(line, "rejects"), folder->files, &record)) {
+        unpack_rejects(json_object_get(line, "rejects"), &record)) {
         kprep_record_free(&folder->records[batch]);
         folder->records[batch] = record;
     } else {
