@@ -76,14 +76,15 @@ static kprep_status check_names(const kprep_job *job, const kprep_settings *sett
     return st;
 }
 
-/* A file's name of an array's name, which may hold anything: "serving_default_x:0". */
+/* A file's name of an array's name, which may hold anything: "serving_default_x:0". Two dots, also
+ * of a name's last and an ending's first, would be taken for a way out of the folder. */
 static void name_file(kprep_feed *feed)
 {
     kprep_copy_text(feed->file, sizeof feed->file, feed->name);
     for (char *p = feed->file; *p != '\0'; p++) {
         bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
                      (*p >= '0' && *p <= '9') || *p == '_' || (*p == '-' && p > feed->file) ||
-                     (*p == '.' && p > feed->file);
+                     (*p == '.' && p > feed->file && p[-1] != '.' && p[1] != '\0');
         if (!plain) *p = '_';
     }
 }

@@ -25,8 +25,9 @@ char *kprep_folder_final(const kprep_folder *folder, const char *section, const 
 
 char *kprep_folder_part(const kprep_folder *folder, const char *section, const char *name)
 {
+    /* Names of splits and arrays may hold '-', but no '+': parts of two files never have one name. */
     return kprep_asprintf("%s/.kprep/%s%s%s.part", folder->path, section,
-                          section[0] != '\0' ? "-" : "", name);
+                          section[0] != '\0' ? "+" : "", name);
 }
 
 void kprep_batch_name(const kprep_context *context, size_t array, int64_t number, char *dst,

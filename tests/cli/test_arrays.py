@@ -125,6 +125,36 @@ class TestRun:
         assert {p.name for p in (data / "out").iterdir()} == {
             "image.npy", "meta.npy", "depth_0.npy", "samples.csv", "manifest.json"}
 
+    @pytest.mark.parametrize("name", ["../meta", "a..b", "meta.", "..", "/meta", "-m", "me\nta", "\u00fc"])
+    @pytest.mark.parametrize("batch", [10, "all"])
+    def test_any_name_makes_files_that_are_found_again(self, kprep, job, data, name, batch):
+        spec = {"inputs": {name: SPEC["inputs"]["meta"], "other": SPEC["inputs"]["meta"]}}
+        entries = {key: {"input": "meta.npy"} for key in spec["inputs"]}
+        out = {"path": "out", "batch": batch}
+        kprep("run", job(arrays=entries, spec=spec, output=out), rc=0)
+        kprep("verify", data / "out", rc=0)
+        listed = manifest(data / "out")["files"]
+        for key in spec["inputs"]:
+            paths = [data / "out" / f["path"] for f in listed if f["array"] == key]
+            assert all(p.parent == data / "out" for p in paths)
+            equal(np.concatenate([np.load(p) for p in paths]), META)
+        kprep("run", job(arrays=entries, spec=spec, output={**out, "shuffle": 1}), "--force", rc=0)
+        left = {p.name for p in (data / "out").iterdir()}
+        assert left == {f["path"] for f in listed} | {"manifest.json", "samples.csv"}
+
+    def test_parts_of_two_splits_never_share_a_name(self, kprep, job, data):
+        """Split a of array b-c, and split a-b of array c, are written at once."""
+        many = np.random.default_rng(1).integers(0, 99, (60, 20000)).astype(np.int32)
+        np.save(data / "many.npy", many)
+        np.save(data / "more.npy", many + 100)
+        spec = {"inputs": {name: {"shape": [None, 20000], "dtype": "int32"} for name in ("b-c", "c")}}
+        kprep("run", job(arrays={"b-c": {"input": "many.npy"}, "c": {"input": "more.npy"}}, spec=spec,
+                         output={"path": "out", "batch": 30, "split": {"a": 0.5, "a-b": 0.5}}),
+              "--threads", 4, rc=0)
+        for part, chosen in (("a", many[:30]), ("a-b", many[30:])):
+            equal(rows(data / "out" / part, "b-c"), chosen)
+            equal(rows(data / "out" / part, "c"), chosen + 100)
+
     def test_one_input_is_called_x(self, kprep, job, data):
         entries = {"picture": {"input": "photos/", "pipeline": ["rescale 1/255"]}}
         spec = {"inputs": {"picture": {"shape": [None, 8, 6, 3]}}}
