@@ -30,6 +30,7 @@ void kprep_job_free(kprep_job **job)
     for (size_t i = 0; i < j->set_count; i++) free(j->set_keys[i]);
     free(j->paths);
     free(j->set_keys);
+    free(j->array);
     free(j->config);
     free(j->base);
     free(j);
@@ -90,7 +91,9 @@ kprep_status kprep_job_copy(const kprep_job *job, kprep_job **copy, kprep_error 
     free(c->base);
     c->config = kprep_strdup(job->config);
     c->base = kprep_strdup(job->base);
-    if (c->config == NULL || c->base == NULL || !kprep_value_copy(&c->tree, &job->tree) ||
+    if (job->array != NULL) c->array = kprep_strdup(job->array);
+    if (c->config == NULL || c->base == NULL || (c->array == NULL) != (job->array == NULL) ||
+        !kprep_value_copy(&c->tree, &job->tree) ||
         !kprep_value_copy(&c->sources_map, &job->sources_map)) {
         st = kprep_fail_memory(err);
         goto fail;
@@ -263,6 +266,8 @@ kprep_status kprep_job_select(const kprep_job *job, const char *array, kprep_job
     if (entry == NULL)
         return kprep_fail(err, KPREP_E_ARGUMENT, "the job has no array '%.60s'", array);
     KPREP_TRY(kprep_job_copy(job, one, err));
+    (*one)->array = kprep_strdup(array);
+    if ((*one)->array == NULL) st = kprep_fail_memory(err);
     kprep_value *tree = &(*one)->tree;
     for (size_t i = 0; i < tree->count; i++) {
         if (strcmp(tree->keys[i].text, "arrays") != 0) continue;

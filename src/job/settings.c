@@ -558,6 +558,10 @@ kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings,
     kprep_status st;
     *settings = (kprep_settings){
         .base = job->base, .spec_base = job->base, .max_bad = -1, .max_bad_share = -1};
+    if (job->array != NULL && (settings->name = kprep_strdup(job->array)) == NULL) {
+        st = kprep_fail_memory(err);
+        goto fail;
+    }
     KPREP_TRY_GOTO(st, set_defaults(job, &top_section, settings, err), fail);
     if (job->tree.kind == KPREP_VALUE_MAP) {
         KPREP_TRY_GOTO(st, kprep_settings_section(job, &top_section, &job->tree, settings, err),

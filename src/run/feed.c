@@ -118,7 +118,7 @@ static kprep_status set_feed(const kprep_job *job, const kprep_settings *setting
 {
     feed->wanted = kprep_spec_get(spec, i);
     feed->settings = kprep_settings_array(settings, spec == NULL ? i : 0);
-    const char *name = settings->arrays != NULL ? feed->settings->name : "x";
+    const char *name = feed->settings->name != NULL ? feed->settings->name : "x";
     if (settings->arrays != NULL && spec != NULL) {
         name = feed->wanted->name;
         feed->settings = find_array(settings, name);

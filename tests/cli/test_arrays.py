@@ -353,6 +353,14 @@ class TestOtherCommands:
                                    scaled().astype(np.float64).std(axis=(0, 1, 2)), rtol=1e-12)
         assert "array image" in kprep("stats", path, rc=0).out
 
+    def test_stats_name_the_array_that_is_bad(self, kprep, job, data):
+        path = data / "photos/a/4.png"
+        whole = path.read_bytes()
+        for content in (b"", whole[:-40]):  # seen in the headers, and only when it is read
+            path.write_bytes(content)
+            problem = kprep("stats", job(arrays=arrays(), spec=SPEC), "--json", rc=3).problems[0]
+            assert problem["array"] == "image" and problem["file"].endswith("4.png")
+
     def test_set_a_key_of_one(self, kprep, job, data, tmp_path):
         folder = tmp_path / "elsewhere"
         folder.mkdir()
