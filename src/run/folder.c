@@ -62,7 +62,11 @@ kprep_status kprep_create_part(const char *path, int *fd, kprep_error *err)
 {
     *fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (*fd >= 0) return KPREP_OK;
-    return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
+    const int failed = errno;
+    kprep_status st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, failed, "create", path);
+    if (failed == EMFILE || failed == ENFILE)
+        kprep_error_help(err, "raise the limit of open files: ulimit -n");
+    return st;
 }
 
 kprep_status kprep_publish(const char *part, const char *final, int fd, kprep_error *err)
