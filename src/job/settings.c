@@ -281,6 +281,14 @@ static kprep_status read_input(const kprep_job *job, const kprep_value *value,
 
 /* ---- pipeline, spec ---- */
 
+/* A place in a pipeline string is one in the file that the string stands in. */
+static void place_in_file(const kprep_value *value, kprep_error *err)
+{
+    if (err == NULL || err->line == 0 || value->line == 0) return;
+    if (err->line == 1) err->column += value->column - 1 + (value->quoted ? 1 : 0);
+    err->line += value->line - 1;
+}
+
 static kprep_status read_pipeline(const kprep_job *job, const kprep_value *value,
                                   kprep_settings *settings, kprep_error *err)
 {
@@ -298,7 +306,9 @@ static kprep_status read_pipeline(const kprep_job *job, const kprep_value *value
         st =
             kprep_pipeline_make(&list, job->config, &settings->stages, &settings->stage_count, err);
     kprep_value_free(&list);
-    return st == KPREP_OK ? st : kprep_settings_at(job, value, st, err);
+    if (st == KPREP_OK) return st;
+    place_in_file(value, err);
+    return kprep_settings_at(job, value, st, err);
 }
 
 static kprep_status read_spec(const kprep_job *job, const kprep_value *value,
