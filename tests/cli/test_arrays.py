@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -154,6 +155,18 @@ class TestRun:
         for part, chosen in (("a", many[:30]), ("a-b", many[30:])):
             equal(rows(data / "out" / part, "b-c"), chosen)
             equal(rows(data / "out" / part, "c"), chosen + 100)
+
+    @pytest.mark.parametrize("threads", [1, 8])
+    def test_many_arrays_under_a_small_limit_of_open_files(self, binary, job, data, threads):
+        names = [f"in{i}" for i in range(30)]
+        for i, name in enumerate(names):
+            np.save(data / f"{name}.npy", META + i)
+        path = job(arrays={name: {"input": f"{name}.npy"} for name in names}, output={"path": "out", "batch": 2},
+                   spec={"inputs": {name: SPEC["inputs"]["meta"] for name in names}})
+        subprocess.run(["bash", "-c", 'ulimit -n 200; exec "$@"', "-", binary, "run", path,
+                        "--threads", str(threads)], check=True, cwd=data)
+        for i, name in enumerate(names):
+            equal(rows(data / "out", name), META + i)
 
     def test_one_input_is_called_x(self, kprep, job, data):
         entries = {"picture": {"input": "photos/", "pipeline": ["rescale 1/255"]}}
@@ -368,6 +381,13 @@ class TestOtherCommands:
         path = job(arrays=arrays(), spec=SPEC, output={"path": "out"})
         kprep("run", path, "--set", "arrays.meta.input.path=elsewhere/meta.npy", rc=0)
         equal(rows(data / "out", "meta"), META + 1)
+
+    @pytest.mark.parametrize("key", ["path=meta.npy", "samples=row"])
+    def test_set_a_key_of_a_list_of_sources(self, kprep, job, data, key):
+        entries = arrays(meta={"input": ["meta.npy"]})
+        problem = kprep("check", job(arrays=entries, spec=SPEC), "--set", f"arrays.meta.input.{key}",
+                        "--json", rc=2).problems[0]
+        assert "arrays.meta.input is a list of sources" in problem["message"]
 
     def test_the_manifest_is_valid_json_with_the_job(self, kprep, job, data):
         kprep("run", job(arrays=arrays(), spec=SPEC, output={"path": "out"}), rc=0)
