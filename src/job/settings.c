@@ -420,7 +420,7 @@ static const kprep_special_key top_specials[] = {
      &input_section},
     {"arrays", "an input and a pipeline for each input of the model", read_arrays,
      "a map from names to {input: ..., pipeline: ...}", "",
-     KPREP_JSON({"type": ["object", "null"], "additionalProperties": {
+     KPREP_JSON({"type": ["object", "null"], "minProperties": 1, "maxProperties": 1024, "additionalProperties": {
          "type": "object", "additionalProperties": false, "required": ["input"],
          "properties": {"input": {"$ref": "#/properties/input"},
                         "pipeline": {"$ref": "#/$defs/pipeline"}}}}),
