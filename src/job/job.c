@@ -30,6 +30,7 @@ void kprep_job_free(kprep_job **job)
     for (size_t i = 0; i < j->set_count; i++) free(j->set_keys[i]);
     free(j->paths);
     free(j->set_keys);
+    free(j->array);
     free(j->config);
     free(j->base);
     free(j);
@@ -90,7 +91,9 @@ kprep_status kprep_job_copy(const kprep_job *job, kprep_job **copy, kprep_error 
     free(c->base);
     c->config = kprep_strdup(job->config);
     c->base = kprep_strdup(job->base);
-    if (c->config == NULL || c->base == NULL || !kprep_value_copy(&c->tree, &job->tree) ||
+    if (job->array != NULL) c->array = kprep_strdup(job->array);
+    if (c->config == NULL || c->base == NULL || (c->array == NULL) != (job->array == NULL) ||
+        !kprep_value_copy(&c->tree, &job->tree) ||
         !kprep_value_copy(&c->sources_map, &job->sources_map)) {
         st = kprep_fail_memory(err);
         goto fail;
@@ -163,11 +166,29 @@ static bool meets_sources(const kprep_job *job, const char *key)
     return input != NULL && input->kind == KPREP_VALUE_LIST && strncmp(key, "input.", 6) == 0;
 }
 
-static kprep_status refuse_path(const char *origin, kprep_error *err)
+/* The same of an array's input, whose name ends at *end. */
+static bool meets_array_sources(const kprep_job *job, const char *key, int *end)
+{
+    const kprep_value *at = &job->tree;
+    const char *next = key;
+    for (int depth = 0; depth < 3; depth++) { /* arrays, NAME, input */
+        size_t n = strcspn(next, ".");
+        char *name = kprep_strndup(next, n);
+        at = name != NULL && at->kind == KPREP_VALUE_MAP ? kprep_value_find(at, name) : NULL;
+        bool known = depth != 0 || (name != NULL && strcmp(name, "arrays") == 0);
+        free(name);
+        if (at == NULL || !known || next[n] == '\0') return false;
+        next += n + 1;
+    }
+    *end = (int)(next - key) - 1;
+    return at->kind == KPREP_VALUE_LIST;
+}
+
+static kprep_status refuse_key(const char *key, int end, const char *origin, kprep_error *err)
 {
     kprep_fail(err, KPREP_E_BAD_OPTION,
-               "the job's input is a list of sources, and input.path is a key of one");
-    kprep_error_help(err, "set input to give other sources");
+               "the job's %.*s is a list of sources, and %s is a key of one", end, key, key);
+    kprep_error_help(err, "set %.*s to give other sources", end, key);
     if (err != NULL) err->side = KPREP_SIDE_JOB;
     kprep_error_at_config(err, origin, 0, 0);
     return KPREP_E_BAD_OPTION;
@@ -180,9 +201,10 @@ static kprep_status set(kprep_job *job, const char *key, kprep_value *item, cons
     kprep_value old = {0};
     const bool of_sources = meets_sources(job, key);
     kprep_value *tree = of_sources ? &job->sources_map : &job->tree;
-    if (of_sources && strcmp(key, "input.path") == 0) {
+    int end = (int)strlen("input");
+    if ((of_sources && strcmp(key, "input.path") == 0) || meets_array_sources(job, key, &end)) {
         kprep_value_free(item);
-        return refuse_path(origin, err);
+        return refuse_key(key, end, origin, err);
     }
     if (!kprep_value_copy(&old, tree)) {
         kprep_value_free(item);
@@ -263,6 +285,8 @@ kprep_status kprep_job_select(const kprep_job *job, const char *array, kprep_job
     if (entry == NULL)
         return kprep_fail(err, KPREP_E_ARGUMENT, "the job has no array '%.60s'", array);
     KPREP_TRY(kprep_job_copy(job, one, err));
+    (*one)->array = kprep_strdup(array);
+    if ((*one)->array == NULL) st = kprep_fail_memory(err);
     kprep_value *tree = &(*one)->tree;
     for (size_t i = 0; i < tree->count; i++) {
         if (strcmp(tree->keys[i].text, "arrays") != 0) continue;

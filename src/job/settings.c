@@ -281,6 +281,14 @@ static kprep_status read_input(const kprep_job *job, const kprep_value *value,
 
 /* ---- pipeline, spec ---- */
 
+/* A place in a pipeline string is one in the file that the string stands in. */
+static void place_in_file(const kprep_value *value, kprep_error *err)
+{
+    if (err == NULL || err->line == 0 || value->line == 0) return;
+    if (err->line == 1) err->column += value->column - 1 + (value->quoted ? 1 : 0);
+    err->line += value->line - 1;
+}
+
 static kprep_status read_pipeline(const kprep_job *job, const kprep_value *value,
                                   kprep_settings *settings, kprep_error *err)
 {
@@ -298,7 +306,9 @@ static kprep_status read_pipeline(const kprep_job *job, const kprep_value *value
         st =
             kprep_pipeline_make(&list, job->config, &settings->stages, &settings->stage_count, err);
     kprep_value_free(&list);
-    return st == KPREP_OK ? st : kprep_settings_at(job, value, st, err);
+    if (st == KPREP_OK) return st;
+    place_in_file(value, err);
+    return kprep_settings_at(job, value, st, err);
 }
 
 static kprep_status read_spec(const kprep_job *job, const kprep_value *value,
@@ -410,7 +420,7 @@ static const kprep_special_key top_specials[] = {
      &input_section},
     {"arrays", "an input and a pipeline for each input of the model", read_arrays,
      "a map from names to {input: ..., pipeline: ...}", "",
-     KPREP_JSON({"type": ["object", "null"], "additionalProperties": {
+     KPREP_JSON({"type": ["object", "null"], "minProperties": 1, "maxProperties": 1024, "additionalProperties": {
          "type": "object", "additionalProperties": false, "required": ["input"],
          "properties": {"input": {"$ref": "#/properties/input"},
                         "pipeline": {"$ref": "#/$defs/pipeline"}}}}),
@@ -558,6 +568,10 @@ kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings,
     kprep_status st;
     *settings = (kprep_settings){
         .base = job->base, .spec_base = job->base, .max_bad = -1, .max_bad_share = -1};
+    if (job->array != NULL && (settings->name = kprep_strdup(job->array)) == NULL) {
+        st = kprep_fail_memory(err);
+        goto fail;
+    }
     KPREP_TRY_GOTO(st, set_defaults(job, &top_section, settings, err), fail);
     if (job->tree.kind == KPREP_VALUE_MAP) {
         KPREP_TRY_GOTO(st, kprep_settings_section(job, &top_section, &job->tree, settings, err),

@@ -79,6 +79,7 @@ struct kprep_job {
     kprep_value
         sources_map; /* keys of input that kprep_job_set() gave while input is a list: they hold
                                 for each source that does not say otherwise */
+    char *array;     /* made of this entry of arrays; NULL: not so */
     char *config;    /* its name for messages; "" if there is no file */
     char *base;      /* its folder: "" or "dir/" */
     char **paths;    /* of kprep_job_add_path(): they replace input.path */

@@ -745,17 +745,31 @@ static int64_t channel_count(const kprep_desc *desc)
     return c >= 0 ? desc->shape[c] : 1;
 }
 
-/* How joined parts are read where no spec says: arrays are stacked, and images concatenated. */
+/* Axes of the parts besides c where no spec says: those of the parts that have fewest, which are planes that
+ * others are stacks of. Images are stacks. */
+static int32_t plane_rank(const kprep_plan *plan)
+{
+    int32_t least = KPREP_MAX_RANK;
+    for (size_t i = 0; i < plan->input->kind_count; i++) {
+        const kprep_input_kind *kind = &plan->input->kinds[i];
+        const kprep_source *source = kprep_join_source(plan, kind->example);
+        int32_t own = kind->header->rank - (kprep_join_by_row(plan, source) ? 1 : 0);
+        if (kind->header->codec->image) own = 2;
+        if (own < least && !(own == 1 && source->settings->broadcast)) least = own;
+    }
+    return least < KPREP_MAX_RANK ? least : part_rank(plan);
+}
+
+/* How joined parts are read where no spec says, but axes may. */
 static void measure_joined(kprep_plan *plan)
 {
-    const kprep_input *input = plan->input;
+    const char *axes = plan->axes_named ? plan->spatial_axes : plan->settings->axes;
     bool rows[2];
     list_rows(plan, rows);
     plan->reading.by_row = rows[0];
-    plan->reading.spatial = part_rank(plan);
-    for (size_t i = 0; i < input->kind_count; i++)
-        if (input->kinds[i].header->codec->image) plan->reading.spatial = 2;
-    if (plan->axes_named) plan->reading.spatial = (int32_t)strlen(plan->spatial_axes);
+    plan->reading.spatial = plane_rank(plan);
+    if (axes != NULL)
+        plan->reading.spatial = (int32_t)strlen(axes) - (strchr(axes, 'c') != NULL ? 1 : 0);
 }
 
 kprep_status kprep_plan_measure(const kprep_settings *settings, kprep_input *input,

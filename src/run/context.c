@@ -25,8 +25,8 @@ static int32_t usable_cpus(void)
     return n > 0 ? n : 1;
 }
 
-/* Descriptors for one worker, out of the soft limit: a job must run under any limit. */
-static size_t files_for_worker(const kprep_settings *settings, int32_t threads)
+/* Descriptors for workers and batch files, out of the soft limit: a job must run under any limit. */
+static int64_t usable_files(const kprep_settings *settings)
 {
     struct rlimit limit;
     int64_t most = MOST_FILES;
@@ -35,8 +35,12 @@ static size_t files_for_worker(const kprep_settings *settings, int32_t threads)
         most = (int64_t)limit.rlim_cur;
     most = most > 2 * RESERVED_FILES ? most - RESERVED_FILES : most / 4;
     if (settings->limits.files > 0 && settings->limits.files < most) most = settings->limits.files;
-    most /= threads;
-    return most > 0 ? (size_t)most : 1;
+    return most > 0 ? most : 1;
+}
+
+static size_t files_for_worker(int64_t usable, int32_t threads)
+{
+    return usable > threads ? (size_t)(usable / threads) : 1;
 }
 
 static kprep_status open_spec(kprep_context *context, const kprep_job *job, kprep_error *err)
@@ -85,6 +89,18 @@ static int64_t buffer_bytes(const kprep_context *context, int64_t task)
     return context->threads * bytes + context->slots * context->sequence.batch_rows * notes;
 }
 
+/* With several arrays, every thread reads a file of each, and every batch in the making writes one of each:
+ * fewer of both where the files that may be open at once are few. */
+static void bound_files(kprep_context *context)
+{
+    const int64_t usable = usable_files(&context->settings), feeds = (int64_t)context->feed_count;
+    if (feeds == 1) return;
+    while (context->threads > 1 && (context->threads + 2) * feeds > usable) context->threads--;
+    int64_t most = usable / feeds - context->threads;
+    if (context->slots > most) context->slots = most > 1 ? most : 1;
+    context->open_files = files_for_worker(usable - context->slots * feeds, context->threads);
+}
+
 /* Slots and memory: as many batches at once as keep all workers busy within the limit. */
 static kprep_status size_run(kprep_context *context, bool in_memory, kprep_error *err)
 {
@@ -122,6 +138,7 @@ static kprep_status size_run(kprep_context *context, bool in_memory, kprep_error
         kprep_error_found(err, "%lld bytes", (long long)limit);
         return KPREP_E_TOO_LARGE;
     }
+    if (!in_memory) bound_files(context);
     s->threads = context->threads;
     s->batches = sequence->batches;
     s->output_bytes = 0;
@@ -220,7 +237,7 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
     if (purpose == KPREP_TO_FILES) KPREP_TRY(check_output(context, job, err));
     bool measure = purpose == KPREP_TO_MEASURE;
     if (!measure) KPREP_TRY(open_spec(context, job, err));
-    context->open_files = files_for_worker(&context->settings, context->threads);
+    context->open_files = files_for_worker(usable_files(&context->settings), context->threads);
     KPREP_TRY(kprep_feed_list(job, &context->settings, context->spec, &context->feeds,
                               &context->feed_count, err));
     KPREP_TRY(open_feeds(context, purpose, problems, err));

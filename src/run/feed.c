@@ -76,14 +76,15 @@ static kprep_status check_names(const kprep_job *job, const kprep_settings *sett
     return st;
 }
 
-/* A file's name of an array's name, which may hold anything: "serving_default_x:0". */
+/* A file's name of an array's name, which may hold anything: "serving_default_x:0". Two dots, also
+ * of a name's last and an ending's first, would be taken for a way out of the folder. */
 static void name_file(kprep_feed *feed)
 {
     kprep_copy_text(feed->file, sizeof feed->file, feed->name);
     for (char *p = feed->file; *p != '\0'; p++) {
         bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
                      (*p >= '0' && *p <= '9') || *p == '_' || (*p == '-' && p > feed->file) ||
-                     (*p == '.' && p > feed->file);
+                     (*p == '.' && p > feed->file && p[-1] != '.' && p[1] != '\0');
         if (!plain) *p = '_';
     }
 }
@@ -117,7 +118,7 @@ static kprep_status set_feed(const kprep_job *job, const kprep_settings *setting
 {
     feed->wanted = kprep_spec_get(spec, i);
     feed->settings = kprep_settings_array(settings, spec == NULL ? i : 0);
-    const char *name = settings->arrays != NULL ? feed->settings->name : "x";
+    const char *name = feed->settings->name != NULL ? feed->settings->name : "x";
     if (settings->arrays != NULL && spec != NULL) {
         name = feed->wanted->name;
         feed->settings = find_array(settings, name);

@@ -25,8 +25,9 @@ char *kprep_folder_final(const kprep_folder *folder, const char *section, const 
 
 char *kprep_folder_part(const kprep_folder *folder, const char *section, const char *name)
 {
+    /* Names of splits and arrays may hold '-', but no '+': parts of two files never have one name. */
     return kprep_asprintf("%s/.kprep/%s%s%s.part", folder->path, section,
-                          section[0] != '\0' ? "-" : "", name);
+                          section[0] != '\0' ? "+" : "", name);
 }
 
 void kprep_batch_name(const kprep_context *context, size_t array, int64_t number, char *dst,
@@ -61,7 +62,11 @@ kprep_status kprep_create_part(const char *path, int *fd, kprep_error *err)
 {
     *fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (*fd >= 0) return KPREP_OK;
-    return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
+    const int failed = errno;
+    kprep_status st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, failed, "create", path);
+    if (failed == EMFILE || failed == ENFILE)
+        kprep_error_help(err, "raise the limit of open files: ulimit -n");
+    return st;
 }
 
 kprep_status kprep_publish(const char *part, const char *final, int fd, kprep_error *err)
@@ -158,7 +163,7 @@ static json_t *pack_rejects(const kprep_record *record)
     return list;
 }
 
-static bool unpack_rejects(const json_t *list, size_t arrays, kprep_record *record)
+static bool unpack_rejects(const json_t *list, kprep_record *record)
 {
     size_t n = json_array_size(list);
     if (n == 0) return true;
@@ -170,7 +175,6 @@ static bool unpack_rejects(const json_t *list, size_t arrays, kprep_record *reco
         to->row = json_integer_value(json_array_get(one, 0));
         to->code = (kprep_status)json_integer_value(json_array_get(one, 1));
         to->array = (size_t)json_integer_value(json_array_get(one, 3));
-        if (to->array >= arrays) return false;
         to->message = message != NULL ? kprep_strdup(message) : NULL;
         if (to->message == NULL) return false;
         record->reject_count++;
@@ -305,7 +309,7 @@ static void replay_line(kprep_folder *folder, const json_t *line)
     if (!json_is_integer(json_object_get(line, "batch")) || batch < 0 || batch >= folder->batches)
         return;
     if (unpack_files(folder, json_object_get(line, "files"), &record) &&
-        unpack_rejects(json_object_get(line, "rejects"), folder->files, &record)) {
+        unpack_rejects(json_object_get(line, "rejects"), &record)) {
         kprep_record_free(&folder->records[batch]);
         folder->records[batch] = record;
     } else {

@@ -96,7 +96,7 @@ kprep_status kprep_folder_note_table(kprep_folder *folder, const char *section, 
 /* Makes the folders that a file below the output folder lies in. */
 kprep_status kprep_folder_make(const kprep_folder *folder, const char *name, kprep_error *err);
 
-/* "out/train/x-00000.npy" and "out/.kprep/train-x-00000.npy.part": free() them. */
+/* "out/train/x-00000.npy" and "out/.kprep/train+x-00000.npy.part": free() them. */
 char *kprep_folder_final(const kprep_folder *folder, const char *section, const char *name);
 char *kprep_folder_part(const kprep_folder *folder, const char *section, const char *name);
 

@@ -60,6 +60,28 @@ static kprep_status make_sections(const kprep_context *context, kprep_folder *fo
     return KPREP_OK;
 }
 
+/* Do a journal's notes make up a batch of this job? */
+static bool is_of_batch(const kprep_context *context, const kprep_record *record, int64_t batch)
+{
+    int64_t first, rows, last = -1;
+    kprep_sequence_batch(&context->sequence, batch, &first, &rows);
+    if (record->rows != rows - (int64_t)record->reject_count) return false;
+    for (size_t i = 0; i < record->reject_count; i++) {
+        const kprep_rejected *one = &record->rejects[i];
+        if (one->row <= last || one->row >= rows || one->array >= context->feed_count) return false;
+        last = one->row;
+    }
+    return true;
+}
+
+/* A journal is a file as any other: batches that it can't be right about are made again. */
+static void forget_misfits(const kprep_context *context, kprep_folder *folder)
+{
+    for (int64_t b = 0; b < folder->batches; b++)
+        if (folder->records[b].sealed && !is_of_batch(context, &folder->records[b], b))
+            kprep_record_free(&folder->records[b]);
+}
+
 static int64_t count_rejects(const kprep_folder *folder)
 {
     int64_t n = 0;
@@ -118,6 +140,7 @@ static kprep_status fill_folder(kprep_context *context, kprep_folder *folder, kp
     struct timespec start;
     clock_gettime(CLOCK_MONOTONIC, &start);
     KPREP_TRY(make_sections(context, folder, err));
+    forget_misfits(context, folder);
     bool *done = kprep_calloc((size_t)folder->batches + 1, sizeof *done);
     if (done == NULL) return kprep_fail_memory(err);
     for (int64_t b = 0; b < folder->batches; b++) done[b] = folder->records[b].sealed;

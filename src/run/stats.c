@@ -199,7 +199,10 @@ kprep_status kprep_stats(const kprep_job *job, const kprep_options *options,
         st = kprep_fail(err, KPREP_E_BAD_OPTION, "the job makes several arrays");
         kprep_error_help(err, "measure one: kprep_job_select() makes a job of it");
     }
-    if (st == KPREP_OK) st = measure(&context, &context.feeds[0].plan, stats, count, err);
+    if (st == KPREP_OK) {
+        st = measure(&context, &context.feeds[0].plan, stats, count, err);
+        if (st != KPREP_OK) kprep_feed_blame(&context.feeds[0], err);
+    }
     if (summary != NULL) *summary = context.summary;
     kprep_context_free(&context);
     return st;

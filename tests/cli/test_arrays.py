@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -124,6 +125,48 @@ class TestRun:
         kprep("run", job(arrays=arrays(), spec=SPEC, output={"path": "out", "batch": "all"}), rc=0)
         assert {p.name for p in (data / "out").iterdir()} == {
             "image.npy", "meta.npy", "depth_0.npy", "samples.csv", "manifest.json"}
+
+    @pytest.mark.parametrize("name", ["../meta", "a..b", "meta.", "..", "/meta", "-m", "me\nta", "\u00fc"])
+    @pytest.mark.parametrize("batch", [10, "all"])
+    def test_any_name_makes_files_that_are_found_again(self, kprep, job, data, name, batch):
+        spec = {"inputs": {name: SPEC["inputs"]["meta"], "other": SPEC["inputs"]["meta"]}}
+        entries = {key: {"input": "meta.npy"} for key in spec["inputs"]}
+        out = {"path": "out", "batch": batch}
+        kprep("run", job(arrays=entries, spec=spec, output=out), rc=0)
+        kprep("verify", data / "out", rc=0)
+        listed = manifest(data / "out")["files"]
+        for key in spec["inputs"]:
+            paths = [data / "out" / f["path"] for f in listed if f["array"] == key]
+            assert all(p.parent == data / "out" for p in paths)
+            equal(np.concatenate([np.load(p) for p in paths]), META)
+        kprep("run", job(arrays=entries, spec=spec, output={**out, "shuffle": 1}), "--force", rc=0)
+        left = {p.name for p in (data / "out").iterdir()}
+        assert left == {f["path"] for f in listed} | {"manifest.json", "samples.csv"}
+
+    def test_parts_of_two_splits_never_share_a_name(self, kprep, job, data):
+        """Split a of array b-c, and split a-b of array c, are written at once."""
+        many = np.random.default_rng(1).integers(0, 99, (60, 20000)).astype(np.int32)
+        np.save(data / "many.npy", many)
+        np.save(data / "more.npy", many + 100)
+        spec = {"inputs": {name: {"shape": [None, 20000], "dtype": "int32"} for name in ("b-c", "c")}}
+        kprep("run", job(arrays={"b-c": {"input": "many.npy"}, "c": {"input": "more.npy"}}, spec=spec,
+                         output={"path": "out", "batch": 30, "split": {"a": 0.5, "a-b": 0.5}}),
+              "--threads", 4, rc=0)
+        for part, chosen in (("a", many[:30]), ("a-b", many[30:])):
+            equal(rows(data / "out" / part, "b-c"), chosen)
+            equal(rows(data / "out" / part, "c"), chosen + 100)
+
+    @pytest.mark.parametrize("threads", [1, 8])
+    def test_many_arrays_under_a_small_limit_of_open_files(self, binary, job, data, threads):
+        names = [f"in{i}" for i in range(30)]
+        for i, name in enumerate(names):
+            np.save(data / f"{name}.npy", META + i)
+        path = job(arrays={name: {"input": f"{name}.npy"} for name in names}, output={"path": "out", "batch": 2},
+                   spec={"inputs": {name: SPEC["inputs"]["meta"] for name in names}})
+        subprocess.run(["bash", "-c", 'ulimit -n 200; exec "$@"', "-", binary, "run", path,
+                        "--threads", str(threads)], check=True, cwd=data)
+        for i, name in enumerate(names):
+            equal(rows(data / "out", name), META + i)
 
     def test_one_input_is_called_x(self, kprep, job, data):
         entries = {"picture": {"input": "photos/", "pipeline": ["rescale 1/255"]}}
@@ -323,6 +366,14 @@ class TestOtherCommands:
                                    scaled().astype(np.float64).std(axis=(0, 1, 2)), rtol=1e-12)
         assert "array image" in kprep("stats", path, rc=0).out
 
+    def test_stats_name_the_array_that_is_bad(self, kprep, job, data):
+        path = data / "photos/a/4.png"
+        whole = path.read_bytes()
+        for content in (b"", whole[:-40]):  # seen in the headers, and only when it is read
+            path.write_bytes(content)
+            problem = kprep("stats", job(arrays=arrays(), spec=SPEC), "--json", rc=3).problems[0]
+            assert problem["array"] == "image" and problem["file"].endswith("4.png")
+
     def test_set_a_key_of_one(self, kprep, job, data, tmp_path):
         folder = tmp_path / "elsewhere"
         folder.mkdir()
@@ -330,6 +381,13 @@ class TestOtherCommands:
         path = job(arrays=arrays(), spec=SPEC, output={"path": "out"})
         kprep("run", path, "--set", "arrays.meta.input.path=elsewhere/meta.npy", rc=0)
         equal(rows(data / "out", "meta"), META + 1)
+
+    @pytest.mark.parametrize("key", ["path=meta.npy", "samples=row"])
+    def test_set_a_key_of_a_list_of_sources(self, kprep, job, data, key):
+        entries = arrays(meta={"input": ["meta.npy"]})
+        problem = kprep("check", job(arrays=entries, spec=SPEC), "--set", f"arrays.meta.input.{key}",
+                        "--json", rc=2).problems[0]
+        assert "arrays.meta.input is a list of sources" in problem["message"]
 
     def test_the_manifest_is_valid_json_with_the_job(self, kprep, job, data):
         kprep("run", job(arrays=arrays(), spec=SPEC, output={"path": "out"}), rc=0)

@@ -225,7 +225,9 @@ class TestJobFile:
         ("input: a.npy\npipeline:\n  - flaten\nspec: s.yaml\noutput: {path: out}\n", 3, 5, "flatten"),
         ("input: a.npy\npipeline:\n  - resize: {height: 3, widht: 3}\nspec: s.yaml\noutput: {path: out}\n",
          3, 25, "width"),
-    ], ids=["key", "output-key", "input-key", "stage", "bare-stage", "option"])
+        ("input: a.npy\npipeline: rescale 2 | flaten\nspec: s.yaml\noutput: {path: out}\n", 2, 23, "flatten"),
+        ("input: a.npy\npipeline: 'flaten'\nspec: s.yaml\noutput: {path: out}\n", 2, 12, "flatten"),
+    ], ids=["key", "output-key", "input-key", "stage", "bare-stage", "option", "string", "quoted"])
     def test_unknown_names_get_the_nearest(self, kprep, tmp_path, text, line, column, near):
         path = self.write(tmp_path, text)
         answer = kprep("run", path, "--json", rc=2)

@@ -76,6 +76,30 @@ class TestLeftovers:
         assert {k: v for k, v in before.items() if "lock" not in str(k)} == \
                {k: v for k, v in after.items() if "lock" not in str(k)}
 
+    @pytest.mark.parametrize("rejects", [
+        [[1, 26, "bad", 1]], [[1, 26, "bad", 7]], [[1, 26, "bad", -1]],  # an array that is none
+        [[10 ** 9, 26, "bad", 0]], [[-10 ** 9, 26, "bad", 0]], [[4, 26, "bad", 0]],  # rows
+        [[1, 26, "bad", 0]] * 2, [[2, 26, "bad", 0], [1, 26, "bad", 0]], []])
+    def test_a_journal_that_can_not_be_right_is_not_believed(self, kprep, job, arrays, tmp_path, rejects):
+        rows = np.zeros((12, 3), np.float32)
+        rows[9, 1] = np.nan
+        file = job(input={"path": str(arrays("rows.npy", rows)), "samples": "row"}, spec=ANY_ROWS,
+                   labels=str(arrays("labels.npy", np.arange(12, dtype=np.int32))), on_error="skip",
+                   output={"path": "out", "batch": 4, "shuffle": {"seed": 1}})
+        kprep("run", file, rc=0)
+        out = tmp_path / "out"
+        before = tree(out)
+        manifest = json.loads((out / "manifest.json").read_text())
+        files = [[f["path"], f["bytes"], f["xxh128"], [9, 0, 0, 0.0, 0.0, 0.0, 0.0]]
+                 for f in manifest["files"] if f["path"].endswith("-00000.npy")]
+        lines = [{"kprep": "0", "plan": manifest["plan"]},
+                 {"batch": 0, "rows": 3, "rejects": rejects, "files": files}]
+        (out / "manifest.json").unlink()
+        (out / ".kprep").mkdir()
+        (out / ".kprep/journal").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        kprep("run", file, rc=0)
+        assert tree(out) == before
+
     def test_what_a_kill_behind_the_manifest_leaves_is_cleared(self, kprep, job, picture, tmp_path):
         file = job(input=str(picture), spec=ANY_IMAGE, output={"path": "out"})
         kprep("run", file, rc=0)

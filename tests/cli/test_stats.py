@@ -55,6 +55,27 @@ def test_joined_features(kprep, arrays, tmp_path):
     expect(kprep("stats", tmp_path / "f", "--join", "channels", "--json", rc=0).json, data, 3)
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_joined_planes_and_stacks_of_planes(kprep, arrays, job, first):
+    """Whichever comes first, the one of fewer axes is a plane."""
+    rng = np.random.default_rng(9)
+    parts = [rng.random((10, 6, 5, 4), np.float32), rng.random((10, 6, 5), np.float32)]
+    files = [str(arrays("stack.npy", parts[0])), str(arrays("plane.npy", parts[1]))]
+    data = [parts[0], parts[1][..., None]]
+    if first == 1:
+        files, data = files[::-1], data[::-1]
+    path = job(input=[{"path": f, "samples": "row"} for f in files])
+    expect(kprep("stats", path, "--json", rc=0).json, np.concatenate(data, -1), 3)
+
+
+def test_axes_say_that_joined_arrays_have_channels(kprep, arrays, job):
+    rng = np.random.default_rng(10)
+    parts = [rng.random((10, 6, 5, 2), np.float32) for _ in range(2)]
+    files = [str(arrays(f"{i}.npy", part)) for i, part in enumerate(parts)]
+    path = job(input={"path": files, "join": "channels", "samples": "row", "axes": "hwc"})
+    expect(kprep("stats", path, "--json", rc=0).json, np.concatenate(parts, -1), 3)
+
+
 def test_images_of_all_sizes(kprep):
     from PIL import Image
     files = sorted(PHOTOS.rglob("*.*"))
