@@ -125,6 +125,7 @@ set(KPREP_KERNEL_SOURCES
     src/kernel/convert.c
     src/kernel/copy.c
     src/kernel/grey.c
+    src/kernel/hash.c
     src/kernel/kernels.c
     src/kernel/moments.c
     src/kernel/one_hot.c

@@ -27,7 +27,7 @@ static void NAME(columns)(const uint8_t *src, plane p, uint8_t *dst)
 
 /* out element i, g = from at i, g, where the i are contiguous and the g are sj bytes apart. One
  * vector's worth of g, so that compilers make this a network of interleavings. */
-enum { NAME(GROUP) = 16 / sizeof(ITEM) };
+enum { NAME(GROUP) = sizeof(ITEM) < 8 ? 16 / sizeof(ITEM) : 4 };
 
 static inline void NAME(interleave)(const uint8_t *from, int64_t sj, int64_t rows,
                                     ITEM *restrict out)
@@ -59,8 +59,11 @@ static void NAME(transpose)(const uint8_t *src, plane p, uint8_t *dst)
                 for (int64_t i = 0; i < rows; i++)
                     memcpy(&tile[i][j], from + i * p.si + j * p.sj, sizeof(ITEM));
             uint8_t *to = dst + i0 * p.di + j0 * (int64_t)sizeof(ITEM);
-            for (int64_t i = 0; i < rows; i++)
-                memcpy(to + i * p.di, tile[i], (size_t)columns * sizeof(ITEM));
+            if (columns == COLUMNS) /* a known size is a few vectors, no call */
+                for (int64_t i = 0; i < rows; i++) memcpy(to + i * p.di, tile[i], sizeof tile[i]);
+            else
+                for (int64_t i = 0; i < rows; i++)
+                    memcpy(to + i * p.di, tile[i], (size_t)columns * sizeof(ITEM));
         }
     }
 }

@@ -113,6 +113,16 @@ void kprep_moments_add(kprep_moments *m, const void *values, int64_t n, kprep_dt
     kprep_kernels_get()->moments_add(m, values, n, dtype);
 }
 
+void kprep_hash64_add(void *state, const void *data, size_t n)
+{
+    kprep_kernels_get()->hash64_add(state, data, n);
+}
+
+void kprep_hash128_add(void *state, const void *data, size_t n)
+{
+    kprep_kernels_get()->hash128_add(state, data, n);
+}
+
 float kprep_half_to_float(uint16_t half)
 {
     return kprep_kernels_get()->half_to_float(half);

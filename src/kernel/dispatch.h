@@ -22,6 +22,8 @@ typedef struct kprep_kernels {
     void (*copy_view)(const kprep_view *view, const uint8_t *src, uint8_t *dst, size_t item);
     void (*swap_bytes)(void *data, int64_t n, size_t item);
     void (*moments_add)(kprep_moments *m, const void *values, int64_t n, kprep_dtype dtype);
+    void (*hash64_add)(void *state, const void *data, size_t n);
+    void (*hash128_add)(void *state, const void *data, size_t n);
     float (*half_to_float)(uint16_t half);
     uint16_t (*float_to_half)(float value);
     uint16_t (*double_to_half)(double value);

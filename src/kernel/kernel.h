@@ -54,6 +54,10 @@ kprep_status kprep_block_blend(const kprep_pass *pass, const uint8_t *src, kprep
 kprep_status kprep_block_one_hot(const kprep_pass *pass, const uint8_t *src, kprep_emit *emit,
                                  kprep_scratch *scratch, kprep_error *err);
 
+/* Takes n bytes into a hash: XXH3_64bits_update and XXH3_128bits_update. state is an XXH3_state_t. */
+void kprep_hash64_add(void *state, const void *data, size_t n);
+void kprep_hash128_add(void *state, const void *data, size_t n);
+
 /* Statistics of values, exact for min and max; mean and m2 (sum of squared differences from the mean)
  * in float64, always summed in the same order, so that the digits do not depend on the machine. */
 typedef struct kprep_moments {

@@ -31,6 +31,8 @@
 #define kprep_filter_run          KPREP_AT_LEVEL(kprep_filter_run)
 #define kprep_float_to_half       KPREP_AT_LEVEL(kprep_float_to_half)
 #define kprep_for_pixels          KPREP_AT_LEVEL(kprep_for_pixels)
+#define kprep_hash64_add          KPREP_AT_LEVEL(kprep_hash64_add)
+#define kprep_hash128_add         KPREP_AT_LEVEL(kprep_hash128_add)
 #define kprep_half_to_float       KPREP_AT_LEVEL(kprep_half_to_float)
 #define kprep_moments_add         KPREP_AT_LEVEL(kprep_moments_add)
 #define kprep_opencv_area_whole   KPREP_AT_LEVEL(kprep_opencv_area_whole)

@@ -24,6 +24,7 @@ typedef struct resizing {
     bool
         together; /* a pixel's channels are contiguous in src; else in a copy of the row, `whole` */
     int64_t step; /* bytes from one such pixel to the next */
+    bool rgb;     /* bilinear: of 8-bit RGB pixels that lie together, which are read as they are */
     bool chosen;  /* bilinear: few pixels of a row are used, and `row` is made of these alone */
     int64_t *used; /* byte offsets of the pixels that go into `row` */
     lerp *taps;    /* along x */
@@ -113,7 +114,8 @@ static bool begin(resizing *job, const kprep_pass *pass, const uint8_t *src, kpr
     job->pixel = (size_t)job->channels * job->item;
     job->together = job->channels == 1 || job->c_stride == (int64_t)job->item;
     job->step = job->together ? job->x_stride : (int64_t)job->pixel;
-    job->chosen = job->width > 2 * job->out_width;
+    job->rgb = job->dtype == KPREP_U8 && job->channels == 3 && job->together && job->step == 3;
+    job->chosen = job->width > 2 * job->out_width && !job->rgb;
     const int64_t c = job->channels, in = job->width, out = job->out_width;
     const int64_t used = job->chosen ? 2 * out : in > out ? in : out; /* nearest: out pixels */
     int64_t rows;
@@ -197,6 +199,35 @@ static inline void interpolate_pixels(const float *values, const lerp *taps, int
     }
 }
 
+typedef uint8_t byte4 __attribute__((vector_size(4)));
+typedef float float4 __attribute__((vector_size(16)));
+
+/* A pixel, and the byte behind it, as float32. */
+static inline float4 load_rgb(const uint8_t *at)
+{
+    byte4 bytes;
+    memcpy(&bytes, at, sizeof bytes);
+    return __builtin_convertvector(bytes, float4);
+}
+
+/* The same of a row of 8-bit RGB pixels, each as a vector of which one lane is idle. The last pixels, behind
+ * which there is nothing to be read or written, are taken one by one. */
+static void interpolate_rgb(const uint8_t *row, int64_t width, const lerp *taps, int64_t n,
+                            float *restrict out)
+{
+    int64_t x = 0;
+    for (; x + 1 < n && taps[x].hi + 1 < width; x++) {
+        const float4 left = load_rgb(row + 3 * taps[x].lo), right = load_rgb(row + 3 * taps[x].hi);
+        const float4 between = left + (right - left) * taps[x].t;
+        memcpy(out + 3 * x, &between, sizeof between);
+    }
+    for (; x < n; x++) {
+        const uint8_t *left = row + 3 * taps[x].lo, *right = row + 3 * taps[x].hi;
+        for (int c = 0; c < 3; c++)
+            out[3 * x + c] = (float)left[c] + ((float)right[c] - (float)left[c]) * taps[x].t;
+    }
+}
+
 /* Source row y interpolated along x, from the cache if it is there. keep is a row that must
  * stay. */
 static const float *row_across(resizing *job, int64_t y, int64_t keep)
@@ -204,15 +235,19 @@ static const float *row_across(resizing *job, int64_t y, int64_t keep)
     for (int i = 0; i < 2; i++)
         if (job->held[i] == y) return job->across[i];
     const int slot = job->held[0] == keep ? 1 : 0;
-    const float *values = row_values(job, y);
     float *out = job->across[slot];
+    job->held[slot] = y;
+    if (job->rgb) {
+        interpolate_rgb(job->src + y * job->y_stride, job->width, job->taps, job->out_width, out);
+        return out;
+    }
+    const float *values = row_values(job, y);
     switch (job->channels) {
     case 1: interpolate_pixels(values, job->taps, job->out_width, 1, out); break;
     case 3: interpolate_pixels(values, job->taps, job->out_width, 3, out); break;
     case 4: interpolate_pixels(values, job->taps, job->out_width, 4, out); break;
     default: interpolate_pixels(values, job->taps, job->out_width, job->channels, out); break;
     }
-    job->held[slot] = y;
     return out;
 }
 

@@ -144,7 +144,7 @@ static kprep_status write_table(const kprep_context *context, const kprep_folder
         if (text.failed) st = kprep_fail_memory(err);
         if (st != KPREP_OK || (text.length < FLUSH && b < section->batches)) continue;
         st = kprep_write_at(fd, text.data, text.length, offset, part, err);
-        XXH3_128bits_update(&state, text.data, text.length);
+        kprep_hash128_add(&state, text.data, text.length);
         offset += (int64_t)text.length;
         text.length = 0;
     }
@@ -456,7 +456,7 @@ static kprep_status copy_bytes(const kprep_bytes *bytes, int to, const char *par
             break;
         }
         st = kprep_write_at(to, block, got, at, part, err);
-        XXH3_128bits_update(&state, block, got);
+        kprep_hash128_add(&state, block, got);
         at += (int64_t)got;
     }
     XXH128_hash_t digest = XXH3_128bits_digest(&state);

@@ -47,7 +47,7 @@ static bool next(reading *r, void *dst, int64_t n)
     if (kprep_bytes_read(&bytes, r->at, dst, (size_t)n, &got, NULL) != KPREP_OK ||
         (int64_t)got != n)
         return false;
-    XXH3_128bits_update(&r->state, dst, got);
+    kprep_hash128_add(&r->state, dst, got);
     r->at += n;
     return true;
 }

@@ -137,8 +137,8 @@ static kprep_status reread(int64_t bytes, const kprep_slot *slot, const kprep_sl
             st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, got < 0 ? errno : EIO, "read back", path);
             break;
         }
-        XXH3_128bits_update(&whole, buffer, (size_t)got);
-        XXH3_64bits_update(&one, buffer, (size_t)got);
+        kprep_hash128_add(&whole, buffer, (size_t)got);
+        kprep_hash64_add(&one, buffer, (size_t)got);
         offset += got;
         left -= got;
         if (left > 0) continue;

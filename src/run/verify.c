@@ -74,7 +74,7 @@ static kprep_status read_through(const verifier *v, const char *path, bool array
         if (st == KPREP_OK && got == 0)
             st = kprep_fail(err, KPREP_E_TRUNCATED, "the file became shorter while it was read");
         if (st != KPREP_OK) break;
-        XXH3_128bits_update(&state, v->block, got);
+        kprep_hash128_add(&state, v->block, got);
         if (array && offset == 0) {
             kprep_error ignored;
             out->array = kprep_npy_parse(v->block, got, size, &out->header, &ignored) == KPREP_OK &&

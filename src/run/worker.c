@@ -147,7 +147,7 @@ kprep_status kprep_row_check(const kprep_plan *plan, const uint8_t *data, bool h
     for (int64_t done = 0; done < plan->row_bytes; done += CHECK_BYTES) {
         int64_t n = plan->row_bytes - done < CHECK_BYTES ? plan->row_bytes - done : CHECK_BYTES;
         kprep_moments_add(&look->moments, data + done, n / item, dtype);
-        if (hash) XXH3_64bits_update(&state, data + done, (size_t)n);
+        if (hash) kprep_hash64_add(&state, data + done, (size_t)n);
     }
     look->hash = hash ? XXH3_64bits_digest(&state) : 0;
     return judge_values(plan, &look->moments, err);
