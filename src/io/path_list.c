@@ -604,6 +604,14 @@ static kprep_status not_found(const char *path, kprep_error *err)
 
 /* ---- Lists ---- */
 
+/* A file of a list that is not there. */
+static kprep_status add_missing(kprep_path_list *list, const char *path, size_t root,
+                                kprep_error *err)
+{
+    if (!list->tolerant) return not_found(path, err);
+    return kprep_path_add_item(list, kprep_strdup(path), root, UINT32_MAX, err);
+}
+
 /* A path of a list: a file or a folder that exists. root is what relative ones are relative to. */
 static kprep_status add_line(kprep_path_list *list, const char *base, const char *line,
                              kprep_error *err)
@@ -620,9 +628,9 @@ static kprep_status add_line(kprep_path_list *list, const char *base, const char
     bool member = false;
     if (!there && errno == ENOTDIR) {
         st = kprep_path_add_member(list, path, root, &member, err);
-        if (st == KPREP_OK && !member) st = not_found(path, err);
+        if (st == KPREP_OK && !member) st = add_missing(list, path, root, err);
     } else if (!there && errno == ENOENT)
-        st = not_found(path, err);
+        st = add_missing(list, path, root, err);
     else if (there && S_ISDIR(info.st_mode))
         st = add_plain_folder(list, path, root, KPREP_ORDER_NATURAL, err);
     else

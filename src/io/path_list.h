@@ -38,6 +38,8 @@ typedef struct kprep_path_list {
                              know or, by class, outside of all classes */
     int64_t hidden;   /* hidden files (or files in hidden folders) left out */
     uint32_t entries; /* input paths added */
+    bool tolerant;    /* set by the caller: files that a list names and that are not there are taken
+                       * all the same; that they can't be read is found when they are */
     bool classless;   /* set by the caller: the paths added from now on have no classes */
     bool by_class;    /* set by the caller before anything is added. Only order keras looks at it: a
                              folder with class folders gives their files, class by class, as with

@@ -178,6 +178,7 @@ kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *p
                               kprep_error *err)
 {
     *paths = (kprep_path_list){.by_class = settings->labels == KPREP_LABELS_FOLDER,
+                               .tolerant = settings->on_error != KPREP_ON_ERROR_FAIL,
                                .member_bytes = settings->limits.sample_bytes};
     kprep_order order = (kprep_order)settings->order;
     for (size_t i = 0; i < kprep_settings_source_count(settings); i++) {

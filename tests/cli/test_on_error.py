@@ -54,6 +54,20 @@ def spoil(folder):
             12: "channel-count"}
 
 
+@pytest.mark.parametrize("name", ["files.txt", "files.csv"])
+def test_a_list_that_names_a_missing_file(kprep, job, tmp_path, name):
+    good_folder(tmp_path / "in")
+    names = [f"in/{'a' if i < 10 else 'b'}/{i:02}.png" for i in range(20)]
+    names.insert(4, "in/a/gone.png")
+    (tmp_path / name).write_text("\n".join((["file"] if name.endswith("csv") else []) + names))
+    keys = dict(input={"path": name, "order": "list"}, spec=SPEC, output={"path": "out"})
+    assert kprep("run", job(**keys), "--json", rc=3).ids == ["not-found"]
+    kprep("run", job(**keys, on_error="skip"), rc=0)
+    equal(np.load(tmp_path / "out/x-00000.npy"),
+          np.stack([image(i) for i in range(20)]).astype(np.float32))
+    assert [(r["source"], r["id"]) for r in rejected(tmp_path / "out")] == [("in/a/gone.png", "not-found")]
+
+
 def rejected(folder):
     with open(folder / "rejected.csv", newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
