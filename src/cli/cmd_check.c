@@ -33,7 +33,10 @@ static int run(cli *c)
         cli_fail(c, &err);
         return cli_problems(c, stderr);
     }
-    if (kprep_check(c->job, &c->options, c->problems, &summary, &err) != KPREP_OK) {
+    cli_progress_start(c);
+    kprep_status st = kprep_check(c->job, &c->options, c->problems, &summary, &err);
+    cli_progress_end(c);
+    if (st != KPREP_OK) {
         cli_fail(c, &err);
         return cli_problems(c, stderr);
     }
