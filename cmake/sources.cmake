@@ -43,6 +43,7 @@ set(KPREP_SOURCES
     src/job/settings_format.c
     src/job/settings_labels.c
     src/job/settings_output.c
+    src/plan/gaps.c
     src/plan/hash.c
     src/plan/input.c
     src/plan/join.c
@@ -53,6 +54,7 @@ set(KPREP_SOURCES
     src/run/check.c
     src/run/context.c
     src/run/engine.c
+    src/run/explain.c
     src/run/feed.c
     src/run/folder.c
     src/run/info.c
@@ -96,6 +98,7 @@ set(KPREP_SOURCES
     src/stage/stage_squeeze.c
     src/stage/stage_transpose.c
     src/spec/compare.c
+    src/spec/explain.c
     src/spec/repair.c
     src/spec/spec.c
     src/spec/spec_keras.c
@@ -113,5 +116,6 @@ set(KPREP_CLI_SOURCES
     src/cli/cmd_stages.c
     src/cli/cmd_stats.c
     src/cli/cmd_verify.c
+    src/cli/explanation.c
     src/cli/main.c
     src/cli/output.c)
