@@ -99,6 +99,8 @@ set(KPREP_SOURCES
     src/stage/stage_transpose.c
     src/spec/compare.c
     src/spec/explain.c
+    src/spec/message.c
+    src/spec/message_table.c
     src/spec/repair.c
     src/spec/spec.c
     src/spec/spec_keras.c
@@ -108,6 +110,7 @@ set(KPREP_SOURCES
 set(KPREP_CLI_SOURCES
     src/cli/args.c
     src/cli/cmd_check.c
+    src/cli/cmd_explain.c
     src/cli/cmd_help.c
     src/cli/cmd_inspect.c
     src/cli/cmd_plan.c

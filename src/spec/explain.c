@@ -156,7 +156,7 @@ static void say_reshape(const kprep_desc *data, const kprep_spec_input *spec,
         return;
     if (find_axis(out, KPREP_E_AXIS_ORDER) != NULL)
         add_note(out, "reshape gives the right sizes and scrambles the values: it moves no axis");
-    else if (ours != theirs && data->colour == KPREP_COLOUR_NONE)
+    else if (ours != theirs && data->colour == KPREP_COLOUR_NONE && data->rank > 1)
         add_note(out, "reshape makes no values: a sample has %lld, the model takes %lld",
                  (long long)ours, (long long)theirs);
     else if (ours == theirs && data->rank == spec->rank - 1)
