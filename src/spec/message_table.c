@@ -68,7 +68,9 @@ const kprep_message_row kprep_message_rows[] = {
     {P, "Given transposed=", TORCH, "weight of size", "expected input", false, NULL, NULL, NULL},
     {O, "Got invalid dimensions for input:", INDICES, NULL, NULL, false, NULL, NULL, NULL},
     {O, "Invalid rank for input:", NUMBERS, "Expected:", "Got:", true,
-     "the input has another number of axes than the model's", NULL, ARRAY},
+     "the input has another number of axes than the model's",
+     "a single sample needs the sample axis in front, a grey picture an axis for its channel",
+     ARRAY},
     {O, "Input channels C is not equal to kernel channels", NUMBERS, "kernel channels:", "C:", true,
      "the axis that the convolution takes for channels has another size: in ONNX it is the first "
      "one behind the samples, n c h w",
