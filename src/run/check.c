@@ -239,6 +239,29 @@ static kprep_status ambiguous(const kprep_repair_list *list, kprep_problems *pro
     return KPREP_E_AMBIGUOUS_REPAIR;
 }
 
+/* The other repairs, as comments above the job. */
+static void add_others(const kprep_repair_list *list, kprep_text *text)
+{
+    for (size_t i = 1; i < list->count && i < KPREP_EXPLAIN_REPAIRS; i++)
+        kprep_text_add(text, "# or %s: %s\n", list->items[i].pipeline, list->items[i].why);
+}
+
+/* Without a repair: which of numbered files lack is said in the help of what does not fit. */
+static void tell_missing(const kprep_feed *feed, kprep_problems *problems)
+{
+    kprep_explanation *e = kprep_calloc(1, sizeof *e);
+    bool told = e != NULL && kprep_explain_feed(feed, false, e, NULL) == KPREP_OK &&
+                strchr(e->missing, ':') != NULL;
+    for (size_t i = 0; told && i < kprep_problems_count(problems); i++) {
+        kprep_error *problem = (kprep_error *)(uintptr_t)kprep_problems_get(problems, i);
+        if (problem->code != KPREP_E_MISSING_AXIS && problem->code != KPREP_E_CHANNEL_COUNT)
+            continue;
+        kprep_error_help(problem, "add what is missing: %s", e->missing);
+        break;
+    }
+    free(e);
+}
+
 /* Repairs of one array, which may be that there is nothing to repair. */
 static kprep_status repair_feed(const kprep_feed *feed, kprep_repair_list *list,
                                 kprep_problems *problems, kprep_error *err)
@@ -249,10 +272,12 @@ static kprep_status repair_feed(const kprep_feed *feed, kprep_repair_list *list,
     if (st == KPREP_OK)
         st = kprep_repair((const kprep_desc *const *)descs, n, (kprep_like)feed->settings->like,
                           feed->wanted, list, err);
-    if (st == KPREP_OK && list->count == 0)
+    if (st == KPREP_OK && list->count == 0) {
+        tell_missing(feed, problems);
         st = kprep_first_problem(problems, err);
-    else if (st == KPREP_OK && list->ambiguous)
+    } else if (st == KPREP_OK && list->ambiguous) {
         st = ambiguous(list, problems, err);
+    }
     if (st != KPREP_OK) kprep_feed_blame(feed, err);
     kprep_descs_free(descs);
     return st;
@@ -269,6 +294,7 @@ static kprep_status repair(const kprep_context *context, kprep_problems *problem
         if (st != KPREP_OK) break;
         m.stages[i] = m.lists[i].items[0].pipeline;
         add_why(feed, m.stages[i][0] != '\0' ? m.lists[i].items[0].why : "it fits as it is", text);
+        add_others(&m.lists[i], text);
     }
     if (st == KPREP_OK) st = format_job(context, m.stages, text, err);
     free_mending(&m);
