@@ -29,6 +29,7 @@ set(KPREP_SOURCES
     src/job/settings_format.c
     src/job/settings_labels.c
     src/job/settings_output.c
+    src/plan/gaps.c
     src/plan/hash.c
     src/plan/input.c
     src/plan/join.c
@@ -39,6 +40,7 @@ set(KPREP_SOURCES
     src/run/check.c
     src/run/context.c
     src/run/engine.c
+    src/run/explain.c
     src/run/feed.c
     src/run/folder.c
     src/run/info.c
@@ -92,6 +94,9 @@ set(KPREP_SOURCES
     src/spec/onnx_axes.c
     src/spec/peek.c
     src/spec/proto.c
+    src/spec/explain.c
+    src/spec/message.c
+    src/spec/message_table.c
     src/spec/repair.c
     src/spec/spec.c
     src/spec/spec_hdf5.c
@@ -108,6 +113,7 @@ set(KPREP_SOURCES
 set(KPREP_CLI_SOURCES
     src/cli/args.c
     src/cli/cmd_check.c
+    src/cli/cmd_explain.c
     src/cli/cmd_help.c
     src/cli/cmd_inspect.c
     src/cli/cmd_plan.c
@@ -116,6 +122,7 @@ set(KPREP_CLI_SOURCES
     src/cli/cmd_stages.c
     src/cli/cmd_stats.c
     src/cli/cmd_verify.c
+    src/cli/explanation.c
     src/cli/main.c
     src/cli/output.c)
 

@@ -5,6 +5,7 @@
 #include <kprep/array.h>
 #include <kprep/dataset.h>
 #include <kprep/error.h>
+#include <kprep/explain.h>
 #include <kprep/job.h>
 #include <kprep/npy.h>
 #include <kprep/pipeline.h>

@@ -10,11 +10,12 @@
 extern "C" {
 #endif
 
-/** Progress of a run, for a callback. Plain data. */
+/** Progress of a run or a check, for a callback. Plain data. */
 typedef struct kprep_progress {
     int64_t samples_done, samples; /**< rows finished, rows in all */
     int64_t bytes_done, bytes;     /**< of output */
     double seconds;                /**< since the run began */
+    bool headers;                  /**< kprep_check(): the rows are files whose headers are read */
 } kprep_progress;
 
 /** How to run; {0} is the default. Plain data. */
@@ -28,7 +29,7 @@ typedef struct kprep_options {
                               atomic store), to stop; may be NULL */
     void (*progress)(void *context,
                      const kprep_progress *progress); /**< called about 10 times a second
-                              from the thread that called kprep_run(); may be NULL */
+                              from the thread that called kprep_run() or kprep_check(); may be NULL */
     void *context;                                    /**< for progress */
 } kprep_options;
 

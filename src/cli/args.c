@@ -406,3 +406,132 @@ kprep_status cli_job(cli *c, kprep_error *err)
     for (int i = 0; st == KPREP_OK && i < c->set_count; i++) st = apply(c, &c->sets[i], err);
     return st;
 }
+
+/* ---- a command line to run next ---- */
+
+/* A word for a POSIX shell. */
+static void add_word(FILE *to, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_./=:,@%+-";
+    fputc(' ', to);
+    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
+        fputs(word, to);
+        return;
+    }
+    fputc('\'', to);
+    for (; *word != '\0'; word++) fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, to);
+    fputc('\'', to);
+}
+
+/* The options as they were given, less `except`. */
+static void add_options(FILE *to, const cli *c, const char *except)
+{
+    for (int i = 0; i < c->set_count; i++) {
+        if (strcmp(c->sets[i].option->name, except) == 0) continue;
+        fprintf(to, " --%s", c->sets[i].option->name);
+        add_word(to, c->sets[i].argument);
+    }
+}
+
+static void add_paths(FILE *to, const cli *c)
+{
+    enum { MOST = 4 };
+    for (int i = 0; i < c->path_count && i < MOST; i++) add_word(to, c->paths[i]);
+    if (c->path_count > MOST) fputs(" ...", to);
+}
+
+/* The stages that were given, and behind them those of a repair. */
+static void add_pipeline(FILE *to, const cli *c, const kprep_explanation *e)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stages = open_memstream(&text, &size);
+    if (stages == NULL) return;
+    for (int i = 0; i < c->set_count; i++)
+        if (strcmp(c->sets[i].option->name, "pipeline") == 0)
+            fprintf(stages, "%s | ", c->sets[i].argument);
+    fputs(e->ambiguous ? "CHOICE" : e->repairs[0].pipeline, stages);
+    fclose(stages);
+    fputs(" --pipeline", to);
+    add_word(to, text);
+    free(text);
+}
+
+/* Did a stage of the pipeline make it so? */
+static bool stage_did_it(const kprep_explanation *e)
+{
+    for (int32_t i = 0; i < e->axis_count; i++)
+        if (e->axes[i].stage >= 0) return true;
+    return false;
+}
+
+static bool lacks_channels(const kprep_explanation *e)
+{
+    for (int32_t i = 0; i < e->axis_count; i++)
+        if (e->axes[i].id == KPREP_E_MISSING_AXIS && strcmp(e->axes[i].name, "c") == 0) return true;
+    return false;
+}
+
+static bool is_given(const cli *c, const char *name)
+{
+    for (int i = 0; i < c->set_count; i++)
+        if (strcmp(c->sets[i].option->name, name) == 0) return true;
+    return false;
+}
+
+/* Data can be mended by a pipeline, or by joining the files. */
+static void add_mend(FILE *to, const cli *c, const kprep_explanation *e, bool job)
+{
+    bool stages = e->repair_count > 0;
+    fputs(job ? "kprep plan" : "kprep run", to);
+    add_paths(to, c);
+    add_options(to, c, stages && !job ? "pipeline" : "");
+    if (stages && !job) add_pipeline(to, c, e);
+    if (!stages && !job) fputs(" --join channels", to);
+    fputs(job ? " > fixed.yaml" : " --output out", to);
+}
+
+/* It can't: what to look at next. */
+static void add_look(FILE *to, const cli *c, const kprep_explanation *e, bool job)
+{
+    const kprep_error *first = kprep_problems_get(c->problems, 0);
+    bool files_lack = strchr(e->missing, ':') != NULL; /* files that it names */
+    if (!job && stage_did_it(e)) {
+        fputs("kprep plan", to);
+        add_paths(to, c);
+        add_options(to, c, "pipeline");
+    } else if (files_lack || (!job && c->path_count == 1 && lacks_channels(e))) {
+        fputs("kprep check", to);
+        if (files_lack)
+            add_paths(to, c);
+        else
+            fputs(" FEATURES/", to);
+        add_options(to, c, "");
+        if (!job && !is_given(c, "join")) fputs(" --join channels", to);
+    } else if (first != NULL && first->file[0] != '\0') {
+        fputs("kprep inspect", to);
+        add_word(to, first->file);
+    }
+}
+
+static void add_command(FILE *to, const cli *c, const kprep_explanation *e)
+{
+    bool job = c->path_count == 1 && is_job_file(c->paths[0]);
+    if (e->repair_count > 0 || e->join)
+        add_mend(to, c, e, job);
+    else
+        add_look(to, c, e, job);
+}
+
+char *cli_mending_command(const cli *c, const kprep_explanation *e)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+    if (to == NULL) return NULL;
+    add_command(to, c, e);
+    if (fclose(to) == 0) return text;
+    free(text);
+    return NULL;
+}

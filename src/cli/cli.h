@@ -46,11 +46,12 @@ enum {
     VERIFY = 32,
     STAGES = 64,
     STATS = 128,
-    HELP = 256
+    HELP = 256,
+    EXPLAIN = 512
 };
 
 extern const cli_command cmd_run, cmd_check, cmd_plan, cmd_spec, cmd_inspect, cmd_verify,
-    cmd_stages, cmd_stats, cmd_help;
+    cmd_stages, cmd_stats, cmd_help, cmd_explain;
 
 /* The commands, in the order of the documentation; NULL at the end (main.c). */
 extern const cli_command *const cli_commands[];
@@ -76,6 +77,10 @@ json_t *cli_options_json(unsigned flag);
 
 /* Makes c->job: the job file, if that is what the sole path is, else the paths; then the options. */
 kprep_status cli_job(cli *c, kprep_error *err);
+
+/* The command line that mends what an explanation of this one says: the same input and options, with more
+ * stages or `join`. free() it; NULL if out of memory. */
+char *cli_mending_command(const cli *c, const kprep_explanation *e);
 
 /* ---- output (output.c) ---- */
 
@@ -108,6 +113,13 @@ json_t *cli_number(double number);
 /* Prints what images a folder mixes and what becomes of EXIF orientation, in lines whose names take
  * `width` columns. Nothing if all are of one mode and upright. */
 void cli_print_mix(const kprep_image_mix *mix, int width);
+
+/* ---- explanations (explanation.c) ---- */
+
+/* Prints an explanation; what the problems' help says already is left out, and unless `all` is true what is
+ * not the first thing to know. command: what to run, may be "". */
+void cli_print_explanation(const cli *c, const kprep_explanation *e, bool all, const char *command);
+json_t *cli_explanation_json(const kprep_explanation *e, const char *command);
 
 /* A progress callback for kprep_options: a bar on a terminal, lines of JSON, or nothing. */
 void cli_progress_start(cli *c);

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli.h"
 
@@ -25,15 +26,41 @@ static void print_verdict(const cli *c, const kprep_summary *s)
     }
 }
 
+/* Side by side, for each array that does not fit. */
+static void tell_explanations(cli *c, const kprep_explanation *list, size_t count)
+{
+    json_t *arrays = json_object();
+    for (size_t i = 0; i < count; i++) {
+        char *command = cli_mending_command(c, &list[i]);
+        if (!c->json)
+            cli_print_explanation(c, &list[i], false, command);
+        else if (list[i].array[0] == '\0')
+            json_object_set_new(c->document, "explanation",
+                                cli_explanation_json(&list[i], command));
+        else
+            json_object_set_new(arrays, list[i].array, cli_explanation_json(&list[i], command));
+        free(command);
+    }
+    if (json_object_size(arrays) > 0)
+        json_object_set_new(c->document, "explanation", json_pack("{s:O}", "arrays", arrays));
+    json_decref(arrays);
+}
+
 static int run(cli *c)
 {
     kprep_error err;
+    kprep_explanation *list;
+    size_t count;
     kprep_summary summary = {0};
     if (cli_job(c, &err) != KPREP_OK) {
         cli_fail(c, &err);
         return cli_problems(c, stderr);
     }
-    if (kprep_check(c->job, &c->options, c->problems, &summary, &err) != KPREP_OK) {
+    cli_progress_start(c);
+    kprep_status st =
+        kprep_check_explain(c->job, &c->options, c->problems, &summary, &list, &count, &err);
+    cli_progress_end(c);
+    if (st != KPREP_OK) {
         cli_fail(c, &err);
         return cli_problems(c, stderr);
     }
@@ -42,6 +69,8 @@ static int run(cli *c)
         json_object_set_new(c->document, "summary", cli_summary(&summary));
     else
         print_verdict(c, &summary);
+    tell_explanations(c, list, count);
+    free(list);
     return cli_problems(c, stdout);
 }
 

@@ -257,9 +257,13 @@ static void draw_bar(const kprep_progress *p)
     double megabytes = p->seconds > 0 ? (double)p->bytes_done / 1e6 / p->seconds : 0;
     long left = rate > 0 ? lround((double)(p->samples - p->samples_done) / rate) : 0;
     char text[160], bar[LONGEST + 1];
-    snprintf(text, sizeof text, " %3.0f%% %lld/%lld  %.0f samples/s  %.0f MB/s  %ld:%02ld left",
-             100 * part, (long long)p->samples_done, (long long)p->samples, rate, megabytes,
-             left / 60, left % 60);
+    if (p->headers)
+        snprintf(text, sizeof text, " %3.0f%% %lld/%lld headers  %.0f files/s", 100 * part,
+                 (long long)p->samples_done, (long long)p->samples, rate);
+    else
+        snprintf(text, sizeof text, " %3.0f%% %lld/%lld  %.0f samples/s  %.0f MB/s  %ld:%02ld left",
+                 100 * part, (long long)p->samples_done, (long long)p->samples, rate, megabytes,
+                 left / 60, left % 60);
     int room = width - (int)strlen(text) - 4;
     if (room > LONGEST) room = LONGEST;
     if (room < 0) room = 0;
@@ -279,6 +283,11 @@ static void show_bar(void *context, const kprep_progress *progress)
 static void show_json(void *context, const kprep_progress *p)
 {
     (void)context;
+    if (p->headers) {
+        fprintf(stderr, "{\"files_done\": %lld, \"files\": %lld, \"seconds\": %.3f}\n",
+                (long long)p->samples_done, (long long)p->samples, p->seconds);
+        return;
+    }
     fprintf(stderr,
             "{\"samples_done\": %lld, \"samples\": %lld, \"bytes_done\": %lld, \"bytes\": %lld, "
             "\"seconds\": %.3f}\n",

@@ -1,5 +1,6 @@
 #include "plan/input.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -295,12 +296,14 @@ static kprep_status read_header(const kprep_settings *settings, const kprep_path
     return st;
 }
 
+/* Adds a file to the input: its header as it was read ahead, NULL where that failed or was not done. */
 static kprep_status read_one(const kprep_settings *settings, kprep_input *input, size_t i,
-                             kprep_stream *stream, kprep_error *err)
+                             const kprep_header *ahead, kprep_stream *stream, kprep_error *err)
 {
     kprep_input_file *file = &input->files[i];
     kprep_header header;
     file->kind = UINT32_MAX;
+    if (ahead != NULL) return add_kind(input, ahead, i, &file->kind, err);
     KPREP_TRY(read_header(settings, &input->paths, i, stream, file, &header, err));
     return add_kind(input, &header, i, &file->kind, err);
 }
@@ -351,49 +354,117 @@ static place *reading_order(const kprep_path_list *paths)
     return places;
 }
 
-kprep_status kprep_input_open(const kprep_settings *settings, const volatile int *stop,
-                              kprep_input *input, kprep_problems *problems, kprep_error *err)
+/* ---- reading ahead ---- */
+
+enum { BLOCK = 2048, MOST_READERS = 64 };
+
+/* Consecutive files whose headers are read by several threads, to be added in order by one. */
+typedef struct block {
+    const kprep_settings *settings;
+    const kprep_path_list *paths;
+    const place *order;      /* of the block's files */
+    kprep_input_file *files; /* of all files */
+    size_t count;
+    size_t next; /* shared: the file that is not taken yet */
+    kprep_header headers[BLOCK];
+    bool good[BLOCK];
+} block;
+
+/* A reader's life. What can't be read, and members of archives, are left to the thread that adds them:
+ * it knows what is to be said, and passes over an archive in order. */
+static void *read_ahead(void *argument)
 {
-    kprep_status st;
-    kprep_stream stream = KPREP_STREAM_CLOSED;
-    *input = (kprep_input){0};
-    KPREP_TRY(kprep_input_list(settings, &input->paths, err));
-    input->files = kprep_calloc(input->paths.count, sizeof *input->files);
-    place *order = reading_order(&input->paths);
-    if (input->files == NULL || order == NULL) {
-        st = kprep_fail_memory(err);
-        goto fail;
+    block *b = argument;
+    kprep_stream closed = KPREP_STREAM_CLOSED; /* files of their own do not need it */
+    for (size_t i; (i = __atomic_fetch_add(&b->next, 1, __ATOMIC_RELAXED)) < b->count;) {
+        const size_t file = b->order[i].file;
+        b->good[i] = b->order[i].archive == 0 &&
+                     read_header(b->settings, b->paths, file, &closed, &b->files[file],
+                                 &b->headers[i], NULL) == KPREP_OK;
     }
-    size_t before = kprep_problems_count(problems);
-    for (size_t i = 0; i < input->paths.count; i++) {
-        if (kprep_is_cancelled(stop)) {
-            st = kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
-            goto fail;
-        }
+    return NULL;
+}
+
+/* Reads a block's headers. Threads that can't be had are done without. */
+static void read_block(block *b, int32_t threads)
+{
+    pthread_t readers[MOST_READERS];
+    int32_t started = 0;
+    while (started + 1 < threads && started < MOST_READERS &&
+           pthread_create(&readers[started], NULL, read_ahead, b) == 0)
+        started++;
+    read_ahead(b);
+    for (int32_t i = 0; i < started; i++) pthread_join(readers[i], NULL);
+}
+
+/* Adds the files of a block that is read. */
+static kprep_status add_block(const block *b, kprep_input *input, kprep_stream *stream,
+                              kprep_problems *problems, size_t before, kprep_error *err)
+{
+    for (size_t i = 0; i < b->count; i++) {
         kprep_error problem;
         kprep_error_clear(&problem);
-        st = read_one(settings, input, order[i].file, &stream, &problem);
+        kprep_status st = read_one(b->settings, input, b->order[i].file,
+                                   b->good[i] ? &b->headers[i] : NULL, stream, &problem);
         if (st == KPREP_OK) continue;
         if (st == KPREP_E_NO_MEMORY) {
             if (err != NULL) *err = problem;
-            goto fail;
+            return st;
         }
         input->unreadable++;
         problem.side = KPREP_SIDE_INPUT;
         problem.count = 1;
-        st = kprep_problems_count_on(problems, &problem, before);
-        if (st != KPREP_OK) {
-            kprep_fail_memory(err);
-            goto fail;
-        }
+        if (kprep_problems_count_on(problems, &problem, before) != KPREP_OK)
+            return kprep_fail_memory(err);
     }
-    free(order);
-    kprep_stream_free(&stream);
     return KPREP_OK;
-fail:
-    free(order);
+}
+
+/* Reads and adds all files, block by block. */
+static kprep_status read_all(const kprep_settings *settings, const kprep_input_how *how,
+                             const place *order, kprep_input *input, kprep_problems *problems,
+                             kprep_error *err)
+{
+    const size_t all = input->paths.count, before = kprep_problems_count(problems);
+    kprep_stream stream = KPREP_STREAM_CLOSED;
+    kprep_status st = KPREP_OK;
+    block *b = kprep_calloc(1, sizeof *b);
+    if (b == NULL) return kprep_fail_memory(err);
+    *b = (block){.settings = settings, .paths = &input->paths, .files = input->files};
+    for (size_t done = 0; done < all && st == KPREP_OK; done += b->count) {
+        if (kprep_is_cancelled(how->stop)) {
+            st = kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
+            break;
+        }
+        b->order = order + done;
+        b->count = all - done < BLOCK ? all - done : BLOCK;
+        b->next = 0;
+        /* A handful of files is read before a thread has begun. */
+        read_block(b, b->count < 64 ? 1 : how->threads);
+        st = add_block(b, input, &stream, problems, before, err);
+        if (st == KPREP_OK && how->progress != NULL)
+            how->progress(how->context, done + b->count, all);
+    }
+    free(b);
     kprep_stream_free(&stream);
-    kprep_input_free(input);
+    return st;
+}
+
+kprep_status kprep_input_open(const kprep_settings *settings, const kprep_input_how *how,
+                              kprep_input *input, kprep_problems *problems, kprep_error *err)
+{
+    static const kprep_input_how alone = {0};
+    *input = (kprep_input){0};
+    KPREP_TRY(kprep_input_list(settings, &input->paths, err));
+    input->files = kprep_calloc(input->paths.count, sizeof *input->files);
+    place *order = reading_order(&input->paths);
+    kprep_status st = KPREP_OK;
+    if (input->files == NULL || order == NULL)
+        st = kprep_fail_memory(err);
+    else
+        st = read_all(settings, how != NULL ? how : &alone, order, input, problems, err);
+    free(order);
+    if (st != KPREP_OK) kprep_input_free(input);
     return st;
 }
 

@@ -40,9 +40,18 @@ kprep_status kprep_input_bytes(const kprep_path_list *paths, size_t file, bool i
                                int64_t limit, kprep_stream *stream, kprep_bytes *bytes, int *fd,
                                int64_t *mtime, kprep_error *err);
 
+/* How headers are read; NULL or {0}: by the calling thread alone. */
+typedef struct kprep_input_how {
+    const volatile int *stop; /* ends the walk early with interrupted; may be NULL */
+    int32_t threads;
+    void (*progress)(void *context, size_t done, size_t count); /* of files, every few thousand,
+                                            from the calling thread; may be NULL */
+    void *context;
+} kprep_input_how;
+
 /* Lists the files and reads every header. Unreadable files are problems, the first of each kind with
- * the count, not a failure; stop (may be NULL) ends the walk early with interrupted. */
-kprep_status kprep_input_open(const kprep_settings *settings, const volatile int *stop,
+ * the count, not a failure. Kinds and problems are in the files' order at any number of threads. */
+kprep_status kprep_input_open(const kprep_settings *settings, const kprep_input_how *how,
                               kprep_input *input, kprep_problems *problems, kprep_error *err);
 
 void kprep_input_free(kprep_input *input);

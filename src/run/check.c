@@ -9,7 +9,7 @@
 #include "io/yaml.h"
 #include "kernel/kernel.h"
 #include "run/context.h"
-#include "spec/repair.h"
+#include "run/explain.h"
 
 enum { DEFAULT_ROWS = 16 };
 
@@ -96,12 +96,87 @@ static kprep_status sample_rows(const kprep_context *context, const kprep_feed *
     return st;
 }
 
-kprep_status kprep_check(const kprep_job *job, const kprep_options *options,
-                         kprep_problems *problems, kprep_summary *summary, kprep_error *err)
+static bool has_problem(const kprep_problems *problems, kprep_status code)
+{
+    for (size_t i = 0; i < kprep_problems_count(problems); i++)
+        if (kprep_problems_get(problems, i)->code == code) return true;
+    return false;
+}
+
+/* Is a feed named by a problem that data has? */
+static bool is_blamed(const kprep_feed *feed, const kprep_problems *problems)
+{
+    for (size_t i = 0; i < kprep_problems_count(problems); i++) {
+        const kprep_error *p = kprep_problems_get(problems, i);
+        bool own = feed->settings->name == NULL || strcmp(p->array, feed->name) == 0;
+        if (own && p->code >= KPREP_E_MISSING_AXIS && p->code < KPREP_E_NOT_FOUND && !p->sampled)
+            return true;
+    }
+    return false;
+}
+
+/* Model files of others than Keras: what Keras would do is then of no interest. */
+static bool may_be_keras(const kprep_settings *settings)
+{
+    static const char *const others[] = {".onnx", ".tflite", ".pb"};
+    const char *dot =
+        settings->spec.kind == KPREP_VALUE_SCALAR ? strrchr(settings->spec.text, '.') : NULL;
+    for (size_t i = 0; dot != NULL && i < sizeof others / sizeof *others; i++)
+        if (strcmp(dot, others[i]) == 0) return false;
+    return true;
+}
+
+static bool fits_joined(const kprep_job *job, const kprep_options *options, kprep_text *text);
+
+/* Would a job of single files fit if they were channels? */
+static bool try_join(const kprep_context *context, const kprep_job *job)
+{
+    const kprep_feed *feed = &context->feeds[0];
+    kprep_options quiet = context->options;
+    kprep_text text = {0};
+    quiet.progress = NULL;
+    bool fits = context->feed_count == 1 && feed->input.paths.count > 1 &&
+                feed->input.unreadable == 0 && !feed->plan.reading.joined &&
+                fits_joined(job, &quiet, &text);
+    kprep_text_free(&text);
+    return fits;
+}
+
+static kprep_status explain_all(const kprep_context *context, const kprep_job *job,
+                                const kprep_problems *problems, kprep_explanation **list,
+                                size_t *count, kprep_error *err)
+{
+    *list = kprep_calloc(context->feed_count, sizeof **list);
+    if (*list == NULL) return kprep_fail_memory(err);
+    for (size_t i = 0; i < context->feed_count; i++) {
+        const kprep_feed *feed = &context->feeds[i];
+        if (!is_blamed(feed, problems)) continue;
+        kprep_explanation *e = &(*list)[(*count)++];
+        KPREP_TRY(kprep_explain_feed(feed, may_be_keras(&context->settings), e, err));
+        e->join = e->repair_count == 0 && try_join(context, job);
+        if (e->join) e->missing[0] = '\0';
+    }
+    return KPREP_OK;
+}
+
+kprep_status kprep_check_explain(const kprep_job *job, const kprep_options *options,
+                                 kprep_problems *problems, kprep_summary *summary,
+                                 kprep_explanation **list, size_t *count, kprep_error *err)
 {
     kprep_context context;
     kprep_status st = kprep_context_open(&context, job, options, KPREP_TO_LOOK, problems, err);
     bool fits = st == KPREP_OK && context.planned && kprep_problems_count(problems) == 0;
+    if (list != NULL) {
+        *list = NULL;
+        *count = 0;
+        if (st == KPREP_OK && !fits && !has_problem(problems, KPREP_E_AMBIGUOUS_SAMPLES))
+            st = explain_all(&context, job, problems, list, count, err);
+        if (st != KPREP_OK || *count == 0) {
+            free(*list);
+            *list = NULL;
+            *count = 0;
+        }
+    }
     for (size_t i = 0; fits && st == KPREP_OK && i < context.feed_count; i++)
         st = sample_rows(&context, &context.feeds[i], problems, err);
     if (summary != NULL) *summary = context.summary;
@@ -109,38 +184,13 @@ kprep_status kprep_check(const kprep_job *job, const kprep_options *options,
     return st;
 }
 
+kprep_status kprep_check(const kprep_job *job, const kprep_options *options,
+                         kprep_problems *problems, kprep_summary *summary, kprep_error *err)
+{
+    return kprep_check_explain(job, options, problems, summary, NULL, NULL, err);
+}
+
 /* ---- plan ---- */
-
-/* Descriptions of all kinds of file after the job's own stages, in memory of one block each. */
-static kprep_status describe_all(const kprep_feed *feed, kprep_desc ***out, size_t *count,
-                                 kprep_error *err)
-{
-    const kprep_plan *plan = &feed->plan;
-    size_t n = plan->reading.joined ? 1 : feed->input.kind_count;
-    kprep_desc **descs = kprep_calloc(n, sizeof *descs), *block = kprep_calloc(n, sizeof *block);
-    *out = descs;
-    *count = n;
-    if (descs == NULL || block == NULL) {
-        free(block);
-        free(descs);
-        *out = NULL;
-        return kprep_fail_memory(err);
-    }
-    for (size_t i = 0; i < n; i++) descs[i] = &block[i];
-    for (size_t i = 0; i < n; i++) {
-        kprep_desc data;
-        KPREP_TRY(kprep_plan_data(plan, (uint32_t)i, &data, err));
-        KPREP_TRY(kprep_plan_result(plan, &data, descs[i], err));
-    }
-    return KPREP_OK;
-}
-
-static void free_descs(kprep_desc **descs)
-{
-    if (descs == NULL) return;
-    free(descs[0]);
-    free(descs);
-}
 
 /* A way to write the job that fits: for each array, the stages behind its own, and why. */
 typedef struct mending {
@@ -217,22 +267,47 @@ static kprep_status ambiguous(const kprep_repair_list *list, kprep_problems *pro
     return KPREP_E_AMBIGUOUS_REPAIR;
 }
 
+/* The other repairs, as comments above the job. */
+static void add_others(const kprep_repair_list *list, kprep_text *text)
+{
+    for (size_t i = 1; i < list->count && i < KPREP_EXPLAIN_REPAIRS; i++)
+        kprep_text_add(text, "# or %s: %s\n", list->items[i].pipeline, list->items[i].why);
+}
+
+/* Without a repair: which of numbered files lack is said in the help of what does not fit. */
+static void tell_missing(const kprep_feed *feed, kprep_problems *problems)
+{
+    kprep_explanation *e = kprep_calloc(1, sizeof *e);
+    bool told = e != NULL && kprep_explain_feed(feed, false, e, NULL) == KPREP_OK &&
+                strchr(e->missing, ':') != NULL;
+    for (size_t i = 0; told && i < kprep_problems_count(problems); i++) {
+        kprep_error *problem = (kprep_error *)(uintptr_t)kprep_problems_get(problems, i);
+        if (problem->code != KPREP_E_MISSING_AXIS && problem->code != KPREP_E_CHANNEL_COUNT)
+            continue;
+        kprep_error_help(problem, "add what is missing: %s", e->missing);
+        break;
+    }
+    free(e);
+}
+
 /* Repairs of one array, which may be that there is nothing to repair. */
 static kprep_status repair_feed(const kprep_feed *feed, kprep_repair_list *list,
                                 kprep_problems *problems, kprep_error *err)
 {
     kprep_desc **descs = NULL;
     size_t n = 0;
-    kprep_status st = describe_all(feed, &descs, &n, err);
+    kprep_status st = kprep_feed_describe(feed, &descs, &n, err);
     if (st == KPREP_OK)
         st = kprep_repair((const kprep_desc *const *)descs, n, (kprep_like)feed->settings->like,
                           feed->wanted, list, err);
-    if (st == KPREP_OK && list->count == 0)
+    if (st == KPREP_OK && list->count == 0) {
+        tell_missing(feed, problems);
         st = kprep_first_problem(problems, err);
-    else if (st == KPREP_OK && list->ambiguous)
+    } else if (st == KPREP_OK && list->ambiguous) {
         st = ambiguous(list, problems, err);
+    }
     if (st != KPREP_OK) kprep_feed_blame(feed, err);
-    free_descs(descs);
+    kprep_descs_free(descs);
     return st;
 }
 
@@ -247,6 +322,7 @@ static kprep_status repair(const kprep_context *context, kprep_problems *problem
         if (st != KPREP_OK) break;
         m.stages[i] = m.lists[i].items[0].pipeline;
         add_why(feed, m.stages[i][0] != '\0' ? m.lists[i].items[0].why : "it fits as it is", text);
+        add_others(&m.lists[i], text);
     }
     if (st == KPREP_OK) st = format_job(context, m.stages, text, err);
     free_mending(&m);
@@ -266,26 +342,26 @@ static kprep_status format_as_is(const kprep_context *context, const char *why, 
 }
 
 /* Would the files fit as channels of the same samples? Opens the job once more, so read. */
-static bool fits_joined(kprep_job *job, const kprep_options *options, kprep_text *text)
+static bool fits_joined(const kprep_job *job, const kprep_options *options, kprep_text *text)
 {
+    kprep_job *joined = NULL;
     kprep_context context;
     kprep_problems *problems = kprep_problems_new();
-    if (problems == NULL) return false;
+    if (problems == NULL || kprep_job_copy(job, &joined, NULL) != KPREP_OK ||
+        kprep_job_set_text(joined, "input.join", "channels", "plan", NULL) != KPREP_OK) {
+        kprep_job_free(&joined);
+        kprep_problems_free(&problems);
+        return false;
+    }
     bool fits =
-        kprep_context_open(&context, job, options, KPREP_TO_LOOK, problems, NULL) == KPREP_OK &&
+        kprep_context_open(&context, joined, options, KPREP_TO_LOOK, problems, NULL) == KPREP_OK &&
         kprep_problems_count(problems) == 0 && context.planned &&
         format_as_is(&context, "each file is one channel: stacked in this order", text, NULL) ==
             KPREP_OK;
     kprep_context_free(&context);
     kprep_problems_free(&problems);
+    kprep_job_free(&joined);
     return fits;
-}
-
-static bool has_problem(const kprep_problems *problems, kprep_status code)
-{
-    for (size_t i = 0; i < kprep_problems_count(problems); i++)
-        if (kprep_problems_get(problems, i)->code == code) return true;
-    return false;
 }
 
 /* A planned job must run as it stands: opens it as a job file is. Some misfits, such as images of several
@@ -324,14 +400,9 @@ kprep_status kprep_plan_job(const kprep_job *job, const kprep_options *options, 
         const kprep_feed *feed = &context.feeds[0];
         bool several =
             context.feed_count == 1 && feed->input.paths.count > 1 && !feed->plan.reading.joined;
-        if (st != KPREP_OK && st != KPREP_E_AMBIGUOUS_REPAIR && several) {
-            kprep_job *joined = NULL;
-            if (kprep_job_copy(job, &joined, NULL) == KPREP_OK &&
-                kprep_job_set_text(joined, "input.join", "channels", "plan", NULL) == KPREP_OK &&
-                fits_joined(joined, options, &out))
-                st = KPREP_OK;
-            kprep_job_free(&joined);
-        }
+        if (st != KPREP_OK && st != KPREP_E_AMBIGUOUS_REPAIR && several &&
+            fits_joined(job, options, &out))
+            st = KPREP_OK;
     }
     kprep_context_free(&context);
     if (st == KPREP_OK && (out.data == NULL || out.failed)) st = kprep_fail_memory(err);

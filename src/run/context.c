@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "base/dtype.h"
 #include "base/fail.h"
@@ -177,11 +178,40 @@ static void warn(kprep_context *context)
     }
 }
 
-static kprep_status read_feed(kprep_context *context, kprep_feed *feed, kprep_problems *problems,
-                              kprep_error *err)
+/* Progress of reading headers, told as that of a run is, about 10 times a second. */
+typedef struct header_progress {
+    const kprep_options *options;
+    struct timespec begin;
+    double last; /* seconds since then at which it was told */
+} header_progress;
+
+static void tell_headers(void *context, size_t done, size_t count)
 {
-    KPREP_TRY(
-        kprep_input_open(feed->settings, context->options.cancel, &feed->input, problems, err));
+    header_progress *p = context;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    double seconds =
+        (double)(now.tv_sec - p->begin.tv_sec) + 1e-9 * (double)(now.tv_nsec - p->begin.tv_nsec);
+    if (done < count && seconds < p->last + 0.1) return;
+    p->last = seconds;
+    const kprep_progress progress = {.headers = true,
+                                     .samples_done = (int64_t)done,
+                                     .samples = (int64_t)count,
+                                     .seconds = seconds};
+    p->options->progress(p->options->context, &progress);
+}
+
+static kprep_status read_feed(kprep_context *context, kprep_feed *feed, kprep_purpose purpose,
+                              kprep_problems *problems, kprep_error *err)
+{
+    header_progress progress = {.options = &context->options};
+    kprep_input_how how = {.stop = context->options.cancel, .threads = context->threads};
+    if (purpose == KPREP_TO_LOOK && context->options.progress != NULL) {
+        clock_gettime(CLOCK_MONOTONIC, &progress.begin);
+        how.progress = tell_headers;
+        how.context = &progress;
+    }
+    KPREP_TRY(kprep_input_open(feed->settings, &how, &feed->input, problems, err));
     kprep_summarise_input(feed, &context->summary);
     if (feed->wanted == NULL)
         return kprep_plan_measure(feed->settings, &feed->input, &feed->plan, problems, err);
@@ -195,7 +225,7 @@ static kprep_status open_feed(kprep_context *context, kprep_feed *feed, kprep_pu
 {
     kprep_problems *found = kprep_problems_new();
     if (found == NULL) return kprep_fail_memory(err);
-    kprep_status st = read_feed(context, feed, found, err);
+    kprep_status st = read_feed(context, feed, purpose, found, err);
     if (st != KPREP_OK) kprep_feed_blame(feed, err);
     bool pass = feed->plan.tolerant && purpose != KPREP_TO_LOOK;
     for (size_t i = 0; !pass && i < kprep_problems_count(found); i++) {

@@ -285,6 +285,39 @@ int32_t kprep_agreement(const kprep_desc *data, const kprep_spec_input *spec)
     return v.agreement;
 }
 
+static kprep_status finding_of(const verdict *v, int32_t want, int32_t have)
+{
+    for (int32_t i = 0; i < v->count; i++) {
+        const finding *f = &v->findings[i];
+        bool axes = f->want >= 0 || f->have >= 0;
+        if (axes && (f->want < 0 || f->want == want) && (f->have < 0 || f->have == have))
+            return f->id;
+    }
+    return KPREP_OK;
+}
+
+int32_t kprep_lay_beside(const kprep_desc *data, const kprep_spec_input *spec,
+                         kprep_beside rows[KPREP_MAX_BESIDE])
+{
+    verdict v;
+    judge(data, spec, &v);
+    bool ordered = v.count > 0 && v.findings[0].id == KPREP_E_AXIS_ORDER;
+    bool taken[KPREP_MAX_RANK] = {false};
+    int32_t n = 0, next = 0;
+    if (ordered) memcpy(v.have_of, v.order, sizeof v.order);
+    for (int32_t i = 0; i < v.rank; i++)
+        if (v.have_of[i] >= 0) taken[v.have_of[i]] = true;
+    for (int32_t i = 0; i <= v.rank; i++) {
+        int32_t have = i < v.rank ? v.have_of[i] : data->rank;
+        for (; next < have; next++)
+            if (!taken[next]) rows[n++] = (kprep_beside){-1, next, KPREP_E_EXTRA_AXIS};
+        if (i == v.rank) break;
+        kprep_status id = ordered && have != i ? KPREP_E_AXIS_ORDER : finding_of(&v, i, have);
+        rows[n++] = (kprep_beside){i, have, id};
+    }
+    return n;
+}
+
 /* Words. */
 
 enum { TEXT = 320, SHORT = 96 }; /* a shape with its axes; one axis, one number or one stage */

@@ -36,6 +36,19 @@ kprep_scaling kprep_judge_scaling(const kprep_spec_input *spec, double lo, doubl
 /* The problem's words for it. */
 void kprep_say_scaling(const kprep_spec_input *spec, kprep_scaling scaling, double lo, double hi,
                        kprep_error *err);
+/* An axis of the data beside the one of the spec's sample that it stands for. */
+typedef struct kprep_beside {
+    int32_t want, have; /* axis of the spec's sample, of the data; -1: none */
+    kprep_status
+        id; /* missing-axis, extra-axis, channel-count, axis-size, axis-order; or KPREP_OK */
+} kprep_beside;
+
+enum { KPREP_MAX_BESIDE = 2 * KPREP_MAX_RANK };
+
+/* Lays both sides side by side as kprep_compare() pairs them: in the spec's order, and what the spec does
+ * not have where the data has it. Returns how many rows. */
+int32_t kprep_lay_beside(const kprep_desc *data, const kprep_spec_input *spec,
+                         kprep_beside rows[KPREP_MAX_BESIDE]);
 
 /* Arguments of the rescale stage that takes the range of an image to the spec's: "1/255", "1/127.5 -1".
  * False if the spec has none or an end is infinite. */
