@@ -110,6 +110,7 @@ set(KPREP_CLI_SOURCES
     src/cli/cmd_check.c
     src/cli/cmd_help.c
     src/cli/cmd_inspect.c
+    src/cli/cmd_merge.c
     src/cli/cmd_plan.c
     src/cli/cmd_run.c
     src/cli/cmd_spec.c
@@ -117,7 +118,8 @@ set(KPREP_CLI_SOURCES
     src/cli/cmd_stats.c
     src/cli/cmd_verify.c
     src/cli/main.c
-    src/cli/output.c)
+    src/cli/output.c
+    src/cli/shard.c)
 
 # Compiled once for each instruction set (src/kernel/level.h).
 set(KPREP_KERNEL_SOURCES

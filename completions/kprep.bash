@@ -38,7 +38,7 @@ _kprep() {
     --spec | --files-from | --files0-from | --data) files=-f ;;
     *)
         if [[ -z $command ]]; then
-            words='run check plan spec inspect stats verify stages help --help --version --json'
+            words='run check plan spec inspect stats verify merge stages help --help --version --json'
         elif [[ $word == -* ]]; then
             case $command in
             run) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --output --batch --shuffle --split --on-error --max-bad --set --retry --shard --force --dry-run --threads --json --quiet --color --progress --help --version' ;;
@@ -48,13 +48,14 @@ _kprep() {
             inspect) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --set --threads --json --quiet --color --progress --help --version' ;;
             stats) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --set --threads --json --quiet --color --progress --help --version' ;;
             verify) words='--threads --json --quiet --color --progress --help --version' ;;
+            merge) words='--threads --json --quiet --color --progress --help --version' ;;
             stages) words='--threads --json --quiet --color --progress --help --version' ;;
             help) words='--threads --json --quiet --color --progress --help --version' ;;
             esac
         else
             case $command in
             stages) words='expand_dims squeeze transpose reshape flatten moveaxis rearrange select crop center_crop pad flip rotate90 resize grayscale rgb bgr alpha cast rescale normalize clip reduce one_hot' ;;
-            help) words='run check plan spec inspect stats verify stages help' ;;
+            help) words='run check plan spec inspect stats verify merge stages help' ;;
             *) files=-f ;;
             esac
         fi

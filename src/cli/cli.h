@@ -18,6 +18,7 @@ typedef struct cli {
     char **paths; /* positional arguments; borrowed from argv */
     int path_count;
     bool json, quiet, help, version, dry_run;
+    bool shard_auto;  /* run: take the part from the environment */
     bool layers;      /* spec: the layer table */
     const char *data; /* spec: what to take through the layers; borrowed from argv */
     cli_when color, progress;
@@ -46,11 +47,12 @@ enum {
     VERIFY = 32,
     STAGES = 64,
     STATS = 128,
-    HELP = 256
+    HELP = 256,
+    MERGE = 512
 };
 
 extern const cli_command cmd_run, cmd_check, cmd_plan, cmd_spec, cmd_inspect, cmd_verify,
-    cmd_stages, cmd_stats, cmd_help;
+    cmd_stages, cmd_stats, cmd_help, cmd_merge;
 
 /* The commands, in the order of the documentation; NULL at the end (main.c). */
 extern const cli_command *const cli_commands[];
@@ -76,6 +78,17 @@ json_t *cli_options_json(unsigned flag);
 
 /* Makes c->job: the job file, if that is what the sole path is, else the paths; then the options. */
 kprep_status cli_job(cli *c, kprep_error *err);
+
+/* ---- shards (shard.c) ---- */
+
+enum { CLI_MOST_SHARDS = 1 << 20 };
+
+/* Reads "I/N". False if it is none, or I is not below N. */
+bool cli_take_shard(const char *argument, int32_t *shard, int32_t *shards);
+
+/* The part that Slurm's or MPI's environment gives this process. @return the scheduler's name; NULL if there is
+ * none. */
+const char *cli_find_shard(int32_t *shard, int32_t *shards);
 
 /* ---- output (output.c) ---- */
 

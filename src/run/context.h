@@ -32,6 +32,7 @@ typedef struct kprep_context {
     int32_t threads;
     size_t open_files; /* descriptors each worker may keep */
     int64_t slots;     /* of the engine */
+    char *job_text; /* merging: the job as the shards' manifest would have it; NULL: from settings. Owned */
     bool planned;      /* plan and sequence are there */
 } kprep_context;
 

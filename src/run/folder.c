@@ -15,6 +15,7 @@
 #include "base/fail.h"
 #include "base/hash.h"
 #include "io/path_list.h"
+#include "io/yaml.h"
 
 enum { MANIFEST_LIMIT = 1 << 30 };
 
@@ -396,14 +397,19 @@ static void remove_work(const kprep_folder *folder)
     free(path);
 }
 
-static void remove_lock(const kprep_folder *folder)
+/* Removes the lock files again, where nobody else holds one, and with them a folder that is empty. */
+static void remove_locks(const kprep_folder *folder)
 {
     char *work = kprep_folder_final(folder, "", ".kprep");
-    char *lock = kprep_folder_final(folder, "", ".kprep/lock");
-    if (folder->lock >= 0 && lock != NULL) unlink(lock);
-    if (folder->lock >= 0 && work != NULL) rmdir(work); /* if there is nothing else */
+    DIR *dir = work != NULL ? opendir(work) : NULL;
+    const struct dirent *entry;
+    bool alone = folder->lock >= 0 && flock(folder->lock, LOCK_EX | LOCK_NB) == 0;
+    while (alone && dir != NULL && (entry = readdir(dir)) != NULL)
+        if (strncmp(entry->d_name, "lock", 4) == 0 || strcmp(entry->d_name, "claim") == 0)
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir != NULL) closedir(dir);
+    if (work != NULL) rmdir(work); /* if there is nothing else */
     free(work);
-    free(lock);
 }
 
 static void remove_from_journal(kprep_folder *folder, const json_t *line)
@@ -415,10 +421,54 @@ static void remove_from_journal(kprep_folder *folder, const json_t *line)
         remove_named(folder, json_string_value(json_array_get(file, 0)));
 }
 
-/* Removes what an earlier job wrote, and nothing else. */
-static void remove_job(kprep_folder *folder, const char *manifest, const char *journal)
+/* Calls use for the path of each journal there is: one, or one of each shard. */
+static kprep_status for_journals(kprep_folder *folder,
+                                 kprep_status (*use)(kprep_folder *, const char *, kprep_error *),
+                                 kprep_error *err)
 {
-    char *data;
+    char *work = kprep_folder_final(folder, "", ".kprep");
+    DIR *dir = work != NULL ? opendir(work) : NULL;
+    const struct dirent *entry;
+    kprep_status st = work != NULL ? KPREP_OK : kprep_fail_memory(err);
+    while (st == KPREP_OK && dir != NULL && (entry = readdir(dir)) != NULL) {
+        if (strncmp(entry->d_name, "journal", 7) != 0) continue;
+        char *path = kprep_asprintf("%s/%s", work, entry->d_name);
+        st = path != NULL ? use(folder, path, err) : kprep_fail_memory(err);
+        free(path);
+    }
+    if (dir != NULL) closedir(dir);
+    free(work);
+    return st;
+}
+
+static kprep_status replay(kprep_folder *folder, const char *path, kprep_error *err)
+{
+    return read_journal(path, folder, replay_line, err);
+}
+
+static kprep_status remove_journal(kprep_folder *folder, const char *path, kprep_error *err)
+{
+    (void)err;
+    read_journal(path, folder, remove_from_journal, NULL);
+    unlink(path);
+    return KPREP_OK;
+}
+
+/* What the journals say of the plan: "" if there is none; another than the folder's, if one has another. */
+static kprep_status read_begun(kprep_folder *folder, const char *path, kprep_error *err)
+{
+    char plan[33];
+    (void)err;
+    read_plan(path, true, plan);
+    if (plan[0] != '\0' && (folder->begun[0] == '\0' || strcmp(plan, folder->plan) != 0))
+        memcpy(folder->begun, plan, sizeof plan);
+    return KPREP_OK;
+}
+
+/* Removes what an earlier job wrote, and nothing else. */
+static void remove_job(kprep_folder *folder, const char *manifest)
+{
+    char *data, *job = kprep_folder_final(folder, "", ".kprep/job");
     size_t size;
     if (kprep_read_file(manifest, MANIFEST_LIMIT, &data, &size, NULL) == KPREP_OK) {
         json_t *root = json_loadb(data, size, 0, NULL);
@@ -427,9 +477,10 @@ static void remove_job(kprep_folder *folder, const char *manifest, const char *j
         json_decref(root);
         free(data);
     }
-    read_journal(journal, folder, remove_from_journal, NULL);
+    for_journals(folder, remove_journal, NULL);
     unlink(manifest);
-    unlink(journal);
+    if (job != NULL) unlink(job);
+    free(job);
 }
 
 static bool is_empty(const char *path)
@@ -445,31 +496,116 @@ static bool is_empty(const char *path)
     return empty;
 }
 
-static kprep_status take_lock(kprep_folder *folder, kprep_error *err)
+/* "lock-of-4", "journal-1-of-4": a file of .kprep/ that belongs to a shard, or to all of them. free() it. */
+static char *work_path(const kprep_folder *folder, const char *name, bool own)
+{
+    char *path;
+    if (folder->shards == 0)
+        path = kprep_asprintf("%s/.kprep/%s", folder->path, name);
+    else if (own)
+        path = kprep_asprintf("%s/.kprep/%s-%d-of-%d", folder->path, name, folder->shard,
+                              folder->shards);
+    else
+        path = kprep_asprintf("%s/.kprep/%s-of-%d", folder->path, name, folder->shards);
+    return path;
+}
+
+static kprep_status fail_locked(const kprep_folder *folder, kprep_error *err)
+{
+    kprep_fail(err, KPREP_E_LOCKED, "another run is writing to this folder");
+    kprep_error_help(err, "wait for it, or write to another folder");
+    kprep_error_at_file(err, folder->path);
+    return KPREP_E_LOCKED;
+}
+
+/* Opens a lock file, which it makes, and takes the lock (flock's operation). */
+static kprep_status lock_file(const kprep_folder *folder, const char *path, int operation, int *fd,
+                              kprep_error *err)
+{
+    struct stat held, named;
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (*fd < 0) return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
+    int failed;
+    do {
+        failed = flock(*fd, operation) != 0 ? errno : 0;
+    } while (failed == EINTR);
+    /* A lock on a file that the run before has removed meanwhile would keep nobody out. */
+    if (failed == 0 && fstat(*fd, &held) == 0 && stat(path, &named) == 0 &&
+        held.st_ino == named.st_ino)
+        return KPREP_OK;
+    close(*fd);
+    *fd = -1;
+    return fail_locked(folder, err);
+}
+
+/* Is a lock file of shards of another number held? */
+static bool has_other_shards(const kprep_folder *folder, const char *own)
 {
     char *work = kprep_folder_final(folder, "", ".kprep");
-    char *path = kprep_folder_final(folder, "", ".kprep/lock");
+    DIR *dir = work != NULL ? opendir(work) : NULL;
+    const struct dirent *entry;
+    bool held = false;
+    while (dir != NULL && !held && (entry = readdir(dir)) != NULL) {
+        if (strncmp(entry->d_name, "lock-of-", 8) != 0 || strcmp(entry->d_name, own) == 0) continue;
+        int fd = openat(dirfd(dir), entry->d_name, O_RDWR | O_CLOEXEC);
+        held = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
+        if (fd >= 0) close(fd);
+    }
+    if (dir != NULL) closedir(dir);
+    free(work);
+    return held;
+}
+
+/* A run alone keeps everyone out; shards of one number go together, each of them once. */
+static kprep_status take_locks(kprep_folder *folder, kprep_error *err)
+{
+    char *all = kprep_folder_final(folder, "", ".kprep/lock");
+    char *count = work_path(folder, "lock", false), *own = work_path(folder, "lock", true);
+    kprep_status st =
+        all != NULL && count != NULL && own != NULL ? KPREP_OK : kprep_fail_memory(err);
+    int operation = (folder->shards > 0 ? LOCK_SH : LOCK_EX) | LOCK_NB;
+    if (st == KPREP_OK) st = lock_file(folder, all, operation, &folder->lock, err);
+    if (st == KPREP_OK && folder->shards > 0) {
+        if (has_other_shards(folder, strrchr(count, '/') + 1)) st = fail_locked(folder, err);
+        if (st == KPREP_OK)
+            st = lock_file(folder, count, LOCK_SH | LOCK_NB, &folder->count_lock, err);
+        if (st == KPREP_OK)
+            st = lock_file(folder, own, LOCK_EX | LOCK_NB, &folder->own_lock, err);
+    }
+    free(own);
+    free(count);
+    free(all);
+    return st;
+}
+
+/* Before other shards' work is removed: there must be none at it. */
+static kprep_status lock_alone(const kprep_folder *folder, kprep_error *err)
+{
+    if (folder->shards == 0 || flock(folder->lock, LOCK_EX | LOCK_NB) == 0) return KPREP_OK;
+    flock(folder->lock, LOCK_SH | LOCK_NB);
+    return fail_locked(folder, err);
+}
+
+/* Back to sharing, once what was in the way is gone. */
+static void lock_together(const kprep_folder *folder)
+{
+    if (folder->shards > 0) flock(folder->lock, LOCK_SH | LOCK_NB);
+}
+
+/* Nobody else decides meanwhile whose the folder is. */
+static kprep_status begin_claim(const kprep_folder *folder, int *fd, kprep_error *err)
+{
+    char *work = kprep_folder_final(folder, "", ".kprep");
+    char *path = kprep_folder_final(folder, "", ".kprep/claim");
     kprep_status st = work != NULL && path != NULL ? KPREP_OK : kprep_fail_memory(err);
     if (st == KPREP_OK && mkdir(work, 0777) != 0 && errno != EEXIST) {
         st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "write to the output folder",
                               folder->path);
         kprep_error_help(err, "name a folder that can be written: output.path, or --output");
     }
-    if (st == KPREP_OK) {
-        folder->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (folder->lock < 0) st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
-    }
-    /* A lock on a file that the run before has removed meanwhile would keep nobody out. */
-    struct stat held, named;
-    if (st == KPREP_OK &&
-        (flock(folder->lock, LOCK_EX | LOCK_NB) != 0 || fstat(folder->lock, &held) != 0 ||
-         stat(path, &named) != 0 || held.st_ino != named.st_ino)) {
-        st = kprep_fail(err, KPREP_E_LOCKED, "another run is writing to this folder");
-        kprep_error_help(err, "wait for it, or write to another folder");
-        kprep_error_at_file(err, folder->path);
-    }
-    free(work);
+    if (st == KPREP_OK) st = lock_file(folder, path, LOCK_EX, fd, err);
     free(path);
+    free(work);
     return st;
 }
 
@@ -527,13 +663,13 @@ static void forget_rejects(kprep_folder *folder)
 
 /* Decides between a new job, one to go on with, one that is complete, and somebody else's folder. */
 static kprep_status claim(kprep_folder *folder, const char *manifest, const char *journal,
-                          kprep_claim how, kprep_error *err)
+                          const kprep_options *options, kprep_error *err)
 {
-    char old[33], begun[33];
-    bool force = how == KPREP_CLAIM_FORCE;
+    char old[33];
+    bool force = options->force;
     read_plan(manifest, false, old);
-    read_plan(journal, true, begun);
-    folder->retrying = how == KPREP_CLAIM_RETRY && old[0] != '\0';
+    KPREP_TRY(for_journals(folder, read_begun, err));
+    folder->retrying = options->retry && old[0] != '\0';
     if (folder->retrying) return KPREP_OK;
     if (strcmp(old, folder->plan) == 0 && !force) {
         folder->complete = is_whole(folder, manifest);
@@ -541,68 +677,95 @@ static kprep_status claim(kprep_folder *folder, const char *manifest, const char
         force = true; /* our own data with a hole: written again */
     }
     bool exists = access(manifest, F_OK) == 0;
-    if (old[0] != '\0' || begun[0] != '\0') {
-        bool same = old[0] == '\0' && strcmp(begun, folder->plan) == 0;
+    if (old[0] != '\0' || folder->begun[0] != '\0') {
+        bool same = old[0] == '\0' && strcmp(folder->begun, folder->plan) == 0;
         if (!same && !force)
             return refuse(
                 folder, "the output folder holds another job's data: job, spec or input differ",
                 "write to another folder, or add --force to remove what that job wrote", err);
         if (!same) {
-            remove_job(folder, manifest, journal);
-            begun[0] = '\0';
+            KPREP_TRY(lock_alone(folder, err));
+            remove_job(folder, manifest);
+            lock_together(folder);
+            folder->begun[0] = '\0';
         }
     } else if (exists || !is_empty(folder->path)) {
         return refuse(folder, "the output folder is not empty, and what is in it is not kprep's",
                       "write to a new or empty folder", err);
     }
-    if (begun[0] != '\0') KPREP_TRY(read_journal(journal, folder, replay_line, err));
-    if (how == KPREP_CLAIM_RETRY) forget_rejects(folder);
-    return start_journal(folder, journal, begun[0] == '\0', err);
+    if (folder->begun[0] != '\0') KPREP_TRY(for_journals(folder, replay, err));
+    if (options->retry) forget_rejects(folder);
+    char plan[33];
+    read_plan(journal, true, plan);
+    return start_journal(folder, journal, plan[0] == '\0', err);
+}
+
+/* Takes locks and journal. What others do at the same time is kept out meanwhile. */
+static kprep_status enter(kprep_folder *folder, const kprep_options *options, kprep_error *err)
+{
+    int fd = -1;
+    char *manifest = kprep_folder_final(folder, "", "manifest.json");
+    char *journal = work_path(folder, "journal", true);
+    kprep_status st = manifest != NULL && journal != NULL ? KPREP_OK : kprep_fail_memory(err);
+    if (st == KPREP_OK) st = begin_claim(folder, &fd, err);
+    if (st == KPREP_OK) st = take_locks(folder, err);
+    bool locked = st == KPREP_OK;
+    if (locked) st = claim(folder, manifest, journal, options, err);
+    if (locked && st != KPREP_OK)
+        remove_locks(folder); /* all that we put there; a journal that can't be read is not ours */
+    else if (locked && folder->complete)
+        remove_work(folder); /* left by a run that was killed behind its manifest */
+    if (fd >= 0) close(fd);
+    free(journal);
+    free(manifest);
+    return st;
 }
 
 kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const char *plan,
-                               int64_t batches, size_t files, kprep_claim how, kprep_error *err)
+                               int64_t batches, size_t files, const kprep_options *options,
+                               kprep_error *err)
 {
-    kprep_status st;
-    char *manifest = NULL, *journal = NULL;
-    *folder = (kprep_folder){.lock = -1, .journal = -1, .batches = batches, .files = files};
+    *folder = (kprep_folder){.lock = -1,
+                             .journal = -1,
+                             .own_lock = -1,
+                             .count_lock = -1,
+                             .shard = options->shard,
+                             .shards = options->shards,
+                             .batches = batches,
+                             .files = files};
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/') n--;
     folder->path = kprep_strndup(path, n);
     folder->records = kprep_calloc((size_t)(batches > 0 ? batches : 1), sizeof *folder->records);
-    if (folder->path != NULL) {
-        manifest = kprep_folder_final(folder, "", "manifest.json");
-        journal = kprep_folder_final(folder, "", ".kprep/journal");
-    }
-    if (folder->records == NULL || manifest == NULL || journal == NULL) {
-        st = kprep_fail_memory(err);
-        goto done;
-    }
+    kprep_status st = folder->path != NULL && folder->records != NULL ? KPREP_OK
+                                                                     : kprep_fail_memory(err);
     memcpy(folder->plan, plan, sizeof folder->plan);
-    KPREP_TRY_GOTO(st, make_folder(folder->path, err), done);
-    KPREP_TRY_GOTO(st, take_lock(folder, err), done);
-    st = claim(folder, manifest, journal, how, err);
-    if (st != KPREP_OK)
-        remove_lock(folder); /* all that we put there; a journal that can't be read is not ours */
-    else if (folder->complete)
-        remove_work(folder); /* left by a run that was killed behind its manifest */
-done:
-    free(manifest);
-    free(journal);
+    if (st == KPREP_OK) st = make_folder(folder->path, err);
+    if (st == KPREP_OK) st = enter(folder, options, err);
     if (st != KPREP_OK) kprep_folder_close(folder);
     return st;
+}
+
+void kprep_folder_part_range(const kprep_folder *folder, int64_t *first, int64_t *end)
+{
+    const int64_t n = folder->batches, count = folder->shards > 0 ? folder->shards : 1;
+    const int64_t i = folder->shards > 0 ? folder->shard : 0;
+    /* The first `rest` parts have one batch more. */
+    const int64_t each = n / count, rest = n % count;
+    *first = i * each + (i < rest ? i : rest);
+    *end = *first + each + (i < rest ? 1 : 0);
 }
 
 /* Forgets what was begun, its files with it, and begins the journal anew. */
 static kprep_status begin_anew(kprep_folder *folder, kprep_error *err)
 {
     char *manifest = kprep_folder_final(folder, "", "manifest.json");
-    char *journal = kprep_folder_final(folder, "", ".kprep/journal");
-    kprep_status st = KPREP_E_NO_MEMORY;
-    if (manifest == NULL || journal == NULL) {
-        kprep_fail_memory(err);
-    } else {
-        remove_job(folder, manifest, journal);
+    char *journal = work_path(folder, "journal", true);
+    kprep_status st =
+        manifest != NULL && journal != NULL ? lock_alone(folder, err) : kprep_fail_memory(err);
+    if (st == KPREP_OK) {
+        remove_job(folder, manifest);
+        lock_together(folder);
         close(folder->journal);
         for (int64_t b = 0; b < folder->batches; b++) kprep_record_free(&folder->records[b]);
         folder->times[0] = '\0';
@@ -625,13 +788,14 @@ static kprep_status note_times(kprep_folder *folder, const char *times, kprep_er
 kprep_status kprep_folder_same_times(kprep_folder *folder, const char *times, bool force,
                                      kprep_error *err)
 {
-    if (strcmp(folder->times, times) == 0) return KPREP_OK;
-    if (folder->times[0] != '\0' && !force)
+    bool same = strcmp(folder->times, times) == 0;
+    if (same && folder->shards == 0) return KPREP_OK;
+    if (!same && folder->times[0] != '\0' && !force)
         return refuse(folder,
                       "an input file was changed since this job's first batches were written",
                       "write to another folder, or add --force to begin anew", err);
-    if (folder->times[0] != '\0') KPREP_TRY(begin_anew(folder, err));
-    return note_times(folder, times, err);
+    if (!same && folder->times[0] != '\0') KPREP_TRY(begin_anew(folder, err));
+    return note_times(folder, times, err); /* each shard's journal tells it */
 }
 
 /* Does a finished batch own a file that a manifest lists? */
@@ -673,14 +837,16 @@ kprep_status kprep_folder_restart(kprep_folder *folder, const void *manifest, co
 
 void kprep_folder_close(kprep_folder *folder)
 {
-    if (folder->retrying && folder->journal < 0) remove_lock(folder); /* nothing was begun */
+    if (folder->retrying && folder->journal < 0) remove_locks(folder); /* nothing was begun */
     if (folder->journal >= 0) close(folder->journal);
+    if (folder->own_lock >= 0) close(folder->own_lock);
+    if (folder->count_lock >= 0) close(folder->count_lock);
     if (folder->lock >= 0) close(folder->lock);
     for (int64_t b = 0; folder->records != NULL && b < folder->batches; b++)
         kprep_record_free(&folder->records[b]);
     free(folder->records);
     free(folder->path);
-    *folder = (kprep_folder){.lock = -1, .journal = -1};
+    *folder = (kprep_folder){.lock = -1, .journal = -1, .own_lock = -1, .count_lock = -1};
 }
 
 void kprep_folder_sync(const kprep_folder *folder, const char *section)
@@ -700,4 +866,78 @@ kprep_status kprep_folder_finish(kprep_folder *folder, kprep_error *err)
     remove_work(folder);
     (void)err;
     return KPREP_OK;
+}
+
+/* ---- the job of shards ---- */
+
+kprep_status kprep_folder_keep_job(const kprep_folder *folder, const kprep_settings *settings,
+                                   kprep_error *err)
+{
+    kprep_text text = {0}, plain = {0};
+    char *here = getcwd(NULL, 0); /* what the text's paths are relative to */
+    char name[64];
+    kprep_settings_format(settings, true, &text);
+    kprep_settings_format(settings, false, &plain);
+    bool whole = here != NULL && text.data != NULL && !text.failed && plain.data != NULL &&
+                 !plain.failed;
+    json_t *root = whole ? json_pack("{s:s, s:s, s:s}", "folder", here, "job", text.data,
+                                     "manifest", plain.data)
+                         : NULL;
+    char *data = root != NULL ? json_dumps(root, JSON_COMPACT) : NULL;
+    kprep_status st = KPREP_OK;
+    snprintf(name, sizeof name, ".kprep/job-%d-of-%d", folder->shard, folder->shards);
+    char *part = kprep_folder_final(folder, "", name);
+    char *final = kprep_folder_final(folder, "", ".kprep/job");
+    int fd = -1;
+    if (data == NULL || part == NULL || final == NULL)
+        st = kprep_fail(err, KPREP_E_UNWRITABLE,
+                        "the job can't be kept for kprep merge: its paths are not UTF-8");
+    if (st == KPREP_OK) st = kprep_create_part(part, &fd, err);
+    if (st == KPREP_OK) {
+        st = kprep_write_at(fd, data, strlen(data), 0, part, err);
+        if (st == KPREP_OK)
+            st = kprep_publish(part, final, fd, err);
+        else
+            close(fd);
+    }
+    free(final);
+    free(part);
+    free(data);
+    json_decref(root);
+    kprep_text_free(&plain);
+    kprep_text_free(&text);
+    free(here);
+    return st;
+}
+
+kprep_status kprep_folder_kept_job(const char *path, kprep_job **job, char **text, kprep_error *err)
+{
+    char *data = NULL, *file = kprep_asprintf("%s/.kprep/job", path);
+    size_t size;
+    *job = NULL;
+    *text = NULL;
+    if (file == NULL) return kprep_fail_memory(err);
+    kprep_status st = kprep_read_file(file, MANIFEST_LIMIT, &data, &size, err);
+    json_t *root = st == KPREP_OK ? json_loadb(data, size, 0, NULL) : NULL;
+    const char *here = json_string_value(json_object_get(root, "folder"));
+    const char *yaml = json_string_value(json_object_get(root, "job"));
+    const char *plain = json_string_value(json_object_get(root, "manifest"));
+    if (st == KPREP_OK && (here == NULL || yaml == NULL || plain == NULL))
+        st = kprep_fail(err, KPREP_E_CORRUPT, "the job that the shards kept is damaged");
+    if (st == KPREP_OK) st = kprep_job_new(job, err);
+    if (st == KPREP_OK) st = kprep_yaml_parse(yaml, strlen(yaml), file, &(*job)->tree, err);
+    if (st == KPREP_OK) {
+        free((*job)->base);
+        (*job)->base = kprep_asprintf("%s/", here);
+        *text = kprep_strdup(plain);
+        if ((*job)->base == NULL || *text == NULL) st = kprep_fail_memory(err);
+    }
+    if (st != KPREP_OK) kprep_error_at_file(err, file);
+    if (st != KPREP_OK) free(*text);
+    if (st != KPREP_OK) *text = NULL;
+    if (st != KPREP_OK) kprep_job_free(job);
+    json_decref(root);
+    free(data);
+    free(file);
+    return st;
 }
