@@ -41,8 +41,11 @@ set(KPREP_SOURCES
     src/run/engine.c
     src/run/feed.c
     src/run/folder.c
+    src/run/folder_job.c
+    src/run/folder_lock.c
     src/run/info.c
     src/run/inspect.c
+    src/run/journal.c
     src/run/labels.c
     src/run/layers.c
     src/run/manifest.c

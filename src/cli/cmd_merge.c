@@ -25,7 +25,8 @@ static int run(cli *c)
 const cli_command cmd_merge = {
     .name = "merge",
     .arguments = "DIR",
-    .summary = "complete a data set that was written in shards: check all parts, write the manifest",
+    .summary =
+        "complete a data set that was written in shards: check all parts, write the manifest",
     .example = "kprep merge out/",
     .flag = MERGE,
     .least = 1,

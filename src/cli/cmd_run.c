@@ -74,10 +74,11 @@ static bool find_part(cli *c)
     }
     if (c->shard_auto) return false;
     if (scheduler != NULL && shards > 1 && c->options.shards == 0)
-        cli_note(c,
-                 "kprep: this is task %d of %d of %s, and does the whole job; --shard auto does its "
-                 "part\n",
-                 shard, shards, scheduler);
+        cli_note(
+            c,
+            "kprep: this is task %d of %d of %s, and does the whole job; --shard auto does its "
+            "part\n",
+            shard, shards, scheduler);
     return true;
 }
 
@@ -121,7 +122,8 @@ static int run(cli *c)
     else if (!c->quiet)
         print_summary(&summary, seconds);
     if (c->options.shards > 0 && !summary.complete)
-        cli_note(c, "kprep: part %d of %d is done; when all are, kprep merge completes the data set\n",
+        cli_note(c,
+                 "kprep: part %d of %d is done; when all are, kprep merge completes the data set\n",
                  c->options.shard, c->options.shards);
     return 0;
 }

@@ -9,8 +9,8 @@
 #include "cli.h"
 
 const cli_command *const cli_commands[] = {&cmd_run,     &cmd_check, &cmd_plan,   &cmd_spec,
-                                           &cmd_inspect, &cmd_stats, &cmd_verify, &cmd_merge, &cmd_stages,
-                                           &cmd_help,    NULL};
+                                           &cmd_inspect, &cmd_stats, &cmd_verify, &cmd_merge,
+                                           &cmd_stages,  &cmd_help,  NULL};
 enum { COMMAND_COUNT = sizeof cli_commands / sizeof *cli_commands - 1 };
 
 /* Names that later versions answer to. */

@@ -1,23 +1,17 @@
-#include "run/folder.h"
+#include "run/folder_internal.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
 #include "base/hash.h"
 #include "io/path_list.h"
-#include "io/yaml.h"
-
-enum { MANIFEST_LIMIT = 1 << 30 };
 
 char *kprep_folder_final(const kprep_folder *folder, const char *section, const char *name)
 {
@@ -143,197 +137,6 @@ kprep_status kprep_folder_make(const kprep_folder *folder, const char *name, kpr
     return st;
 }
 
-/* ---- the journal ---- */
-
-void kprep_record_free(kprep_record *record)
-{
-    for (size_t i = 0; i < record->reject_count; i++) free(record->rejects[i].message);
-    free(record->rejects);
-    free(record->files);
-    *record = (kprep_record){0};
-}
-
-static json_t *pack_rejects(const kprep_record *record)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < record->reject_count; i++) {
-        const kprep_rejected *one = &record->rejects[i];
-        json_array_append_new(list, json_pack("[I, i, s, I]", (json_int_t)one->row, (int)one->code,
-                                              one->message, (json_int_t)one->array));
-    }
-    return list;
-}
-
-static bool unpack_rejects(const json_t *list, kprep_record *record)
-{
-    size_t n = json_array_size(list);
-    if (n == 0) return true;
-    record->rejects = kprep_calloc(n, sizeof *record->rejects);
-    for (size_t i = 0; record->rejects != NULL && i < n; i++) {
-        const json_t *one = json_array_get(list, i);
-        const char *message = json_string_value(json_array_get(one, 2));
-        kprep_rejected *to = &record->rejects[record->reject_count];
-        to->row = json_integer_value(json_array_get(one, 0));
-        to->code = (kprep_status)json_integer_value(json_array_get(one, 1));
-        to->array = (size_t)json_integer_value(json_array_get(one, 3));
-        to->message = message != NULL ? kprep_strdup(message) : NULL;
-        if (to->message == NULL) return false;
-        record->reject_count++;
-    }
-    return record->rejects != NULL;
-}
-
-static json_t *pack_moments(const kprep_moments *m)
-{
-    json_t *list = json_array();
-    const double numbers[] = {m->min, m->max, m->mean, m->m2};
-    json_array_append_new(list, json_integer(m->count));
-    json_array_append_new(list, json_integer(m->nan_count));
-    json_array_append_new(list, json_integer(m->inf_count));
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        json_array_append_new(list, isfinite(numbers[i]) ? json_real(numbers[i]) : json_null());
-    return list;
-}
-
-static bool unpack_moments(const json_t *list, kprep_moments *m)
-{
-    kprep_moments_init(m);
-    if (json_array_size(list) != 7) return false;
-    m->count = json_integer_value(json_array_get(list, 0));
-    m->nan_count = json_integer_value(json_array_get(list, 1));
-    m->inf_count = json_integer_value(json_array_get(list, 2));
-    if (m->count == 0) return true;
-    m->min = json_real_value(json_array_get(list, 3));
-    m->max = json_real_value(json_array_get(list, 4));
-    m->mean = json_real_value(json_array_get(list, 5));
-    m->m2 = json_real_value(json_array_get(list, 6));
-    return true;
-}
-
-/* The files of a batch: none if nothing was left of it. */
-static json_t *pack_files(const kprep_record *record, size_t count)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < count && record->rows > 0; i++) {
-        const kprep_written *file = &record->files[i].file;
-        json_array_append_new(list, json_pack("[s, I, s, o]", file->path, (json_int_t)file->bytes,
-                                              file->hash, pack_moments(&record->files[i].moments)));
-    }
-    return list;
-}
-
-static bool unpack_file(const json_t *list, kprep_sealed *sealed)
-{
-    const char *path = json_string_value(json_array_get(list, 0));
-    const char *hash = json_string_value(json_array_get(list, 2));
-    kprep_written *file = &sealed->file;
-    if (hash == NULL || path == NULL || strlen(hash) >= sizeof file->hash ||
-        strlen(path) >= sizeof file->path)
-        return false;
-    file->bytes = json_integer_value(json_array_get(list, 1));
-    memcpy(file->hash, hash, strlen(hash) + 1);
-    memcpy(file->path, path, strlen(path) + 1);
-    return unpack_moments(json_array_get(list, 3), &sealed->moments);
-}
-
-/* Appends one line; a single write to a file opened for appending is not torn by other threads. */
-static kprep_status append_line(kprep_folder *folder, const json_t *line, kprep_error *err)
-{
-    char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    char *whole = text != NULL ? kprep_asprintf("%s\n", text) : NULL;
-    free(text);
-    if (whole == NULL) return kprep_fail_memory(err);
-    size_t n = strlen(whole);
-    ssize_t done;
-    do {
-        done = write(folder->journal, whole, n);
-    } while (done < 0 && errno == EINTR);
-    free(whole);
-    if (done == (ssize_t)n && fdatasync(folder->journal) == 0) return KPREP_OK;
-    return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, done < 0 ? errno : ENOSPC, "write the journal",
-                            folder->path);
-}
-
-kprep_status kprep_folder_note(kprep_folder *folder, int64_t batch, const kprep_record *record,
-                               kprep_error *err)
-{
-    json_t *line = json_pack("{s:I, s:I, s:o, s:o}", "batch", (json_int_t)batch, "rows",
-                             (json_int_t)record->rows, "rejects", pack_rejects(record), "files",
-                             pack_files(record, folder->files));
-    if (line == NULL) return kprep_fail_memory(err);
-    kprep_status st = append_line(folder, line, err);
-    json_decref(line);
-    return st;
-}
-
-kprep_status kprep_folder_note_table(kprep_folder *folder, const char *section, const char *name,
-                                     kprep_error *err)
-{
-    json_t *line = json_pack("{s:s++}", "table", section, section[0] != '\0' ? "/" : "", name);
-    if (line == NULL) return kprep_fail_memory(err);
-    kprep_status st = append_line(folder, line, err);
-    json_decref(line);
-    return st;
-}
-
-static bool has_file(const kprep_folder *folder, const kprep_written *written)
-{
-    struct stat info;
-    char *path = kprep_folder_final(folder, "", written->path);
-    bool there = path != NULL && stat(path, &info) == 0 && S_ISREG(info.st_mode) &&
-                 info.st_size == written->bytes;
-    free(path);
-    return there;
-}
-
-/* A sealed batch counts only while its files are there at their length. */
-static bool unpack_files(const kprep_folder *folder, const json_t *list, kprep_record *record)
-{
-    if (record->rows < 0 || !json_is_array(list)) return false;
-    if (record->rows == 0) return true; /* there was none to write */
-    record->files = kprep_calloc(folder->files, sizeof *record->files);
-    bool good = record->files != NULL && json_array_size(list) == folder->files;
-    for (size_t i = 0; good && i < folder->files; i++)
-        good = unpack_file(json_array_get(list, i), &record->files[i]) &&
-               has_file(folder, &record->files[i].file);
-    return good;
-}
-
-static void replay_line(kprep_folder *folder, const json_t *line)
-{
-    const char *times = json_string_value(json_object_get(line, "times"));
-    if (times != NULL && strlen(times) < sizeof folder->times)
-        memcpy(folder->times, times, strlen(times) + 1);
-    int64_t batch = json_integer_value(json_object_get(line, "batch"));
-    kprep_record record = {.sealed = true,
-                           .rows = json_integer_value(json_object_get(line, "rows"))};
-    if (!json_is_integer(json_object_get(line, "batch")) || batch < 0 || batch >= folder->batches)
-        return;
-    if (unpack_files(folder, json_object_get(line, "files"), &record) &&
-        unpack_rejects(json_object_get(line, "rejects"), &record)) {
-        kprep_record_free(&folder->records[batch]);
-        folder->records[batch] = record;
-    } else {
-        kprep_record_free(&record);
-    }
-}
-
-/* Calls use for each whole line of a journal; a torn last line is not one. */
-static kprep_status read_journal(const char *path, kprep_folder *folder,
-                                 void (*use)(kprep_folder *, const json_t *), kprep_error *err)
-{
-    char *data;
-    size_t size;
-    KPREP_TRY(kprep_read_file(path, MANIFEST_LIMIT, &data, &size, err));
-    for (char *at = data, *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
-        json_t *line = json_loadb(at, (size_t)(end - at), 0, NULL);
-        if (line != NULL) use(folder, line);
-        json_decref(line);
-    }
-    free(data);
-    return KPREP_OK;
-}
-
 /* ---- whose folder it is ---- */
 
 static kprep_status refuse(const kprep_folder *folder, const char *what, const char *help,
@@ -351,7 +154,7 @@ static void read_plan(const char *path, bool journal, char plan[33])
     char *data;
     size_t size;
     plan[0] = '\0';
-    if (kprep_read_file(path, MANIFEST_LIMIT, &data, &size, NULL) != KPREP_OK) return;
+    if (kprep_read_file(path, KPREP_MANIFEST_LIMIT, &data, &size, NULL) != KPREP_OK) return;
     char *end = journal ? strchr(data, '\n') : data + size;
     json_t *root = end != NULL ? json_loadb(data, (size_t)(end - data), 0, NULL) : NULL;
     const char *text = json_string_value(json_object_get(root, "plan"));
@@ -397,21 +200,6 @@ static void remove_work(const kprep_folder *folder)
     free(path);
 }
 
-/* Removes the lock files again, where nobody else holds one, and with them a folder that is empty. */
-static void remove_locks(const kprep_folder *folder)
-{
-    char *work = kprep_folder_final(folder, "", ".kprep");
-    DIR *dir = work != NULL ? opendir(work) : NULL;
-    const struct dirent *entry;
-    bool alone = folder->lock >= 0 && flock(folder->lock, LOCK_EX | LOCK_NB) == 0;
-    while (alone && dir != NULL && (entry = readdir(dir)) != NULL)
-        if (strncmp(entry->d_name, "lock", 4) == 0 || strcmp(entry->d_name, "claim") == 0)
-            unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir != NULL) closedir(dir);
-    if (work != NULL) rmdir(work); /* if there is nothing else */
-    free(work);
-}
-
 static void remove_from_journal(kprep_folder *folder, const json_t *line)
 {
     size_t i;
@@ -443,13 +231,13 @@ static kprep_status for_journals(kprep_folder *folder,
 
 static kprep_status replay(kprep_folder *folder, const char *path, kprep_error *err)
 {
-    return read_journal(path, folder, replay_line, err);
+    return kprep_journal_read(path, folder, kprep_journal_replay, err);
 }
 
 static kprep_status remove_journal(kprep_folder *folder, const char *path, kprep_error *err)
 {
     (void)err;
-    read_journal(path, folder, remove_from_journal, NULL);
+    kprep_journal_read(path, folder, remove_from_journal, NULL);
     unlink(path);
     return KPREP_OK;
 }
@@ -470,7 +258,7 @@ static void remove_job(kprep_folder *folder, const char *manifest)
 {
     char *data, *job = kprep_folder_final(folder, "", ".kprep/job");
     size_t size;
-    if (kprep_read_file(manifest, MANIFEST_LIMIT, &data, &size, NULL) == KPREP_OK) {
+    if (kprep_read_file(manifest, KPREP_MANIFEST_LIMIT, &data, &size, NULL) == KPREP_OK) {
         json_t *root = json_loadb(data, size, 0, NULL);
         remove_listed(folder, json_object_get(root, "files"));
         remove_listed(folder, json_object_get(root, "tables"));
@@ -496,145 +284,14 @@ static bool is_empty(const char *path)
     return empty;
 }
 
-/* "lock-of-4", "journal-1-of-4": a file of .kprep/ that belongs to a shard, or to all of them. free() it. */
-static char *work_path(const kprep_folder *folder, const char *name, bool own)
-{
-    char *path;
-    if (folder->shards == 0)
-        path = kprep_asprintf("%s/.kprep/%s", folder->path, name);
-    else if (own)
-        path = kprep_asprintf("%s/.kprep/%s-%d-of-%d", folder->path, name, folder->shard,
-                              folder->shards);
-    else
-        path = kprep_asprintf("%s/.kprep/%s-of-%d", folder->path, name, folder->shards);
-    return path;
-}
-
-static kprep_status fail_locked(const kprep_folder *folder, kprep_error *err)
-{
-    kprep_fail(err, KPREP_E_LOCKED, "another run is writing to this folder");
-    kprep_error_help(err, "wait for it, or write to another folder");
-    kprep_error_at_file(err, folder->path);
-    return KPREP_E_LOCKED;
-}
-
-/* Opens a lock file, which it makes, and takes the lock (flock's operation). */
-static kprep_status lock_file(const kprep_folder *folder, const char *path, int operation, int *fd,
-                              kprep_error *err)
-{
-    struct stat held, named;
-    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (*fd < 0) return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
-    int failed;
-    do {
-        failed = flock(*fd, operation) != 0 ? errno : 0;
-    } while (failed == EINTR);
-    /* A lock on a file that the run before has removed meanwhile would keep nobody out. */
-    if (failed == 0 && fstat(*fd, &held) == 0 && stat(path, &named) == 0 &&
-        held.st_ino == named.st_ino)
-        return KPREP_OK;
-    close(*fd);
-    *fd = -1;
-    return fail_locked(folder, err);
-}
-
-/* Is a lock file of shards of another number held? */
-static bool has_other_shards(const kprep_folder *folder, const char *own)
-{
-    char *work = kprep_folder_final(folder, "", ".kprep");
-    DIR *dir = work != NULL ? opendir(work) : NULL;
-    const struct dirent *entry;
-    bool held = false;
-    while (dir != NULL && !held && (entry = readdir(dir)) != NULL) {
-        if (strncmp(entry->d_name, "lock-of-", 8) != 0 || strcmp(entry->d_name, own) == 0) continue;
-        int fd = openat(dirfd(dir), entry->d_name, O_RDWR | O_CLOEXEC);
-        held = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
-        if (fd >= 0) close(fd);
-    }
-    if (dir != NULL) closedir(dir);
-    free(work);
-    return held;
-}
-
-/* A run alone keeps everyone out; shards of one number go together, each of them once. */
-static kprep_status take_locks(kprep_folder *folder, kprep_error *err)
-{
-    char *all = kprep_folder_final(folder, "", ".kprep/lock");
-    char *count = work_path(folder, "lock", false), *own = work_path(folder, "lock", true);
-    kprep_status st =
-        all != NULL && count != NULL && own != NULL ? KPREP_OK : kprep_fail_memory(err);
-    int operation = (folder->shards > 0 ? LOCK_SH : LOCK_EX) | LOCK_NB;
-    if (st == KPREP_OK) st = lock_file(folder, all, operation, &folder->lock, err);
-    if (st == KPREP_OK && folder->shards > 0) {
-        if (has_other_shards(folder, strrchr(count, '/') + 1)) st = fail_locked(folder, err);
-        if (st == KPREP_OK)
-            st = lock_file(folder, count, LOCK_SH | LOCK_NB, &folder->count_lock, err);
-        if (st == KPREP_OK)
-            st = lock_file(folder, own, LOCK_EX | LOCK_NB, &folder->own_lock, err);
-    }
-    free(own);
-    free(count);
-    free(all);
-    return st;
-}
-
-/* Before other shards' work is removed: there must be none at it. */
-static kprep_status lock_alone(const kprep_folder *folder, kprep_error *err)
-{
-    if (folder->shards == 0 || flock(folder->lock, LOCK_EX | LOCK_NB) == 0) return KPREP_OK;
-    flock(folder->lock, LOCK_SH | LOCK_NB);
-    return fail_locked(folder, err);
-}
-
-/* Back to sharing, once what was in the way is gone. */
-static void lock_together(const kprep_folder *folder)
-{
-    if (folder->shards > 0) flock(folder->lock, LOCK_SH | LOCK_NB);
-}
-
-/* Nobody else decides meanwhile whose the folder is. */
-static kprep_status begin_claim(const kprep_folder *folder, int *fd, kprep_error *err)
-{
-    char *work = kprep_folder_final(folder, "", ".kprep");
-    char *path = kprep_folder_final(folder, "", ".kprep/claim");
-    kprep_status st = work != NULL && path != NULL ? KPREP_OK : kprep_fail_memory(err);
-    if (st == KPREP_OK && mkdir(work, 0777) != 0 && errno != EEXIST) {
-        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "write to the output folder",
-                              folder->path);
-        kprep_error_help(err, "name a folder that can be written: output.path, or --output");
-    }
-    if (st == KPREP_OK) st = lock_file(folder, path, LOCK_EX, fd, err);
-    free(path);
-    free(work);
-    return st;
-}
-
-static kprep_status start_journal(kprep_folder *folder, const char *path, bool fresh,
-                                  kprep_error *err)
-{
-    /* A first line that was torn is no journal, and must not run into the new first line. */
-    folder->journal =
-        open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (fresh ? O_TRUNC : 0), 0666);
-    if (folder->journal < 0) return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
-    if (!fresh) { /* ends a line that was torn, so that the next begins on its own */
-        return write(folder->journal, "\n", 1) == 1
-                   ? KPREP_OK
-                   : kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "write", path);
-    }
-    json_t *line = json_pack("{s:s, s:s}", "kprep", KPREP_VERSION, "plan", folder->plan);
-    if (line == NULL) return kprep_fail_memory(err);
-    kprep_status st = append_line(folder, line, err);
-    json_decref(line);
-    return st;
-}
-
 /* Are the files of a complete data set there, at their length? */
 static bool is_whole(const kprep_folder *folder, const char *manifest)
 {
     char *data;
     size_t size, i;
     const json_t *entry;
-    if (kprep_read_file(manifest, MANIFEST_LIMIT, &data, &size, NULL) != KPREP_OK) return false;
+    if (kprep_read_file(manifest, KPREP_MANIFEST_LIMIT, &data, &size, NULL) != KPREP_OK)
+        return false;
     json_t *root = json_loadb(data, size, 0, NULL);
     bool whole = root != NULL;
     json_array_foreach(json_object_get(root, "files"), i, entry)
@@ -642,7 +299,7 @@ static bool is_whole(const kprep_folder *folder, const char *manifest)
         const char *name = json_string_value(json_object_get(entry, "path"));
         kprep_written file = {.bytes = json_integer_value(json_object_get(entry, "bytes"))};
         if (name != NULL) kprep_copy_text(file.path, sizeof file.path, name);
-        whole = whole && name != NULL && has_file(folder, &file);
+        whole = whole && name != NULL && kprep_folder_has(folder, &file);
     }
     json_decref(root);
     free(data);
@@ -684,9 +341,9 @@ static kprep_status claim(kprep_folder *folder, const char *manifest, const char
                 folder, "the output folder holds another job's data: job, spec or input differ",
                 "write to another folder, or add --force to remove what that job wrote", err);
         if (!same) {
-            KPREP_TRY(lock_alone(folder, err));
+            KPREP_TRY(kprep_folder_lock_alone(folder, err));
             remove_job(folder, manifest);
-            lock_together(folder);
+            kprep_folder_lock_together(folder);
             folder->begun[0] = '\0';
         }
     } else if (exists || !is_empty(folder->path)) {
@@ -697,7 +354,7 @@ static kprep_status claim(kprep_folder *folder, const char *manifest, const char
     if (options->retry) forget_rejects(folder);
     char plan[33];
     read_plan(journal, true, plan);
-    return start_journal(folder, journal, plan[0] == '\0', err);
+    return kprep_journal_start(folder, journal, plan[0] == '\0', err);
 }
 
 /* Takes locks and journal. What others do at the same time is kept out meanwhile. */
@@ -705,14 +362,15 @@ static kprep_status enter(kprep_folder *folder, const kprep_options *options, kp
 {
     int fd = -1;
     char *manifest = kprep_folder_final(folder, "", "manifest.json");
-    char *journal = work_path(folder, "journal", true);
+    char *journal = kprep_folder_work(folder, "journal", true);
     kprep_status st = manifest != NULL && journal != NULL ? KPREP_OK : kprep_fail_memory(err);
-    if (st == KPREP_OK) st = begin_claim(folder, &fd, err);
-    if (st == KPREP_OK) st = take_locks(folder, err);
+    if (st == KPREP_OK) st = kprep_folder_begin_claim(folder, &fd, err);
+    if (st == KPREP_OK) st = kprep_folder_lock(folder, err);
     bool locked = st == KPREP_OK;
     if (locked) st = claim(folder, manifest, journal, options, err);
     if (locked && st != KPREP_OK)
-        remove_locks(folder); /* all that we put there; a journal that can't be read is not ours */
+        kprep_folder_unlock(
+            folder); /* all that we put there; a journal that can't be read is not ours */
     else if (locked && folder->complete)
         remove_work(folder); /* left by a run that was killed behind its manifest */
     if (fd >= 0) close(fd);
@@ -737,8 +395,8 @@ kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const cha
     while (n > 1 && path[n - 1] == '/') n--;
     folder->path = kprep_strndup(path, n);
     folder->records = kprep_calloc((size_t)(batches > 0 ? batches : 1), sizeof *folder->records);
-    kprep_status st = folder->path != NULL && folder->records != NULL ? KPREP_OK
-                                                                     : kprep_fail_memory(err);
+    kprep_status st =
+        folder->path != NULL && folder->records != NULL ? KPREP_OK : kprep_fail_memory(err);
     memcpy(folder->plan, plan, sizeof folder->plan);
     if (st == KPREP_OK) st = make_folder(folder->path, err);
     if (st == KPREP_OK) st = enter(folder, options, err);
@@ -760,28 +418,19 @@ void kprep_folder_part_range(const kprep_folder *folder, int64_t *first, int64_t
 static kprep_status begin_anew(kprep_folder *folder, kprep_error *err)
 {
     char *manifest = kprep_folder_final(folder, "", "manifest.json");
-    char *journal = work_path(folder, "journal", true);
-    kprep_status st =
-        manifest != NULL && journal != NULL ? lock_alone(folder, err) : kprep_fail_memory(err);
+    char *journal = kprep_folder_work(folder, "journal", true);
+    kprep_status st = manifest != NULL && journal != NULL ? kprep_folder_lock_alone(folder, err)
+                                                          : kprep_fail_memory(err);
     if (st == KPREP_OK) {
         remove_job(folder, manifest);
-        lock_together(folder);
+        kprep_folder_lock_together(folder);
         close(folder->journal);
         for (int64_t b = 0; b < folder->batches; b++) kprep_record_free(&folder->records[b]);
         folder->times[0] = '\0';
-        st = start_journal(folder, journal, true, err);
+        st = kprep_journal_start(folder, journal, true, err);
     }
     free(manifest);
     free(journal);
-    return st;
-}
-
-static kprep_status note_times(kprep_folder *folder, const char *times, kprep_error *err)
-{
-    json_t *line = json_pack("{s:s}", "times", times);
-    if (line == NULL) return kprep_fail_memory(err);
-    kprep_status st = append_line(folder, line, err);
-    json_decref(line);
     return st;
 }
 
@@ -795,7 +444,7 @@ kprep_status kprep_folder_same_times(kprep_folder *folder, const char *times, bo
                       "an input file was changed since this job's first batches were written",
                       "write to another folder, or add --force to begin anew", err);
     if (!same && folder->times[0] != '\0') KPREP_TRY(begin_anew(folder, err));
-    return note_times(folder, times, err); /* each shard's journal tells it */
+    return kprep_journal_note_times(folder, times, err); /* each shard's journal tells it */
 }
 
 /* Does a finished batch own a file that a manifest lists? */
@@ -817,8 +466,8 @@ kprep_status kprep_folder_restart(kprep_folder *folder, const void *manifest, co
     char *path = kprep_folder_final(folder, "", "manifest.json");
     char *journal = kprep_folder_final(folder, "", ".kprep/journal");
     kprep_status st = path != NULL && journal != NULL ? KPREP_OK : kprep_fail_memory(err);
-    if (st == KPREP_OK) st = start_journal(folder, journal, true, err);
-    if (st == KPREP_OK) st = note_times(folder, times, err);
+    if (st == KPREP_OK) st = kprep_journal_start(folder, journal, true, err);
+    if (st == KPREP_OK) st = kprep_journal_note_times(folder, times, err);
     for (int64_t b = 0; st == KPREP_OK && b < folder->batches; b++)
         if (folder->records[b].sealed) st = kprep_folder_note(folder, b, &folder->records[b], err);
     if (st == KPREP_OK) {
@@ -837,7 +486,8 @@ kprep_status kprep_folder_restart(kprep_folder *folder, const void *manifest, co
 
 void kprep_folder_close(kprep_folder *folder)
 {
-    if (folder->retrying && folder->journal < 0) remove_locks(folder); /* nothing was begun */
+    if (folder->retrying && folder->journal < 0)
+        kprep_folder_unlock(folder); /* nothing was begun */
     if (folder->journal >= 0) close(folder->journal);
     if (folder->own_lock >= 0) close(folder->own_lock);
     if (folder->count_lock >= 0) close(folder->count_lock);
@@ -866,78 +516,4 @@ kprep_status kprep_folder_finish(kprep_folder *folder, kprep_error *err)
     remove_work(folder);
     (void)err;
     return KPREP_OK;
-}
-
-/* ---- the job of shards ---- */
-
-kprep_status kprep_folder_keep_job(const kprep_folder *folder, const kprep_settings *settings,
-                                   kprep_error *err)
-{
-    kprep_text text = {0}, plain = {0};
-    char *here = getcwd(NULL, 0); /* what the text's paths are relative to */
-    char name[64];
-    kprep_settings_format(settings, true, &text);
-    kprep_settings_format(settings, false, &plain);
-    bool whole = here != NULL && text.data != NULL && !text.failed && plain.data != NULL &&
-                 !plain.failed;
-    json_t *root = whole ? json_pack("{s:s, s:s, s:s}", "folder", here, "job", text.data,
-                                     "manifest", plain.data)
-                         : NULL;
-    char *data = root != NULL ? json_dumps(root, JSON_COMPACT) : NULL;
-    kprep_status st = KPREP_OK;
-    snprintf(name, sizeof name, ".kprep/job-%d-of-%d", folder->shard, folder->shards);
-    char *part = kprep_folder_final(folder, "", name);
-    char *final = kprep_folder_final(folder, "", ".kprep/job");
-    int fd = -1;
-    if (data == NULL || part == NULL || final == NULL)
-        st = kprep_fail(err, KPREP_E_UNWRITABLE,
-                        "the job can't be kept for kprep merge: its paths are not UTF-8");
-    if (st == KPREP_OK) st = kprep_create_part(part, &fd, err);
-    if (st == KPREP_OK) {
-        st = kprep_write_at(fd, data, strlen(data), 0, part, err);
-        if (st == KPREP_OK)
-            st = kprep_publish(part, final, fd, err);
-        else
-            close(fd);
-    }
-    free(final);
-    free(part);
-    free(data);
-    json_decref(root);
-    kprep_text_free(&plain);
-    kprep_text_free(&text);
-    free(here);
-    return st;
-}
-
-kprep_status kprep_folder_kept_job(const char *path, kprep_job **job, char **text, kprep_error *err)
-{
-    char *data = NULL, *file = kprep_asprintf("%s/.kprep/job", path);
-    size_t size;
-    *job = NULL;
-    *text = NULL;
-    if (file == NULL) return kprep_fail_memory(err);
-    kprep_status st = kprep_read_file(file, MANIFEST_LIMIT, &data, &size, err);
-    json_t *root = st == KPREP_OK ? json_loadb(data, size, 0, NULL) : NULL;
-    const char *here = json_string_value(json_object_get(root, "folder"));
-    const char *yaml = json_string_value(json_object_get(root, "job"));
-    const char *plain = json_string_value(json_object_get(root, "manifest"));
-    if (st == KPREP_OK && (here == NULL || yaml == NULL || plain == NULL))
-        st = kprep_fail(err, KPREP_E_CORRUPT, "the job that the shards kept is damaged");
-    if (st == KPREP_OK) st = kprep_job_new(job, err);
-    if (st == KPREP_OK) st = kprep_yaml_parse(yaml, strlen(yaml), file, &(*job)->tree, err);
-    if (st == KPREP_OK) {
-        free((*job)->base);
-        (*job)->base = kprep_asprintf("%s/", here);
-        *text = kprep_strdup(plain);
-        if ((*job)->base == NULL || *text == NULL) st = kprep_fail_memory(err);
-    }
-    if (st != KPREP_OK) kprep_error_at_file(err, file);
-    if (st != KPREP_OK) free(*text);
-    if (st != KPREP_OK) *text = NULL;
-    if (st != KPREP_OK) kprep_job_free(job);
-    json_decref(root);
-    free(data);
-    free(file);
-    return st;
 }

@@ -49,14 +49,14 @@ typedef struct kprep_record {
 typedef struct kprep_folder {
     char *path; /* "out" */
     char plan[33];
-    char begun[33];        /* the plan of the journals there were; "": none */
-    char times[33];        /* of the input, as an earlier run noted them; "" if it did not */
-    int32_t shard, shards; /* shards 0: all batches */
-    int lock, journal;     /* descriptors, -1: not open */
+    char begun[33];           /* the plan of the journals there were; "": none */
+    char times[33];           /* of the input, as an earlier run noted them; "" if it did not */
+    int32_t shard, shards;    /* shards 0: all batches */
+    int lock, journal;        /* descriptors, -1: not open */
     int own_lock, count_lock; /* of a shard */
-    bool complete;         /* the manifest of this very plan is there */
-    bool retrying;         /* opened to retry, and a manifest is there: nothing is begun yet */
-    kprep_record *records; /* by batch; `batches` of them */
+    bool complete;            /* the manifest of this very plan is there */
+    bool retrying;            /* opened to retry, and a manifest is there: nothing is begun yet */
+    kprep_record *records;    /* by batch; `batches` of them */
     int64_t batches;
     size_t files; /* of a batch: arrays and labels */
 } kprep_folder;
