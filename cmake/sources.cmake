@@ -43,8 +43,11 @@ set(KPREP_SOURCES
     src/run/explain.c
     src/run/feed.c
     src/run/folder.c
+    src/run/folder_job.c
+    src/run/folder_lock.c
     src/run/info.c
     src/run/inspect.c
+    src/run/journal.c
     src/run/labels.c
     src/run/layers.c
     src/run/manifest.c
@@ -116,6 +119,7 @@ set(KPREP_CLI_SOURCES
     src/cli/cmd_explain.c
     src/cli/cmd_help.c
     src/cli/cmd_inspect.c
+    src/cli/cmd_merge.c
     src/cli/cmd_plan.c
     src/cli/cmd_run.c
     src/cli/cmd_spec.c
@@ -124,7 +128,8 @@ set(KPREP_CLI_SOURCES
     src/cli/cmd_verify.c
     src/cli/explanation.c
     src/cli/main.c
-    src/cli/output.c)
+    src/cli/output.c
+    src/cli/shard.c)
 
 # Compiled once for each instruction set (src/kernel/level.h).
 set(KPREP_KERNEL_SOURCES

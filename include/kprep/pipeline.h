@@ -24,6 +24,8 @@ typedef struct kprep_options {
     int32_t sample_rows; /**< kprep_check(): rows of float arrays to read; 0: 16; below 0: none */
     bool retry; /**< kprep_run(): redo the batches of a complete data set that lack samples */
     bool force; /**< kprep_run(): remove what an earlier, different job wrote */
+    int32_t shard, shards; /**< kprep_run(): do part `shard`, from 0, of `shards` of the batches, and leave
+                              the manifest to kprep_merge(); shards 0: do all */
     const volatile int
         *cancel; /**< set to non-zero, by a signal handler or another thread (there as an
                               atomic store), to stop; may be NULL */
@@ -81,6 +83,7 @@ typedef struct kprep_summary {
     int64_t memory_bytes; /**< the most that buffers will take */
     int32_t threads;
     bool complete;       /**< kprep_run(): the data set was there already, nothing was done */
+    int64_t part_batches, part_samples; /**< kprep_run() of a shard: those of its part */
     char warning[256];   /**< what is seldom meant, "" if nothing */
     int32_t array_count; /**< of the job: at least 1 */
     kprep_array_summary
@@ -147,6 +150,19 @@ KPREP_API kprep_status kprep_plan_job(const kprep_job *job, const kprep_options 
 KPREP_API kprep_status kprep_run(const kprep_job *job, const kprep_options *options,
                                  kprep_problems *problems, kprep_summary *summary,
                                  kprep_error *err);
+
+/** Completes a data set that was written in shards: checks that every batch is there and writes samples.csv
+ * and manifest.json. The bytes are those of a run without shards. Input and spec must be readable as they
+ * were.
+ *
+ * @param folder    the output folder.
+ * @param problems an empty list, not NULL.
+ * @param summary  filled as far as things are known; may be NULL.
+ * @return as kprep_run(); KPREP_E_NOT_FOUND (side data) if batches are missing.
+ */
+KPREP_API kprep_status kprep_merge(const char *folder, const kprep_options *options,
+                                   kprep_problems *problems, kprep_summary *summary,
+                                   kprep_error *err);
 
 /** Writes what kprep_run() would do as text: the resolved job, the passes, sizes and memory.
  * @param text  set to the text on success, free() it; to NULL on failure.

@@ -161,14 +161,15 @@ static kprep_status take_own(cli *c, const option *o, const char *argument, kpre
         fine = take_choice(argument, &c->progress, true);
     else if (strcmp(o->name, "threads") == 0)
         fine = take_number(argument, 1, &c->options.threads);
+    else if (strcmp(o->name, "shard") == 0 && strcmp(argument, "auto") == 0)
+        c->shard_auto = true;
+    else if (strcmp(o->name, "shard") == 0)
+        fine = cli_take_shard(argument, &c->options.shard, &c->options.shards);
     else if (strcmp(o->name, "sample") == 0) {
         fine = take_number(argument, 0, &c->options.sample_rows);
         if (fine && c->options.sample_rows == 0) c->options.sample_rows = -1;
-    } else if (strcmp(o->name, "version") == 0) {
-        c->version = true;
     } else {
-        return usage(err, KPREP_E_BAD_OPTION, "command line",
-                     "--%s is not available in this version", o->name);
+        c->version = true;
     }
     return fine ? KPREP_OK : bad_argument(err, o, argument);
 }

@@ -18,6 +18,7 @@ typedef struct cli {
     char **paths; /* positional arguments; borrowed from argv */
     int path_count;
     bool json, quiet, help, version, dry_run;
+    bool shard_auto;  /* run: take the part from the environment */
     bool layers;      /* spec: the layer table */
     const char *data; /* spec: what to take through the layers; borrowed from argv */
     cli_when color, progress;
@@ -47,11 +48,12 @@ enum {
     STAGES = 64,
     STATS = 128,
     HELP = 256,
-    EXPLAIN = 512
+    EXPLAIN = 512,
+    MERGE = 1024
 };
 
 extern const cli_command cmd_run, cmd_check, cmd_plan, cmd_spec, cmd_inspect, cmd_verify,
-    cmd_stages, cmd_stats, cmd_help, cmd_explain;
+    cmd_stages, cmd_stats, cmd_help, cmd_explain, cmd_merge;
 
 /* The commands, in the order of the documentation; NULL at the end (main.c). */
 extern const cli_command *const cli_commands[];
@@ -81,6 +83,17 @@ kprep_status cli_job(cli *c, kprep_error *err);
 /* The command line that mends what an explanation of this one says: the same input and options, with more
  * stages or `join`. free() it; NULL if out of memory. */
 char *cli_mending_command(const cli *c, const kprep_explanation *e);
+
+/* ---- shards (shard.c) ---- */
+
+enum { CLI_MOST_SHARDS = 1 << 20 };
+
+/* Reads "I/N". False if it is none, or I is not below N. */
+bool cli_take_shard(const char *argument, int32_t *shard, int32_t *shards);
+
+/* The part that Slurm's or MPI's environment gives this process. @return the scheduler's name; NULL if there is
+ * none. */
+const char *cli_find_shard(int32_t *shard, int32_t *shards);
 
 /* ---- output (output.c) ---- */
 

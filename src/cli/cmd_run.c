@@ -40,10 +40,13 @@ static void print_summary(const kprep_summary *s, double seconds)
                (long long)s->samples, (long long)s->batches);
         return;
     }
-    printf("wrote %lld samples in %lld %s, %s, in %.1f s (%.0f samples/s)\n",
-           (long long)(s->samples - s->rejected), (long long)s->batches,
-           s->batches == 1 ? "batch" : "batches", cli_bytes(s->output_bytes, bytes, sizeof bytes),
-           seconds, seconds > 0 ? (double)s->samples / seconds : 0);
+    bool part = s->part_batches > 0;
+    int64_t written = part ? s->part_samples : s->samples - s->rejected;
+    int64_t batches = part ? s->part_batches : s->batches;
+    printf("wrote %lld samples in %lld %s, %s, in %.1f s (%.0f samples/s)\n", (long long)written,
+           (long long)batches, batches == 1 ? "batch" : "batches",
+           cli_bytes(s->output_bytes, bytes, sizeof bytes), seconds,
+           seconds > 0 ? (double)written / seconds : 0);
     printf("  input   %lld %s, the first %s\n", (long long)s->files,
            s->files == 1 ? "file" : "files", s->arrays[0].stored);
     if (s->skipped > 0) printf("          %lld of other kinds left out\n", (long long)s->skipped);
@@ -58,10 +61,46 @@ static void print_summary(const kprep_summary *s, double seconds)
     }
 }
 
+/* Takes the part from the environment if that is asked for; else only says that there would be one. */
+static bool find_part(cli *c)
+{
+    int32_t shard, shards;
+    const char *scheduler = cli_find_shard(&shard, &shards);
+    if (c->shard_auto && scheduler != NULL) {
+        c->options.shard = shard;
+        c->options.shards = shards;
+        cli_note(c, "kprep: %s: part %d of %d\n", scheduler, shard, shards);
+        return true;
+    }
+    if (c->shard_auto) return false;
+    if (scheduler != NULL && shards > 1 && c->options.shards == 0)
+        cli_note(
+            c,
+            "kprep: this is task %d of %d of %s, and does the whole job; --shard auto does its "
+            "part\n",
+            shard, shards, scheduler);
+    return true;
+}
+
+static int fail_no_scheduler(cli *c)
+{
+    kprep_error err = {
+        .code = KPREP_E_BAD_OPTION, .side = KPREP_SIDE_JOB, .sample = -1, .stage_index = -1};
+    snprintf(err.message, sizeof err.message,
+             "--shard auto: the environment is neither Slurm's nor MPI's");
+    snprintf(err.expected, sizeof err.expected,
+             "SLURM_PROCID and SLURM_NTASKS, SLURM_ARRAY_TASK_ID and _COUNT, "
+             "OMPI_COMM_WORLD_RANK and _SIZE, or PMI_RANK and PMI_SIZE");
+    snprintf(err.help, sizeof err.help, "say the part: --shard 0/4");
+    cli_fail(c, &err);
+    return cli_problems(c, stderr);
+}
+
 static int run(cli *c)
 {
     kprep_error err;
     kprep_summary summary;
+    if (!find_part(c)) return fail_no_scheduler(c);
     if (cli_job(c, &err) != KPREP_OK) {
         cli_fail(c, &err);
         return cli_problems(c, stderr);
@@ -82,6 +121,10 @@ static int run(cli *c)
         json_object_set_new(c->document, "summary", cli_summary(&summary));
     else if (!c->quiet)
         print_summary(&summary, seconds);
+    if (c->options.shards > 0 && !summary.complete)
+        cli_note(c,
+                 "kprep: part %d of %d is done; when all are, kprep merge completes the data set\n",
+                 c->options.shard, c->options.shards);
     return 0;
 }
 

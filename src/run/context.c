@@ -282,6 +282,7 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
 
 void kprep_context_free(kprep_context *context)
 {
+    free(context->job_text);
     kprep_sequence_free(&context->sequence);
     kprep_label_close(&context->labels);
     kprep_feed_free(&context->feeds, context->feed_count);

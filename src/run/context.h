@@ -32,7 +32,9 @@ typedef struct kprep_context {
     int32_t threads;
     size_t open_files; /* descriptors each worker may keep */
     int64_t slots;     /* of the engine */
-    bool planned;      /* plan and sequence are there */
+    char *
+        job_text; /* merging: the job as the shards' manifest would have it; NULL: from settings. Owned */
+    bool planned; /* plan and sequence are there */
 } kprep_context;
 
 /* Opens a job as far as it goes: settings, spec, input headers, plan. What does not fit is in problems,

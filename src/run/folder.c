@@ -1,22 +1,17 @@
-#include "run/folder.h"
+#include "run/folder_internal.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
 #include "base/hash.h"
 #include "io/path_list.h"
-
-enum { MANIFEST_LIMIT = 1 << 30 };
 
 char *kprep_folder_final(const kprep_folder *folder, const char *section, const char *name)
 {
@@ -142,197 +137,6 @@ kprep_status kprep_folder_make(const kprep_folder *folder, const char *name, kpr
     return st;
 }
 
-/* ---- the journal ---- */
-
-void kprep_record_free(kprep_record *record)
-{
-    for (size_t i = 0; i < record->reject_count; i++) free(record->rejects[i].message);
-    free(record->rejects);
-    free(record->files);
-    *record = (kprep_record){0};
-}
-
-static json_t *pack_rejects(const kprep_record *record)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < record->reject_count; i++) {
-        const kprep_rejected *one = &record->rejects[i];
-        json_array_append_new(list, json_pack("[I, i, s, I]", (json_int_t)one->row, (int)one->code,
-                                              one->message, (json_int_t)one->array));
-    }
-    return list;
-}
-
-static bool unpack_rejects(const json_t *list, kprep_record *record)
-{
-    size_t n = json_array_size(list);
-    if (n == 0) return true;
-    record->rejects = kprep_calloc(n, sizeof *record->rejects);
-    for (size_t i = 0; record->rejects != NULL && i < n; i++) {
-        const json_t *one = json_array_get(list, i);
-        const char *message = json_string_value(json_array_get(one, 2));
-        kprep_rejected *to = &record->rejects[record->reject_count];
-        to->row = json_integer_value(json_array_get(one, 0));
-        to->code = (kprep_status)json_integer_value(json_array_get(one, 1));
-        to->array = (size_t)json_integer_value(json_array_get(one, 3));
-        to->message = message != NULL ? kprep_strdup(message) : NULL;
-        if (to->message == NULL) return false;
-        record->reject_count++;
-    }
-    return record->rejects != NULL;
-}
-
-static json_t *pack_moments(const kprep_moments *m)
-{
-    json_t *list = json_array();
-    const double numbers[] = {m->min, m->max, m->mean, m->m2};
-    json_array_append_new(list, json_integer(m->count));
-    json_array_append_new(list, json_integer(m->nan_count));
-    json_array_append_new(list, json_integer(m->inf_count));
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        json_array_append_new(list, isfinite(numbers[i]) ? json_real(numbers[i]) : json_null());
-    return list;
-}
-
-static bool unpack_moments(const json_t *list, kprep_moments *m)
-{
-    kprep_moments_init(m);
-    if (json_array_size(list) != 7) return false;
-    m->count = json_integer_value(json_array_get(list, 0));
-    m->nan_count = json_integer_value(json_array_get(list, 1));
-    m->inf_count = json_integer_value(json_array_get(list, 2));
-    if (m->count == 0) return true;
-    m->min = json_real_value(json_array_get(list, 3));
-    m->max = json_real_value(json_array_get(list, 4));
-    m->mean = json_real_value(json_array_get(list, 5));
-    m->m2 = json_real_value(json_array_get(list, 6));
-    return true;
-}
-
-/* The files of a batch: none if nothing was left of it. */
-static json_t *pack_files(const kprep_record *record, size_t count)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < count && record->rows > 0; i++) {
-        const kprep_written *file = &record->files[i].file;
-        json_array_append_new(list, json_pack("[s, I, s, o]", file->path, (json_int_t)file->bytes,
-                                              file->hash, pack_moments(&record->files[i].moments)));
-    }
-    return list;
-}
-
-static bool unpack_file(const json_t *list, kprep_sealed *sealed)
-{
-    const char *path = json_string_value(json_array_get(list, 0));
-    const char *hash = json_string_value(json_array_get(list, 2));
-    kprep_written *file = &sealed->file;
-    if (hash == NULL || path == NULL || strlen(hash) >= sizeof file->hash ||
-        strlen(path) >= sizeof file->path)
-        return false;
-    file->bytes = json_integer_value(json_array_get(list, 1));
-    memcpy(file->hash, hash, strlen(hash) + 1);
-    memcpy(file->path, path, strlen(path) + 1);
-    return unpack_moments(json_array_get(list, 3), &sealed->moments);
-}
-
-/* Appends one line; a single write to a file opened for appending is not torn by other threads. */
-static kprep_status append_line(kprep_folder *folder, const json_t *line, kprep_error *err)
-{
-    char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    char *whole = text != NULL ? kprep_asprintf("%s\n", text) : NULL;
-    free(text);
-    if (whole == NULL) return kprep_fail_memory(err);
-    size_t n = strlen(whole);
-    ssize_t done;
-    do {
-        done = write(folder->journal, whole, n);
-    } while (done < 0 && errno == EINTR);
-    free(whole);
-    if (done == (ssize_t)n && fdatasync(folder->journal) == 0) return KPREP_OK;
-    return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, done < 0 ? errno : ENOSPC, "write the journal",
-                            folder->path);
-}
-
-kprep_status kprep_folder_note(kprep_folder *folder, int64_t batch, const kprep_record *record,
-                               kprep_error *err)
-{
-    json_t *line = json_pack("{s:I, s:I, s:o, s:o}", "batch", (json_int_t)batch, "rows",
-                             (json_int_t)record->rows, "rejects", pack_rejects(record), "files",
-                             pack_files(record, folder->files));
-    if (line == NULL) return kprep_fail_memory(err);
-    kprep_status st = append_line(folder, line, err);
-    json_decref(line);
-    return st;
-}
-
-kprep_status kprep_folder_note_table(kprep_folder *folder, const char *section, const char *name,
-                                     kprep_error *err)
-{
-    json_t *line = json_pack("{s:s++}", "table", section, section[0] != '\0' ? "/" : "", name);
-    if (line == NULL) return kprep_fail_memory(err);
-    kprep_status st = append_line(folder, line, err);
-    json_decref(line);
-    return st;
-}
-
-static bool has_file(const kprep_folder *folder, const kprep_written *written)
-{
-    struct stat info;
-    char *path = kprep_folder_final(folder, "", written->path);
-    bool there = path != NULL && stat(path, &info) == 0 && S_ISREG(info.st_mode) &&
-                 info.st_size == written->bytes;
-    free(path);
-    return there;
-}
-
-/* A sealed batch counts only while its files are there at their length. */
-static bool unpack_files(const kprep_folder *folder, const json_t *list, kprep_record *record)
-{
-    if (record->rows < 0 || !json_is_array(list)) return false;
-    if (record->rows == 0) return true; /* there was none to write */
-    record->files = kprep_calloc(folder->files, sizeof *record->files);
-    bool good = record->files != NULL && json_array_size(list) == folder->files;
-    for (size_t i = 0; good && i < folder->files; i++)
-        good = unpack_file(json_array_get(list, i), &record->files[i]) &&
-               has_file(folder, &record->files[i].file);
-    return good;
-}
-
-static void replay_line(kprep_folder *folder, const json_t *line)
-{
-    const char *times = json_string_value(json_object_get(line, "times"));
-    if (times != NULL && strlen(times) < sizeof folder->times)
-        memcpy(folder->times, times, strlen(times) + 1);
-    int64_t batch = json_integer_value(json_object_get(line, "batch"));
-    kprep_record record = {.sealed = true,
-                           .rows = json_integer_value(json_object_get(line, "rows"))};
-    if (!json_is_integer(json_object_get(line, "batch")) || batch < 0 || batch >= folder->batches)
-        return;
-    if (unpack_files(folder, json_object_get(line, "files"), &record) &&
-        unpack_rejects(json_object_get(line, "rejects"), &record)) {
-        kprep_record_free(&folder->records[batch]);
-        folder->records[batch] = record;
-    } else {
-        kprep_record_free(&record);
-    }
-}
-
-/* Calls use for each whole line of a journal; a torn last line is not one. */
-static kprep_status read_journal(const char *path, kprep_folder *folder,
-                                 void (*use)(kprep_folder *, const json_t *), kprep_error *err)
-{
-    char *data;
-    size_t size;
-    KPREP_TRY(kprep_read_file(path, MANIFEST_LIMIT, &data, &size, err));
-    for (char *at = data, *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
-        json_t *line = json_loadb(at, (size_t)(end - at), 0, NULL);
-        if (line != NULL) use(folder, line);
-        json_decref(line);
-    }
-    free(data);
-    return KPREP_OK;
-}
-
 /* ---- whose folder it is ---- */
 
 static kprep_status refuse(const kprep_folder *folder, const char *what, const char *help,
@@ -350,7 +154,7 @@ static void read_plan(const char *path, bool journal, char plan[33])
     char *data;
     size_t size;
     plan[0] = '\0';
-    if (kprep_read_file(path, MANIFEST_LIMIT, &data, &size, NULL) != KPREP_OK) return;
+    if (kprep_read_file(path, KPREP_MANIFEST_LIMIT, &data, &size, NULL) != KPREP_OK) return;
     char *end = journal ? strchr(data, '\n') : data + size;
     json_t *root = end != NULL ? json_loadb(data, (size_t)(end - data), 0, NULL) : NULL;
     const char *text = json_string_value(json_object_get(root, "plan"));
@@ -396,16 +200,6 @@ static void remove_work(const kprep_folder *folder)
     free(path);
 }
 
-static void remove_lock(const kprep_folder *folder)
-{
-    char *work = kprep_folder_final(folder, "", ".kprep");
-    char *lock = kprep_folder_final(folder, "", ".kprep/lock");
-    if (folder->lock >= 0 && lock != NULL) unlink(lock);
-    if (folder->lock >= 0 && work != NULL) rmdir(work); /* if there is nothing else */
-    free(work);
-    free(lock);
-}
-
 static void remove_from_journal(kprep_folder *folder, const json_t *line)
 {
     size_t i;
@@ -415,21 +209,66 @@ static void remove_from_journal(kprep_folder *folder, const json_t *line)
         remove_named(folder, json_string_value(json_array_get(file, 0)));
 }
 
-/* Removes what an earlier job wrote, and nothing else. */
-static void remove_job(kprep_folder *folder, const char *manifest, const char *journal)
+/* Calls use for the path of each journal there is: one, or one of each shard. */
+static kprep_status for_journals(kprep_folder *folder,
+                                 kprep_status (*use)(kprep_folder *, const char *, kprep_error *),
+                                 kprep_error *err)
 {
-    char *data;
+    char *work = kprep_folder_final(folder, "", ".kprep");
+    DIR *dir = work != NULL ? opendir(work) : NULL;
+    const struct dirent *entry;
+    kprep_status st = work != NULL ? KPREP_OK : kprep_fail_memory(err);
+    while (st == KPREP_OK && dir != NULL && (entry = readdir(dir)) != NULL) {
+        if (strncmp(entry->d_name, "journal", 7) != 0) continue;
+        char *path = kprep_asprintf("%s/%s", work, entry->d_name);
+        st = path != NULL ? use(folder, path, err) : kprep_fail_memory(err);
+        free(path);
+    }
+    if (dir != NULL) closedir(dir);
+    free(work);
+    return st;
+}
+
+static kprep_status replay(kprep_folder *folder, const char *path, kprep_error *err)
+{
+    return kprep_journal_read(path, folder, kprep_journal_replay, err);
+}
+
+static kprep_status remove_journal(kprep_folder *folder, const char *path, kprep_error *err)
+{
+    (void)err;
+    kprep_journal_read(path, folder, remove_from_journal, NULL);
+    unlink(path);
+    return KPREP_OK;
+}
+
+/* What the journals say of the plan: "" if there is none; another than the folder's, if one has another. */
+static kprep_status read_begun(kprep_folder *folder, const char *path, kprep_error *err)
+{
+    char plan[33];
+    (void)err;
+    read_plan(path, true, plan);
+    if (plan[0] != '\0' && (folder->begun[0] == '\0' || strcmp(plan, folder->plan) != 0))
+        memcpy(folder->begun, plan, sizeof plan);
+    return KPREP_OK;
+}
+
+/* Removes what an earlier job wrote, and nothing else. */
+static void remove_job(kprep_folder *folder, const char *manifest)
+{
+    char *data, *job = kprep_folder_final(folder, "", ".kprep/job");
     size_t size;
-    if (kprep_read_file(manifest, MANIFEST_LIMIT, &data, &size, NULL) == KPREP_OK) {
+    if (kprep_read_file(manifest, KPREP_MANIFEST_LIMIT, &data, &size, NULL) == KPREP_OK) {
         json_t *root = json_loadb(data, size, 0, NULL);
         remove_listed(folder, json_object_get(root, "files"));
         remove_listed(folder, json_object_get(root, "tables"));
         json_decref(root);
         free(data);
     }
-    read_journal(journal, folder, remove_from_journal, NULL);
+    for_journals(folder, remove_journal, NULL);
     unlink(manifest);
-    unlink(journal);
+    if (job != NULL) unlink(job);
+    free(job);
 }
 
 static bool is_empty(const char *path)
@@ -445,60 +284,14 @@ static bool is_empty(const char *path)
     return empty;
 }
 
-static kprep_status take_lock(kprep_folder *folder, kprep_error *err)
-{
-    char *work = kprep_folder_final(folder, "", ".kprep");
-    char *path = kprep_folder_final(folder, "", ".kprep/lock");
-    kprep_status st = work != NULL && path != NULL ? KPREP_OK : kprep_fail_memory(err);
-    if (st == KPREP_OK && mkdir(work, 0777) != 0 && errno != EEXIST) {
-        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "write to the output folder",
-                              folder->path);
-        kprep_error_help(err, "name a folder that can be written: output.path, or --output");
-    }
-    if (st == KPREP_OK) {
-        folder->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (folder->lock < 0) st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
-    }
-    /* A lock on a file that the run before has removed meanwhile would keep nobody out. */
-    struct stat held, named;
-    if (st == KPREP_OK &&
-        (flock(folder->lock, LOCK_EX | LOCK_NB) != 0 || fstat(folder->lock, &held) != 0 ||
-         stat(path, &named) != 0 || held.st_ino != named.st_ino)) {
-        st = kprep_fail(err, KPREP_E_LOCKED, "another run is writing to this folder");
-        kprep_error_help(err, "wait for it, or write to another folder");
-        kprep_error_at_file(err, folder->path);
-    }
-    free(work);
-    free(path);
-    return st;
-}
-
-static kprep_status start_journal(kprep_folder *folder, const char *path, bool fresh,
-                                  kprep_error *err)
-{
-    /* A first line that was torn is no journal, and must not run into the new first line. */
-    folder->journal =
-        open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (fresh ? O_TRUNC : 0), 0666);
-    if (folder->journal < 0) return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
-    if (!fresh) { /* ends a line that was torn, so that the next begins on its own */
-        return write(folder->journal, "\n", 1) == 1
-                   ? KPREP_OK
-                   : kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "write", path);
-    }
-    json_t *line = json_pack("{s:s, s:s}", "kprep", KPREP_VERSION, "plan", folder->plan);
-    if (line == NULL) return kprep_fail_memory(err);
-    kprep_status st = append_line(folder, line, err);
-    json_decref(line);
-    return st;
-}
-
 /* Are the files of a complete data set there, at their length? */
 static bool is_whole(const kprep_folder *folder, const char *manifest)
 {
     char *data;
     size_t size, i;
     const json_t *entry;
-    if (kprep_read_file(manifest, MANIFEST_LIMIT, &data, &size, NULL) != KPREP_OK) return false;
+    if (kprep_read_file(manifest, KPREP_MANIFEST_LIMIT, &data, &size, NULL) != KPREP_OK)
+        return false;
     json_t *root = json_loadb(data, size, 0, NULL);
     bool whole = root != NULL;
     json_array_foreach(json_object_get(root, "files"), i, entry)
@@ -506,7 +299,7 @@ static bool is_whole(const kprep_folder *folder, const char *manifest)
         const char *name = json_string_value(json_object_get(entry, "path"));
         kprep_written file = {.bytes = json_integer_value(json_object_get(entry, "bytes"))};
         if (name != NULL) kprep_copy_text(file.path, sizeof file.path, name);
-        whole = whole && name != NULL && has_file(folder, &file);
+        whole = whole && name != NULL && kprep_folder_has(folder, &file);
     }
     json_decref(root);
     free(data);
@@ -527,13 +320,13 @@ static void forget_rejects(kprep_folder *folder)
 
 /* Decides between a new job, one to go on with, one that is complete, and somebody else's folder. */
 static kprep_status claim(kprep_folder *folder, const char *manifest, const char *journal,
-                          kprep_claim how, kprep_error *err)
+                          const kprep_options *options, kprep_error *err)
 {
-    char old[33], begun[33];
-    bool force = how == KPREP_CLAIM_FORCE;
+    char old[33];
+    bool force = options->force;
     read_plan(manifest, false, old);
-    read_plan(journal, true, begun);
-    folder->retrying = how == KPREP_CLAIM_RETRY && old[0] != '\0';
+    KPREP_TRY(for_journals(folder, read_begun, err));
+    folder->retrying = options->retry && old[0] != '\0';
     if (folder->retrying) return KPREP_OK;
     if (strcmp(old, folder->plan) == 0 && !force) {
         folder->complete = is_whole(folder, manifest);
@@ -541,97 +334,117 @@ static kprep_status claim(kprep_folder *folder, const char *manifest, const char
         force = true; /* our own data with a hole: written again */
     }
     bool exists = access(manifest, F_OK) == 0;
-    if (old[0] != '\0' || begun[0] != '\0') {
-        bool same = old[0] == '\0' && strcmp(begun, folder->plan) == 0;
+    if (old[0] != '\0' || folder->begun[0] != '\0') {
+        bool same = old[0] == '\0' && strcmp(folder->begun, folder->plan) == 0;
         if (!same && !force)
             return refuse(
                 folder, "the output folder holds another job's data: job, spec or input differ",
                 "write to another folder, or add --force to remove what that job wrote", err);
         if (!same) {
-            remove_job(folder, manifest, journal);
-            begun[0] = '\0';
+            KPREP_TRY(kprep_folder_lock_alone(folder, err));
+            remove_job(folder, manifest);
+            kprep_folder_lock_together(folder);
+            folder->begun[0] = '\0';
         }
     } else if (exists || !is_empty(folder->path)) {
         return refuse(folder, "the output folder is not empty, and what is in it is not kprep's",
                       "write to a new or empty folder", err);
     }
-    if (begun[0] != '\0') KPREP_TRY(read_journal(journal, folder, replay_line, err));
-    if (how == KPREP_CLAIM_RETRY) forget_rejects(folder);
-    return start_journal(folder, journal, begun[0] == '\0', err);
+    if (folder->begun[0] != '\0') KPREP_TRY(for_journals(folder, replay, err));
+    if (options->retry) forget_rejects(folder);
+    char plan[33];
+    read_plan(journal, true, plan);
+    return kprep_journal_start(folder, journal, plan[0] == '\0', err);
+}
+
+/* Takes locks and journal. What others do at the same time is kept out meanwhile. */
+static kprep_status enter(kprep_folder *folder, const kprep_options *options, kprep_error *err)
+{
+    int fd = -1;
+    char *manifest = kprep_folder_final(folder, "", "manifest.json");
+    char *journal = kprep_folder_work(folder, "journal", true);
+    kprep_status st = manifest != NULL && journal != NULL ? KPREP_OK : kprep_fail_memory(err);
+    if (st == KPREP_OK) st = kprep_folder_begin_claim(folder, &fd, err);
+    if (st == KPREP_OK) st = kprep_folder_lock(folder, err);
+    bool locked = st == KPREP_OK;
+    if (locked) st = claim(folder, manifest, journal, options, err);
+    if (locked && st != KPREP_OK)
+        kprep_folder_unlock(
+            folder); /* all that we put there; a journal that can't be read is not ours */
+    else if (locked && folder->complete)
+        remove_work(folder); /* left by a run that was killed behind its manifest */
+    if (fd >= 0) close(fd);
+    free(journal);
+    free(manifest);
+    return st;
 }
 
 kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const char *plan,
-                               int64_t batches, size_t files, kprep_claim how, kprep_error *err)
+                               int64_t batches, size_t files, const kprep_options *options,
+                               kprep_error *err)
 {
-    kprep_status st;
-    char *manifest = NULL, *journal = NULL;
-    *folder = (kprep_folder){.lock = -1, .journal = -1, .batches = batches, .files = files};
+    *folder = (kprep_folder){.lock = -1,
+                             .journal = -1,
+                             .own_lock = -1,
+                             .count_lock = -1,
+                             .shard = options->shard,
+                             .shards = options->shards,
+                             .batches = batches,
+                             .files = files};
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/') n--;
     folder->path = kprep_strndup(path, n);
     folder->records = kprep_calloc((size_t)(batches > 0 ? batches : 1), sizeof *folder->records);
-    if (folder->path != NULL) {
-        manifest = kprep_folder_final(folder, "", "manifest.json");
-        journal = kprep_folder_final(folder, "", ".kprep/journal");
-    }
-    if (folder->records == NULL || manifest == NULL || journal == NULL) {
-        st = kprep_fail_memory(err);
-        goto done;
-    }
+    kprep_status st =
+        folder->path != NULL && folder->records != NULL ? KPREP_OK : kprep_fail_memory(err);
     memcpy(folder->plan, plan, sizeof folder->plan);
-    KPREP_TRY_GOTO(st, make_folder(folder->path, err), done);
-    KPREP_TRY_GOTO(st, take_lock(folder, err), done);
-    st = claim(folder, manifest, journal, how, err);
-    if (st != KPREP_OK)
-        remove_lock(folder); /* all that we put there; a journal that can't be read is not ours */
-    else if (folder->complete)
-        remove_work(folder); /* left by a run that was killed behind its manifest */
-done:
-    free(manifest);
-    free(journal);
+    if (st == KPREP_OK) st = make_folder(folder->path, err);
+    if (st == KPREP_OK) st = enter(folder, options, err);
     if (st != KPREP_OK) kprep_folder_close(folder);
     return st;
+}
+
+void kprep_folder_part_range(const kprep_folder *folder, int64_t *first, int64_t *end)
+{
+    const int64_t n = folder->batches, count = folder->shards > 0 ? folder->shards : 1;
+    const int64_t i = folder->shards > 0 ? folder->shard : 0;
+    /* The first `rest` parts have one batch more. */
+    const int64_t each = n / count, rest = n % count;
+    *first = i * each + (i < rest ? i : rest);
+    *end = *first + each + (i < rest ? 1 : 0);
 }
 
 /* Forgets what was begun, its files with it, and begins the journal anew. */
 static kprep_status begin_anew(kprep_folder *folder, kprep_error *err)
 {
     char *manifest = kprep_folder_final(folder, "", "manifest.json");
-    char *journal = kprep_folder_final(folder, "", ".kprep/journal");
-    kprep_status st = KPREP_E_NO_MEMORY;
-    if (manifest == NULL || journal == NULL) {
-        kprep_fail_memory(err);
-    } else {
-        remove_job(folder, manifest, journal);
+    char *journal = kprep_folder_work(folder, "journal", true);
+    kprep_status st = manifest != NULL && journal != NULL ? kprep_folder_lock_alone(folder, err)
+                                                          : kprep_fail_memory(err);
+    if (st == KPREP_OK) {
+        remove_job(folder, manifest);
+        kprep_folder_lock_together(folder);
         close(folder->journal);
         for (int64_t b = 0; b < folder->batches; b++) kprep_record_free(&folder->records[b]);
         folder->times[0] = '\0';
-        st = start_journal(folder, journal, true, err);
+        st = kprep_journal_start(folder, journal, true, err);
     }
     free(manifest);
     free(journal);
     return st;
 }
 
-static kprep_status note_times(kprep_folder *folder, const char *times, kprep_error *err)
-{
-    json_t *line = json_pack("{s:s}", "times", times);
-    if (line == NULL) return kprep_fail_memory(err);
-    kprep_status st = append_line(folder, line, err);
-    json_decref(line);
-    return st;
-}
-
 kprep_status kprep_folder_same_times(kprep_folder *folder, const char *times, bool force,
                                      kprep_error *err)
 {
-    if (strcmp(folder->times, times) == 0) return KPREP_OK;
-    if (folder->times[0] != '\0' && !force)
+    bool same = strcmp(folder->times, times) == 0;
+    if (same && folder->shards == 0) return KPREP_OK;
+    if (!same && folder->times[0] != '\0' && !force)
         return refuse(folder,
                       "an input file was changed since this job's first batches were written",
                       "write to another folder, or add --force to begin anew", err);
-    if (folder->times[0] != '\0') KPREP_TRY(begin_anew(folder, err));
-    return note_times(folder, times, err);
+    if (!same && folder->times[0] != '\0') KPREP_TRY(begin_anew(folder, err));
+    return kprep_journal_note_times(folder, times, err); /* each shard's journal tells it */
 }
 
 /* Does a finished batch own a file that a manifest lists? */
@@ -653,8 +466,8 @@ kprep_status kprep_folder_restart(kprep_folder *folder, const void *manifest, co
     char *path = kprep_folder_final(folder, "", "manifest.json");
     char *journal = kprep_folder_final(folder, "", ".kprep/journal");
     kprep_status st = path != NULL && journal != NULL ? KPREP_OK : kprep_fail_memory(err);
-    if (st == KPREP_OK) st = start_journal(folder, journal, true, err);
-    if (st == KPREP_OK) st = note_times(folder, times, err);
+    if (st == KPREP_OK) st = kprep_journal_start(folder, journal, true, err);
+    if (st == KPREP_OK) st = kprep_journal_note_times(folder, times, err);
     for (int64_t b = 0; st == KPREP_OK && b < folder->batches; b++)
         if (folder->records[b].sealed) st = kprep_folder_note(folder, b, &folder->records[b], err);
     if (st == KPREP_OK) {
@@ -673,14 +486,17 @@ kprep_status kprep_folder_restart(kprep_folder *folder, const void *manifest, co
 
 void kprep_folder_close(kprep_folder *folder)
 {
-    if (folder->retrying && folder->journal < 0) remove_lock(folder); /* nothing was begun */
+    if (folder->retrying && folder->journal < 0)
+        kprep_folder_unlock(folder); /* nothing was begun */
     if (folder->journal >= 0) close(folder->journal);
+    if (folder->own_lock >= 0) close(folder->own_lock);
+    if (folder->count_lock >= 0) close(folder->count_lock);
     if (folder->lock >= 0) close(folder->lock);
     for (int64_t b = 0; folder->records != NULL && b < folder->batches; b++)
         kprep_record_free(&folder->records[b]);
     free(folder->records);
     free(folder->path);
-    *folder = (kprep_folder){.lock = -1, .journal = -1};
+    *folder = (kprep_folder){.lock = -1, .journal = -1, .own_lock = -1, .count_lock = -1};
 }
 
 void kprep_folder_sync(const kprep_folder *folder, const char *section)

@@ -1,9 +1,14 @@
 /* folder.h: the output folder: whose it is, its lock, its journal, files that appear whole.
  *
  * All that is not finished lives in FOLDER/.kprep/, which is gone after success:
- *   lock      held while a run writes
- *   journal   lines of JSON: the plan; each table to come; each sealed batch
- *   *.part    files being written
+ *   claim             held for as long as a run looks whose the folder is
+ *   lock              held while a run writes: exclusively, by shards together
+ *   lock-of-N         held by all shards of N: those of another number are kept out
+ *   lock-I-of-N       held by shard I
+ *   journal           lines of JSON: the plan; each table to come; each sealed batch
+ *   journal-I-of-N    that of shard I
+ *   job               the job of shards, for kprep_merge()
+ *   *.part            files being written
  */
 #ifndef KPREP_RUN_FOLDER_H
 #define KPREP_RUN_FOLDER_H
@@ -44,23 +49,25 @@ typedef struct kprep_record {
 typedef struct kprep_folder {
     char *path; /* "out" */
     char plan[33];
-    char times[33];        /* of the input, as an earlier run noted them; "" if it did not */
-    int lock, journal;     /* descriptors, -1: not open */
-    bool complete;         /* the manifest of this very plan is there */
-    bool retrying;         /* opened to retry, and a manifest is there: nothing is begun yet */
-    kprep_record *records; /* by batch; `batches` of them */
+    char begun[33];           /* the plan of the journals there were; "": none */
+    char times[33];           /* of the input, as an earlier run noted them; "" if it did not */
+    int32_t shard, shards;    /* shards 0: all batches */
+    int lock, journal;        /* descriptors, -1: not open */
+    int own_lock, count_lock; /* of a shard */
+    bool complete;            /* the manifest of this very plan is there */
+    bool retrying;            /* opened to retry, and a manifest is there: nothing is begun yet */
+    kprep_record *records;    /* by batch; `batches` of them */
     int64_t batches;
     size_t files; /* of a batch: arrays and labels */
 } kprep_folder;
 
-/* How a folder is taken. */
-typedef enum kprep_claim { KPREP_CLAIM, KPREP_CLAIM_FORCE, KPREP_CLAIM_RETRY } kprep_claim;
-
 /* Takes the folder for a plan: makes it, or goes on in it, or refuses (plan-changed, locked, unwritable).
- * force removes the files of another job, by its manifest or journal; retry goes on with a complete one
- * (kprep_retry()), or without the batches that have rejects. Finished batches are in records. */
+ * Of the options, force removes the files of another job, by its manifest or journals; retry goes on with a
+ * complete one (kprep_retry()), or without the batches that have rejects; shards share it. Finished batches
+ * are in records, those of all shards. */
 kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const char *plan,
-                               int64_t batches, size_t files, kprep_claim how, kprep_error *err);
+                               int64_t batches, size_t files, const kprep_options *options,
+                               kprep_error *err);
 
 /* Begins a journal with the records there are, for a folder opened to retry, and removes what else the old
  * manifest (its parsed root) lists, and the manifest. */
@@ -79,6 +86,18 @@ void kprep_folder_close(kprep_folder *folder);
 
 /* Makes the renames in a section's folder ("": the top) last. */
 void kprep_folder_sync(const kprep_folder *folder, const char *section);
+
+/* The batches of the folder's own part: all, or those of its shard. */
+void kprep_folder_part_range(const kprep_folder *folder, int64_t *first, int64_t *end);
+
+/* Keeps a job for kprep_merge(). */
+kprep_status kprep_folder_keep_job(const kprep_folder *folder, const kprep_settings *settings,
+                                   kprep_error *err);
+
+/* The job that was kept in a folder, and its text for the manifest, both to be freed; KPREP_E_NOT_FOUND if there
+ * is none. */
+kprep_status kprep_folder_kept_job(const char *path, kprep_job **job, char **text,
+                                   kprep_error *err);
 
 /* Removes .kprep/: the data set is complete. */
 kprep_status kprep_folder_finish(kprep_folder *folder, kprep_error *err);

@@ -283,7 +283,10 @@ static json_t *job_json(const kprep_context *context, kprep_error *err)
     kprep_text text = {0};
     kprep_value value = {0};
     json_t *job = NULL;
-    kprep_settings_format(&context->settings, false, &text);
+    if (context->job_text != NULL)
+        kprep_text_add(&text, "%s", context->job_text);
+    else
+        kprep_settings_format(&context->settings, false, &text);
     if (text.data != NULL &&
         kprep_yaml_parse(text.data, text.length, "job", &value, err) == KPREP_OK)
         job = value_json(&value);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/fail.h"
 #include "run/manifest.h"
@@ -143,7 +144,10 @@ static kprep_status fill_folder(kprep_context *context, kprep_folder *folder, kp
     forget_misfits(context, folder);
     bool *done = kprep_calloc((size_t)folder->batches + 1, sizeof *done);
     if (done == NULL) return kprep_fail_memory(err);
-    for (int64_t b = 0; b < folder->batches; b++) done[b] = folder->records[b].sealed;
+    int64_t part_first, part_end;
+    kprep_folder_part_range(folder, &part_first, &part_end);
+    for (int64_t b = 0; b < folder->batches; b++)
+        done[b] = folder->records[b].sealed || b < part_first || b >= part_end;
     int64_t max_bad = kprep_most_bad(&context->settings, kprep_sequence_rows(&context->sequence));
     int64_t rejected = count_rejects(folder);
     if (max_bad >= 0 && rejected > max_bad) { /* those of batches that are done alone */
@@ -177,17 +181,38 @@ static kprep_status fill_folder(kprep_context *context, kprep_folder *folder, kp
     return st;
 }
 
+/* Tables, manifest, and what is to be told; then nothing is left to do. */
+static kprep_status complete(kprep_context *context, kprep_folder *folder, kprep_error *err)
+{
+    KPREP_TRY(kprep_manifest_write(context, folder, err));
+    tell_rejects(context, folder);
+    tell_scaling(context, folder);
+    return kprep_folder_finish(folder, err);
+}
+
+/* What a shard has done. */
+static void tell_part(kprep_context *context, const kprep_folder *folder)
+{
+    kprep_summary *s = &context->summary;
+    int64_t first, end;
+    kprep_folder_part_range(folder, &first, &end);
+    s->part_batches = end - first;
+    s->rejected = 0;
+    for (int64_t b = first; b < end; b++) {
+        s->part_samples += folder->records[b].rows;
+        s->rejected += (int64_t)folder->records[b].reject_count;
+    }
+    s->output_bytes = s->part_samples * s->row_bytes;
+}
+
 static kprep_status run(kprep_context *context, kprep_error *err)
 {
     char plan[33], times[33];
     kprep_folder folder;
     kprep_context_hash(context, plan);
     kprep_feed_times(context->feeds, context->feed_count, times);
-    kprep_claim how = context->options.retry   ? KPREP_CLAIM_RETRY
-                      : context->options.force ? KPREP_CLAIM_FORCE
-                                               : KPREP_CLAIM;
     KPREP_TRY(kprep_folder_open(&folder, context->settings.output, plan, context->sequence.batches,
-                                kprep_array_count(context), how, err));
+                                kprep_array_count(context), &context->options, err));
     kprep_status st = KPREP_OK;
     if (folder.retrying)
         st = kprep_retry(context, &folder, times, err);
@@ -196,14 +221,36 @@ static kprep_status run(kprep_context *context, kprep_error *err)
     context->summary.complete = folder.complete;
     if (st == KPREP_OK && !folder.complete) {
         st = fill_folder(context, &folder, err);
-        if (st == KPREP_OK) st = kprep_manifest_write(context, &folder, err);
-        if (st == KPREP_OK) tell_rejects(context, &folder);
-        if (st == KPREP_OK) tell_scaling(context, &folder);
+        if (st == KPREP_OK && folder.shards > 0) {
+            tell_part(context, &folder);
+            st = kprep_folder_keep_job(&folder, &context->settings, err);
+        } else if (st == KPREP_OK) {
+            st = complete(context, &folder, err);
+        }
     }
-    if (st == KPREP_OK && (!folder.complete || folder.retrying))
+    if (st == KPREP_OK && folder.retrying && folder.complete)
         st = kprep_folder_finish(&folder, err);
     kprep_folder_close(&folder);
     return st;
+}
+
+static kprep_status check_shard(const kprep_context *context, const kprep_job *job,
+                                kprep_error *err)
+{
+    const kprep_options *options = &context->options;
+    const char *what = NULL;
+    if (options->shards == 0) return KPREP_OK;
+    if (options->shards < 0 || options->shard < 0 || options->shard >= options->shards)
+        what = "a shard counts from 0: --shard I/N takes I from 0 to N - 1";
+    else if (context->settings.batch == 0)
+        what = "with output.batch: all there is one batch, which can't be shared by shards";
+    else if (options->retry)
+        what = "--retry redoes batches of a complete data set, which shards have not";
+    if (what == NULL) return KPREP_OK;
+    kprep_fail(err, KPREP_E_BAD_OPTION, "%s", what);
+    if (err != NULL) err->side = KPREP_SIDE_JOB;
+    kprep_error_at_config(err, job->config, 0, 0);
+    return KPREP_E_BAD_OPTION;
 }
 
 kprep_status kprep_run(const kprep_job *job, const kprep_options *options, kprep_problems *problems,
@@ -212,9 +259,91 @@ kprep_status kprep_run(const kprep_job *job, const kprep_options *options, kprep
     kprep_context context;
     kprep_status st = kprep_context_open(&context, job, options, KPREP_TO_FILES, problems, err);
     if (st == KPREP_OK) st = kprep_first_problem(problems, err);
+    if (st == KPREP_OK) st = check_shard(&context, job, err);
     if (st == KPREP_OK) st = run(&context, err);
     if (summary != NULL) *summary = context.summary;
     kprep_context_free(&context);
+    return st;
+}
+
+/* ---- shards put together ---- */
+
+/* Is every batch there? The journals and the lengths of the files say so. */
+static kprep_status check_parts(const kprep_context *context, const kprep_folder *folder,
+                                kprep_error *err)
+{
+    int64_t missing = 0, first = -1, max_bad;
+    for (int64_t b = 0; b < folder->batches; b++) {
+        if (folder->records[b].sealed) continue;
+        if (missing++ == 0) first = b;
+    }
+    if (missing > 0) {
+        kprep_fail(err, KPREP_E_NOT_FOUND, "%lld of %lld batches are missing, the first is %lld",
+                   (long long)missing, (long long)folder->batches, (long long)first);
+        kprep_error_help(err, "run the shards that were not finished again, then merge");
+        kprep_error_at_file(err, folder->path);
+        if (err != NULL) err->side = KPREP_SIDE_DATA;
+        return KPREP_E_NOT_FOUND;
+    }
+    max_bad = kprep_most_bad(&context->settings, kprep_sequence_rows(&context->sequence));
+    return max_bad >= 0 && count_rejects(folder) > max_bad ? kprep_fail_too_many(max_bad, err)
+                                                           : KPREP_OK;
+}
+
+static kprep_status merge(kprep_context *context, kprep_error *err)
+{
+    char plan[33];
+    kprep_folder folder;
+    kprep_options options = {0};
+    kprep_context_hash(context, plan);
+    KPREP_TRY(kprep_folder_open(&folder, context->settings.output, plan, context->sequence.batches,
+                                kprep_array_count(context), &options, err));
+    kprep_status st = KPREP_OK;
+    context->summary.complete = folder.complete;
+    if (!folder.complete) {
+        forget_misfits(context, &folder);
+        st = check_parts(context, &folder, err);
+        if (st == KPREP_OK) st = complete(context, &folder, err);
+    }
+    kprep_folder_close(&folder);
+    return st;
+}
+
+/* A folder that no shard has written to. */
+static kprep_status fail_no_parts(const char *folder, kprep_error *err)
+{
+    char *path = kprep_asprintf("%s/manifest.json", folder);
+    bool whole = path != NULL && access(path, F_OK) == 0;
+    free(path);
+    kprep_fail(err, KPREP_E_NOT_FOUND, "%s",
+               whole ? "the data set is complete already: there is nothing to merge"
+                     : "the folder holds no parts that shards wrote");
+    kprep_error_help(err, whole ? "kprep verify checks it" : "kprep run --shard I/N writes a part");
+    err->file[0] = '\0';
+    kprep_error_at_file(err, folder);
+    err->side = KPREP_SIDE_INPUT;
+    return KPREP_E_NOT_FOUND;
+}
+
+kprep_status kprep_merge(const char *folder, const kprep_options *options, kprep_problems *problems,
+                         kprep_summary *summary, kprep_error *err)
+{
+    kprep_job *job;
+    kprep_context context = {0};
+    kprep_error failure;
+    char *text;
+    kprep_status st = kprep_folder_kept_job(folder, &job, &text, &failure);
+    if (st == KPREP_E_NOT_FOUND) st = fail_no_parts(folder, &failure);
+    if (st == KPREP_OK) st = kprep_job_set_text(job, "output.path", folder, "merge", &failure);
+    if (st == KPREP_OK)
+        st = kprep_context_open(&context, job, options, KPREP_TO_FILES, problems, &failure);
+    context.job_text = text;
+    if (st == KPREP_OK) st = kprep_first_problem(problems, &failure);
+    if (st == KPREP_OK) st = merge(&context, &failure);
+    if (st != KPREP_OK && err != NULL) *err = failure;
+    if (summary != NULL) *summary = context.summary;
+    kprep_context_free(&context);
+    kprep_job_free(&job);
     return st;
 }
 

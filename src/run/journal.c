@@ -1,0 +1,229 @@
+/* journal.c: what is done of a job, line by line, until its manifest says it all. */
+#include "run/folder_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "io/path_list.h"
+
+void kprep_record_free(kprep_record *record)
+{
+    for (size_t i = 0; i < record->reject_count; i++) free(record->rejects[i].message);
+    free(record->rejects);
+    free(record->files);
+    *record = (kprep_record){0};
+}
+
+static json_t *pack_rejects(const kprep_record *record)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < record->reject_count; i++) {
+        const kprep_rejected *one = &record->rejects[i];
+        json_array_append_new(list, json_pack("[I, i, s, I]", (json_int_t)one->row, (int)one->code,
+                                              one->message, (json_int_t)one->array));
+    }
+    return list;
+}
+
+static bool unpack_rejects(const json_t *list, kprep_record *record)
+{
+    size_t n = json_array_size(list);
+    if (n == 0) return true;
+    record->rejects = kprep_calloc(n, sizeof *record->rejects);
+    for (size_t i = 0; record->rejects != NULL && i < n; i++) {
+        const json_t *one = json_array_get(list, i);
+        const char *message = json_string_value(json_array_get(one, 2));
+        kprep_rejected *to = &record->rejects[record->reject_count];
+        to->row = json_integer_value(json_array_get(one, 0));
+        to->code = (kprep_status)json_integer_value(json_array_get(one, 1));
+        to->array = (size_t)json_integer_value(json_array_get(one, 3));
+        to->message = message != NULL ? kprep_strdup(message) : NULL;
+        if (to->message == NULL) return false;
+        record->reject_count++;
+    }
+    return record->rejects != NULL;
+}
+
+static json_t *pack_moments(const kprep_moments *m)
+{
+    json_t *list = json_array();
+    const double numbers[] = {m->min, m->max, m->mean, m->m2};
+    json_array_append_new(list, json_integer(m->count));
+    json_array_append_new(list, json_integer(m->nan_count));
+    json_array_append_new(list, json_integer(m->inf_count));
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        json_array_append_new(list, isfinite(numbers[i]) ? json_real(numbers[i]) : json_null());
+    return list;
+}
+
+static bool unpack_moments(const json_t *list, kprep_moments *m)
+{
+    kprep_moments_init(m);
+    if (json_array_size(list) != 7) return false;
+    m->count = json_integer_value(json_array_get(list, 0));
+    m->nan_count = json_integer_value(json_array_get(list, 1));
+    m->inf_count = json_integer_value(json_array_get(list, 2));
+    if (m->count == 0) return true;
+    m->min = json_real_value(json_array_get(list, 3));
+    m->max = json_real_value(json_array_get(list, 4));
+    m->mean = json_real_value(json_array_get(list, 5));
+    m->m2 = json_real_value(json_array_get(list, 6));
+    return true;
+}
+
+/* The files of a batch: none if nothing was left of it. */
+static json_t *pack_files(const kprep_record *record, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count && record->rows > 0; i++) {
+        const kprep_written *file = &record->files[i].file;
+        json_array_append_new(list, json_pack("[s, I, s, o]", file->path, (json_int_t)file->bytes,
+                                              file->hash, pack_moments(&record->files[i].moments)));
+    }
+    return list;
+}
+
+static bool unpack_file(const json_t *list, kprep_sealed *sealed)
+{
+    const char *path = json_string_value(json_array_get(list, 0));
+    const char *hash = json_string_value(json_array_get(list, 2));
+    kprep_written *file = &sealed->file;
+    if (hash == NULL || path == NULL || strlen(hash) >= sizeof file->hash ||
+        strlen(path) >= sizeof file->path)
+        return false;
+    file->bytes = json_integer_value(json_array_get(list, 1));
+    memcpy(file->hash, hash, strlen(hash) + 1);
+    memcpy(file->path, path, strlen(path) + 1);
+    return unpack_moments(json_array_get(list, 3), &sealed->moments);
+}
+
+kprep_status kprep_journal_append(kprep_folder *folder, const json_t *line, kprep_error *err)
+{
+    char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    char *whole = text != NULL ? kprep_asprintf("%s\n", text) : NULL;
+    free(text);
+    if (whole == NULL) return kprep_fail_memory(err);
+    size_t n = strlen(whole);
+    ssize_t done;
+    do {
+        done = write(folder->journal, whole, n);
+    } while (done < 0 && errno == EINTR);
+    free(whole);
+    if (done == (ssize_t)n && fdatasync(folder->journal) == 0) return KPREP_OK;
+    return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, done < 0 ? errno : ENOSPC, "write the journal",
+                            folder->path);
+}
+
+kprep_status kprep_folder_note(kprep_folder *folder, int64_t batch, const kprep_record *record,
+                               kprep_error *err)
+{
+    json_t *line = json_pack("{s:I, s:I, s:o, s:o}", "batch", (json_int_t)batch, "rows",
+                             (json_int_t)record->rows, "rejects", pack_rejects(record), "files",
+                             pack_files(record, folder->files));
+    if (line == NULL) return kprep_fail_memory(err);
+    kprep_status st = kprep_journal_append(folder, line, err);
+    json_decref(line);
+    return st;
+}
+
+kprep_status kprep_folder_note_table(kprep_folder *folder, const char *section, const char *name,
+                                     kprep_error *err)
+{
+    json_t *line = json_pack("{s:s++}", "table", section, section[0] != '\0' ? "/" : "", name);
+    if (line == NULL) return kprep_fail_memory(err);
+    kprep_status st = kprep_journal_append(folder, line, err);
+    json_decref(line);
+    return st;
+}
+
+bool kprep_folder_has(const kprep_folder *folder, const kprep_written *written)
+{
+    struct stat info;
+    char *path = kprep_folder_final(folder, "", written->path);
+    bool there = path != NULL && stat(path, &info) == 0 && S_ISREG(info.st_mode) &&
+                 info.st_size == written->bytes;
+    free(path);
+    return there;
+}
+
+/* A sealed batch counts only while its files are there at their length. */
+static bool unpack_files(const kprep_folder *folder, const json_t *list, kprep_record *record)
+{
+    if (record->rows < 0 || !json_is_array(list)) return false;
+    if (record->rows == 0) return true; /* there was none to write */
+    record->files = kprep_calloc(folder->files, sizeof *record->files);
+    bool good = record->files != NULL && json_array_size(list) == folder->files;
+    for (size_t i = 0; good && i < folder->files; i++)
+        good = unpack_file(json_array_get(list, i), &record->files[i]) &&
+               kprep_folder_has(folder, &record->files[i].file);
+    return good;
+}
+
+void kprep_journal_replay(kprep_folder *folder, const json_t *line)
+{
+    const char *times = json_string_value(json_object_get(line, "times"));
+    if (times != NULL && strlen(times) < sizeof folder->times)
+        memcpy(folder->times, times, strlen(times) + 1);
+    int64_t batch = json_integer_value(json_object_get(line, "batch"));
+    kprep_record record = {.sealed = true,
+                           .rows = json_integer_value(json_object_get(line, "rows"))};
+    if (!json_is_integer(json_object_get(line, "batch")) || batch < 0 || batch >= folder->batches)
+        return;
+    if (unpack_files(folder, json_object_get(line, "files"), &record) &&
+        unpack_rejects(json_object_get(line, "rejects"), &record)) {
+        kprep_record_free(&folder->records[batch]);
+        folder->records[batch] = record;
+    } else {
+        kprep_record_free(&record);
+    }
+}
+
+kprep_status kprep_journal_read(const char *path, kprep_folder *folder,
+                                void (*use)(kprep_folder *, const json_t *), kprep_error *err)
+{
+    char *data;
+    size_t size;
+    KPREP_TRY(kprep_read_file(path, KPREP_MANIFEST_LIMIT, &data, &size, err));
+    for (char *at = data, *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+        json_t *line = json_loadb(at, (size_t)(end - at), 0, NULL);
+        if (line != NULL) use(folder, line);
+        json_decref(line);
+    }
+    free(data);
+    return KPREP_OK;
+}
+
+kprep_status kprep_journal_start(kprep_folder *folder, const char *path, bool fresh,
+                                 kprep_error *err)
+{
+    /* A first line that was torn is no journal, and must not run into the new first line. */
+    folder->journal =
+        open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (fresh ? O_TRUNC : 0), 0666);
+    if (folder->journal < 0) return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
+    if (!fresh) { /* ends a line that was torn, so that the next begins on its own */
+        return write(folder->journal, "\n", 1) == 1
+                   ? KPREP_OK
+                   : kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "write", path);
+    }
+    json_t *line = json_pack("{s:s, s:s}", "kprep", KPREP_VERSION, "plan", folder->plan);
+    if (line == NULL) return kprep_fail_memory(err);
+    kprep_status st = kprep_journal_append(folder, line, err);
+    json_decref(line);
+    return st;
+}
+
+kprep_status kprep_journal_note_times(kprep_folder *folder, const char *times, kprep_error *err)
+{
+    json_t *line = json_pack("{s:s}", "times", times);
+    if (line == NULL) return kprep_fail_memory(err);
+    kprep_status st = kprep_journal_append(folder, line, err);
+    json_decref(line);
+    return st;
+}
