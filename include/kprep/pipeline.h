@@ -24,7 +24,8 @@ typedef struct kprep_options {
     int32_t sample_rows; /**< kprep_check(): rows of float arrays to read; 0: 16; below 0: none */
     bool retry; /**< kprep_run(): redo the batches of a complete data set that lack samples */
     bool force; /**< kprep_run(): remove what an earlier, different job wrote */
-    int32_t shard, shards; /**< kprep_run(): do part `shard`, from 0, of `shards` of the batches, and leave
+    int32_t shard,
+        shards; /**< kprep_run(): do part `shard`, from 0, of `shards` of the batches, and leave
                               the manifest to kprep_merge(); shards 0: do all */
     const volatile int
         *cancel; /**< set to non-zero, by a signal handler or another thread (there as an
@@ -82,10 +83,10 @@ typedef struct kprep_summary {
     int64_t output_bytes; /**< of all batch files */
     int64_t memory_bytes; /**< the most that buffers will take */
     int32_t threads;
-    bool complete;       /**< kprep_run(): the data set was there already, nothing was done */
+    bool complete; /**< kprep_run(): the data set was there already, nothing was done */
     int64_t part_batches, part_samples; /**< kprep_run() of a shard: those of its part */
-    char warning[256];   /**< what is seldom meant, "" if nothing */
-    int32_t array_count; /**< of the job: at least 1 */
+    char warning[256];                  /**< what is seldom meant, "" if nothing */
+    int32_t array_count;                /**< of the job: at least 1 */
     kprep_array_summary
         arrays[KPREP_SUMMARY_ARRAYS]; /**< the first ones, in the order of the spec's inputs */
 } kprep_summary;

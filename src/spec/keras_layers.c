@@ -498,7 +498,8 @@ static kprep_status load(kprep_layers *t, const char *path, const kprep_layer_sh
 {
     kprep_spec *spec = kprep_calloc(1, sizeof *spec);
     shapes declared = {0};
-    kprep_status st = spec == NULL ? kprep_fail_memory(err) : KPREP_OK;
+    kprep_status st;
+    if (spec == NULL) return kprep_fail_memory(err);
     KPREP_TRY_GOTO(st, kprep_keras_load(path, &t->root, err), done);
     KPREP_TRY_GOTO(st, list_rows(t, t->root, 0, err), done);
     if (t->count == 0) {
