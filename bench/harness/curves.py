@@ -97,8 +97,9 @@ def save_chart(name, title, x_name, y_name, series):
 def charts(bench, samples, threads, channels):
     photos = bench.sizes.photos
     return [
-        save_chart("samples-time", "Time by samples (JPEG of 32 x 32)", "samples", "seconds",
-                   {"kprep": column(samples, "seconds")}),
+        save_chart("samples-time", "Time for each sample (JPEG of 32 x 32), by samples", "samples", "microseconds",
+                   {"kprep": [(n, {name: 1e6 * value / n for name, value in facts["seconds"].items()})
+                              for n, facts in samples]}),
         save_chart("samples-memory", "Peak memory by samples", "samples", "MiB", {"kprep": column(samples, "peak_mib")}),
         save_chart("threads", "Photos to (224, 224, 3), by threads", "threads", "images per second",
                    {"kprep": list(rates(threads, lambda x, facts: photos))}),

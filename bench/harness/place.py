@@ -35,6 +35,7 @@ def compile_program(name):
 
 
 def build():
+    run([ROOT / "scripts/bootstrap", "--bench"])
     run([ROOT / "scripts/build", "release"], stdout=subprocess.DEVNULL)
     RESULTS.mkdir(parents=True, exist_ok=True)
     return {name: compile_program(name) for name in ("decode", "loader")}
@@ -57,6 +58,8 @@ def make_venv():
 
     The marker is written last: an environment without it was cut off, and is made anew.
     """
+    if not (3, 11) <= sys.version_info < (3, 14):
+        sys.exit("bench/run: the peers need Python 3.11, 3.12 or 3.13")
     needed, dali = BENCH / "requirements.txt", BENCH / "requirements-dali.txt"
     requirements = needed.read_text() + dali.read_text()
     folder = venv_folder(requirements)

@@ -1,6 +1,7 @@
 """The rows of the table: each makes its data, its jobs and its contenders."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -272,6 +273,7 @@ def doubles_files(bench):
     with open(plain, "wb") as file, open(source, "rb") as values:
         while file.tell() < amount:
             file.write(values.read(min(1 << 24, amount - file.tell())))
+    os.sync()  # else these files are still being written while others are measured
     job = bench.job("doubles", {"input": str(source), "pipeline": [{"cast": "float32"}],
                                 "spec": {"shape": [None, 1024, 16], "dtype": "float32"}, "limits": {"memory": "200MiB"},
                                 "output": {"path": str(folder / "doubles-kprep")}})

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -23,22 +24,42 @@ def image_arguments(about):
     return args
 
 
-def batches(paths):
-    """(number, paths) of each batch."""
-    for first in range(0, len(paths), BATCH):
-        yield first // BATCH, paths[first:first + BATCH]
-
-
 def keep(array, number, out):
     """Into memory nothing is kept: the next step of training would have the array now."""
     if out is not None:
         np.save(out / f"x-{number:05d}.npy", array)
 
 
-def timed(work, *arguments, **facts):
+def finish(number, x, work, out):
+    for _ in work:  # raises what a thread raised
+        pass
+    keep(x, number, out)
+
+
+def run_pool(prepare, paths, out, pool):
+    """prepare(path, row) for all images; while a batch is saved the pool makes the next one."""
+    ahead = None
+    for first in range(0, len(paths), BATCH):
+        names = paths[first:first + BATCH]
+        x = np.empty((len(names), SIDE, SIDE, 3), np.float32)
+        work = pool.map(prepare, names, x)
+        if ahead is not None:
+            finish(*ahead, out)
+        ahead = first // BATCH, x, work
+    finish(*ahead, out)
+
+
+def pool_main(about, prepare):
+    args = image_arguments(about)
+    with ThreadPoolExecutor(args.threads) as pool:
+        run_pool(prepare, args.paths[:8], None, pool)
+        timed(run_pool, prepare, args.paths, args.out, pool)
+
+
+def timed(work, *arguments):
     """Runs the work and prints its seconds as the last line: the steady state, without imports."""
     if "--out" in sys.argv:
         Path(sys.argv[sys.argv.index("--out") + 1]).mkdir()
     start = time.perf_counter()
     work(*arguments)
-    print(json.dumps({"seconds": time.perf_counter() - start, **facts}))
+    print(json.dumps({"seconds": time.perf_counter() - start}))

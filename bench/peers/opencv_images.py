@@ -1,11 +1,9 @@
 """OpenCV in a pool of threads: decode, resize as uint8, scale into the batch, numpy.save."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import cv2
 import numpy as np
 
-from common import SCALE, SIDE, batches, image_arguments, keep, timed
+from common import SCALE, SIDE, pool_main
 
 
 def prepare(path, row):
@@ -14,19 +12,5 @@ def prepare(path, row):
     np.multiply(image, SCALE, out=row, dtype=np.float32)
 
 
-def run(paths, out, pool):
-    for number, names in batches(paths):
-        x = np.empty((len(names), SIDE, SIDE, 3), np.float32)
-        list(pool.map(prepare, names, x))
-        keep(x, number, out)
-
-
-def main():
-    args = image_arguments(__doc__)
-    cv2.setNumThreads(1)  # the pool has the threads
-    with ThreadPoolExecutor(args.threads) as pool:
-        run(args.paths[:8], None, pool)
-        timed(run, args.paths, args.out, pool)
-
-
-main()
+cv2.setNumThreads(1)  # the pool has the threads
+pool_main(__doc__, prepare)
