@@ -70,5 +70,5 @@ def draw(title, x_name, y_name, series):
             parts.append(text(LEFT + 10, TOP + 6 + 16 * number, name, "start", f'fill="{color}"'))
     body = "\n".join(parts)
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
-            f'font-family="sans-serif" font-size="12" fill="#222">\n<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>\n'
-            f"{body}\n</svg>\n")
+            f'font-family="sans-serif" font-size="12" fill="#222">\n'
+            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>\n{body}\n</svg>\n')

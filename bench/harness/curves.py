@@ -100,7 +100,8 @@ def charts(bench, samples, threads, channels):
         save_chart("samples-time", "Time for each sample (JPEG of 32 x 32), by samples", "samples", "microseconds",
                    {"kprep": [(n, {name: 1e6 * value / n for name, value in facts["seconds"].items()})
                               for n, facts in samples]}),
-        save_chart("samples-memory", "Peak memory by samples", "samples", "MiB", {"kprep": column(samples, "peak_mib")}),
+        save_chart("samples-memory", "Peak memory by samples", "samples", "MiB",
+                   {"kprep": column(samples, "peak_mib")}),
         save_chart("threads", "Photos to (224, 224, 3), by threads", "threads", "images per second",
                    {"kprep": list(rates(threads, lambda x, facts: photos))}),
         save_chart("channels", "Stacking (N, 32, 32) files as channels", "channels", "MB per second",

@@ -60,8 +60,7 @@ def remove(path):
 
 def execute(words, cwd):
     start = time.perf_counter()
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, errors="replace", cwd=cwd)
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", cwd=cwd)
     seconds = time.perf_counter() - start
     if done.returncode != 0:
         sys.exit(f"bench/run: exit {done.returncode}: {' '.join(words)}\n{done.stdout}{done.stderr}")
@@ -116,7 +115,7 @@ def summary(contender):
 
 def against(row, peer):
     """The peer's figures beside kprep's, round by round."""
-    pairs = [(peer_.seconds, ours.seconds) for peer_, ours in zip(peer.samples, row.ours.samples)]
+    pairs = [(theirs.seconds, ours.seconds) for theirs, ours in zip(peer.samples, row.ours.samples, strict=True)]
     facts = summary(peer)
     facts["ratio"] = spread([theirs / ours for theirs, ours in pairs])
     facts["difference_ms"] = spread([1000 * (ours - theirs) for theirs, ours in pairs])

@@ -24,7 +24,7 @@ def versions(bench):
     listed = json.loads(output([bench.python, "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"]))
     found = {"kprep": output([bench.kprep, "--version"]).split()[-1],
              "python": output([bench.python, "-V"]).split()[-1]}
-    found |= {package["name"]: package["version"] for package in listed if package["name"].replace("_", "-") in PACKAGES}
+    found |= {name: entry["version"] for entry in listed if (name := entry["name"].replace("_", "-")) in PACKAGES}
     found |= {name: output(["pkg-config", "--modversion", name]).strip() for name in MODULES}
     return found
 
@@ -101,18 +101,17 @@ def totals(rows):
 
 
 ABOUT = """\
-How fast kprep is beside what one would take instead: whole processes of kprep, from start to the last file synced and
-read back, against the *steady state* of each peer, without its start and imports. Ratios are the peer's time by kprep's: above
-1 kprep is faster. All contenders of a row run in turn, round by round; a ratio is of one round, and the table has the median,
-the smallest and the largest. A peer that wins stays in the table. MiB is the largest resident set that GNU time reports,
-mapped pages included.
+How fast kprep is beside what one would take instead: whole processes of kprep, from start to the last file synced
+and read back, against the *steady state* of each peer, without its start and imports. Ratios are the peer's time by
+kprep's: above 1 kprep is faster. All contenders of a row run in turn, round by round; a ratio is of one round, and the
+table has the median, the smallest and the largest. A peer that wins stays in the table. MiB is the largest resident
+set that GNU time reports, mapped pages included.
 """
 
 COMMANDS = """\
-    bench/run                # the table: about a quarter of an hour on two cores
-    bench/run --quick        # the same with less data: two to three minutes
-    bench/run --curves       # the curves below
-    bench/run --write-docs   # this page, from the last results
+- `bench/run`: the table, in about ten minutes on two cores; `bench/run --quick`: the same with less data, in two minutes
+- `bench/run --curves`: the curves below
+- `bench/run --write-docs`: this page, from the last results
 
 The data is made anew each time, from a seed: photos are parts of scikit-image's sample photos, mirrored, in another
 light and with noise, about 500 x 375, as JPEG of quality 90 and as PNG.
@@ -122,19 +121,19 @@ light and with noise, about 500 x 375, as JPEG of quality 90 and as PNG.
 def facts_text(facts, settings):
     named = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     return (f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB; {facts['system']}; data and output "
-            f"{facts['data']}; {facts['threads']} threads, {settings['rounds']} rounds, {settings['sizes']} sizes, seed "
-            f"{settings['seed']}.\n{named}.\n")
+            f"{facts['data']}; {facts['threads']} threads, {settings['rounds']} rounds, {settings['sizes']} sizes, "
+            f"seed {settings['seed']}.\n{named}.\n")
 
 
 def page(table, curves):
     parts = [f"<!-- {NOTE} -->\n# Performance\n", ABOUT, COMMANDS]
     if table:
         parts += ["## Against peers\n", facts_text(table["machine"], table), markdown(table["rows"]),
-                  totals(table["rows"]).capitalize() + ".\n", "What was compared:\n",
-                  "".join(f"- {row['job']}: {row['checked']}\n" for row in table["rows"]),
-                  "".join(f"- {row['job']}: {note}\n" for row in table["rows"] for note in row["notes"])]
+                  totals(table["rows"]) + ".\n", "What was compared:\n",
+                  "".join(f"- {row['job']}: {'; '.join([row['checked'], *row['notes']])}\n"
+                          for row in table["rows"])]
     if curves:
         parts += ["## Curves\n", facts_text(curves["machine"], curves),
-                  "".join(f"![{chart['title']}]({chart['file']})\n\n" for chart in curves["charts"]).rstrip("\n") + "\n",
+                  "\n\n".join(f"![{chart['title']}]({chart['file']})" for chart in curves["charts"]) + "\n",
                   curves["growth"]["text"] + "\n"]
     return "\n".join(part for part in parts if part)

@@ -215,8 +215,8 @@ def features_files(bench):
         bench.compare(ours.output, stack.output)
         return "equal to np.stack bit for bit"
 
-    return Row("features-files", f"912 features ({bench.sizes.features}, 32, 32) to (N, 32, 32, 912) files", amount, "GB",
-               ours, [stack, loaded], check)
+    return Row("features-files", f"912 features ({bench.sizes.features}, 32, 32) to (N, 32, 32, 912) files", amount,
+               "GB", ours, [stack, loaded], check)
 
 
 def features_memory(bench):
@@ -228,7 +228,8 @@ def features_memory(bench):
         same_as_files(bench, job)
         return "equal to the files of the row above bit for bit"
 
-    return Row("features-memory", "the same, into memory, one thread", amount, "GB", bench.loader(job, 1), [copy], check)
+    return Row("features-memory", "the same, into memory, one thread", amount, "GB", bench.loader(job, 1), [copy],
+               check)
 
 
 def nchw_files(bench):
@@ -302,8 +303,8 @@ def checked_images(bench):
         expect("images that fit", samples_checked(command), bench.sizes.checked_files)
         return "every file was counted and fits"
 
-    return Row("check-images", f"check of {bench.sizes.checked_files:,} image files", bench.sizes.checked_files, "files",
-               Contender("kprep check", command), [peer], check)
+    return Row("check-images", f"check of {bench.sizes.checked_files:,} image files", bench.sizes.checked_files,
+               "files", Contender("kprep check", command), [peer], check)
 
 
 def write_sparse_npy(path, size):
