@@ -109,7 +109,8 @@ set that GNU time reports, mapped pages included.
 """
 
 COMMANDS = """\
-- `bench/run`: the table, in about ten minutes on two cores; `bench/run --quick`: the same with less data, in two minutes
+- `bench/run`: the table, in about ten minutes on two cores
+- `bench/run --quick`: the same with less data, in two minutes
 - `bench/run --curves`: the curves below
 - `bench/run --write-docs`: this page, from the last results
 
