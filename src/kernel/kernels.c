@@ -11,6 +11,7 @@ const kprep_kernels kprep_kernels_here = {
     .emit_skip = kprep_emit_skip,
     .copy_view = kprep_copy_view,
     .swap_bytes = kprep_swap_bytes,
+    .png_unfilter = kprep_png_unfilter,
     .moments_add = kprep_moments_add,
     .half_to_float = kprep_half_to_float,
     .float_to_half = kprep_float_to_half,

@@ -1,0 +1,168 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/kernel.h"
+
+#ifdef __SSE4_1__
+#include <immintrin.h>
+#endif
+
+/* The filters of the PNG specification, section 9.2. What is to the left of the first pixel is 0. */
+
+static void sub_c(const uint8_t *src, uint8_t *dst, size_t n, size_t step)
+{
+    memcpy(dst, src, step);
+    for (size_t i = step; i < n; i++) dst[i] = (uint8_t)(src[i] + dst[i - step]);
+}
+
+static void up(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n)
+{
+    for (size_t i = 0; i < n; i++) dst[i] = (uint8_t)(src[i] + above[i]);
+}
+
+static void average_c(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n, size_t step)
+{
+    for (size_t i = 0; i < step; i++) dst[i] = (uint8_t)(src[i] + above[i] / 2);
+    for (size_t i = step; i < n; i++) dst[i] = (uint8_t)(src[i] + (above[i] + dst[i - step]) / 2);
+}
+
+/* Whichever of left, above and above left is nearest to left + above - above left; the first one of
+ * these where several are. */
+static int predict(int a, int b, int c)
+{
+    int pa = abs(b - c), pb = abs(a - c), pc = abs(a + b - 2 * c);
+    if (pa <= pb && pa <= pc) return a;
+    return pb <= pc ? b : c;
+}
+
+static void paeth_c(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n, size_t step)
+{
+    for (size_t i = 0; i < step; i++) dst[i] = (uint8_t)(src[i] + above[i]);
+    for (size_t i = step; i < n; i++)
+        dst[i] = (uint8_t)(src[i] + predict(dst[i - step], above[i], above[i - step]));
+}
+
+#ifdef __SSE4_1__
+/* Pixels of 3 and 4 bytes, one at a time: each depends on the one before. All but the last pixel are
+ * read and written as 4 bytes, of which the fourth of 3 is the next pixel's and is written again. */
+
+static inline __m128i load4(const uint8_t *from)
+{
+    int32_t bytes;
+    memcpy(&bytes, from, 4);
+    return _mm_cvtsi32_si128(bytes);
+}
+
+static inline __m128i load_last(const uint8_t *from, size_t step)
+{
+    int32_t bytes = 0;
+    memcpy(&bytes, from, step);
+    return _mm_cvtsi32_si128(bytes);
+}
+
+static inline void store(uint8_t *to, __m128i pixel, size_t size)
+{
+    int32_t bytes = _mm_cvtsi128_si32(pixel);
+    memcpy(to, &bytes, size);
+}
+
+static inline void sub_wide(const uint8_t *src, uint8_t *dst, size_t n, size_t step)
+{
+    __m128i left = _mm_setzero_si128();
+    size_t i = 0;
+    for (; i + step < n; i += step) {
+        left = _mm_add_epi8(left, load4(src + i));
+        store(dst + i, left, 4);
+    }
+    store(dst + i, _mm_add_epi8(left, load_last(src + i, step)), step);
+}
+
+/* pavgb rounds up, and floor((a + b) / 2) is ~pavgb(~a, ~b): carrying ~left instead of left leaves two
+ * instructions from pixel to pixel. */
+static inline void average_wide(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n,
+                                size_t step)
+{
+    const __m128i ones = _mm_set1_epi8(-1);
+    __m128i left = ones;
+    size_t i = 0;
+    for (; i + step < n; i += step) {
+        __m128i b = _mm_xor_si128(load4(above + i), ones);
+        left = _mm_sub_epi8(_mm_avg_epu8(left, b), load4(src + i));
+        store(dst + i, _mm_xor_si128(left, ones), 4);
+    }
+    __m128i b = _mm_xor_si128(load_last(above + i, step), ones);
+    left = _mm_sub_epi8(_mm_avg_epu8(left, b), load_last(src + i, step));
+    store(dst + i, _mm_xor_si128(left, ones), step);
+}
+
+/* src + predict(a, b, c), in 16 bits. With t = 3c - a - b the nearest is the larger of a and b where
+ * neither is below t, the smaller one where neither is above t, and else c: the same, ties included,
+ * by fewer steps from a to the result. */
+static inline __m128i paeth_pixel(__m128i src, __m128i a, __m128i b, __m128i c)
+{
+    __m128i rest = _mm_sub_epi16(_mm_add_epi16(c, _mm_add_epi16(c, c)), b);
+    __m128i t = _mm_sub_epi16(rest, a);
+    __m128i low = _mm_min_epi16(a, b), high = _mm_max_epi16(a, b);
+    __m128i above = _mm_cmpgt_epi16(high, t), below = _mm_cmpgt_epi16(t, low);
+    __m128i other = _mm_xor_si128(low, _mm_and_si128(_mm_xor_si128(low, c), above));
+    __m128i best = _mm_or_si128(_mm_and_si128(other, below), _mm_andnot_si128(below, high));
+    return _mm_add_epi8(src, best); /* the upper bytes stay 0 */
+}
+
+static inline void paeth_wide(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n,
+                              size_t step)
+{
+    __m128i a = _mm_setzero_si128(), c = a, b;
+    size_t i = 0;
+    for (; i + step < n; i += step) {
+        b = _mm_cvtepu8_epi16(load4(above + i));
+        a = paeth_pixel(_mm_cvtepu8_epi16(load4(src + i)), a, b, c);
+        store(dst + i, _mm_packus_epi16(a, a), 4);
+        c = b;
+    }
+    b = _mm_cvtepu8_epi16(load_last(above + i, step));
+    a = paeth_pixel(_mm_cvtepu8_epi16(load_last(src + i, step)), a, b, c);
+    store(dst + i, _mm_packus_epi16(a, a), step);
+}
+#endif
+
+/* step is a constant in each call, so that each is compiled for it. */
+static inline void unfilter(kprep_png_filter kind, const uint8_t *src, const uint8_t *above,
+                            uint8_t *dst, size_t n, size_t step)
+{
+    switch (kind) {
+    case KPREP_PNG_NONE: memcpy(dst, src, n); break;
+    case KPREP_PNG_SUB: sub_c(src, dst, n, step); break;
+    case KPREP_PNG_UP: up(src, above, dst, n); break;
+    case KPREP_PNG_AVERAGE: average_c(src, above, dst, n, step); break;
+    case KPREP_PNG_PAETH: paeth_c(src, above, dst, n, step); break;
+    }
+}
+
+#ifdef __SSE4_1__
+static inline void unfilter_wide(kprep_png_filter kind, const uint8_t *src, const uint8_t *above,
+                                 uint8_t *dst, size_t n, size_t step)
+{
+    switch (kind) {
+    case KPREP_PNG_NONE: memcpy(dst, src, n); break;
+    case KPREP_PNG_SUB: sub_wide(src, dst, n, step); break;
+    case KPREP_PNG_UP: up(src, above, dst, n); break;
+    case KPREP_PNG_AVERAGE: average_wide(src, above, dst, n, step); break;
+    case KPREP_PNG_PAETH: paeth_wide(src, above, dst, n, step); break;
+    }
+}
+#else
+#define unfilter_wide unfilter
+#endif
+
+void kprep_png_unfilter(kprep_png_filter kind, const uint8_t *src, const uint8_t *above,
+                        uint8_t *dst, size_t n, size_t step)
+{
+    switch (step) {
+    case 1: unfilter(kind, src, above, dst, n, 1); break;
+    case 2: unfilter(kind, src, above, dst, n, 2); break;
+    case 3: unfilter_wide(kind, src, above, dst, n, 3); break;
+    case 4: unfilter_wide(kind, src, above, dst, n, 4); break;
+    default: unfilter(kind, src, above, dst, n, step); break;
+    }
+}
