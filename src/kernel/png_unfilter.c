@@ -1,4 +1,3 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernel/kernel.h"
@@ -7,12 +6,18 @@
 #include <immintrin.h>
 #endif
 
+enum { MOST_STEP = 4 };
+
 /* The filters of the PNG specification, section 9.2. What is to the left of the first pixel is 0. */
 
-static void sub_c(const uint8_t *src, uint8_t *dst, size_t n, size_t step)
+/* Loops go by pixel, with the pixel on the left in variables: where step is a constant these are registers, and no
+ * pixel waits for the one before to be stored and loaded. */
+
+static inline void sub_c(const uint8_t *src, uint8_t *dst, size_t n, size_t step)
 {
-    memcpy(dst, src, step);
-    for (size_t i = step; i < n; i++) dst[i] = (uint8_t)(src[i] + dst[i - step]);
+    uint8_t left[MOST_STEP] = {0};
+    for (size_t i = 0; i < n; i += step)
+        for (size_t k = 0; k < step; k++) dst[i + k] = left[k] = (uint8_t)(src[i + k] + left[k]);
 }
 
 static void up(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n)
@@ -20,43 +25,53 @@ static void up(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n)
     for (size_t i = 0; i < n; i++) dst[i] = (uint8_t)(src[i] + above[i]);
 }
 
-static void average_c(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n, size_t step)
+static inline void average_c(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n,
+                             size_t step)
 {
-    for (size_t i = 0; i < step; i++) dst[i] = (uint8_t)(src[i] + above[i] / 2);
-    for (size_t i = step; i < n; i++) dst[i] = (uint8_t)(src[i] + (above[i] + dst[i - step]) / 2);
+    uint8_t left[MOST_STEP] = {0};
+    for (size_t i = 0; i < n; i += step)
+        for (size_t k = 0; k < step; k++)
+            dst[i + k] = left[k] = (uint8_t)(src[i + k] + (above[i + k] + left[k]) / 2);
 }
 
-/* Whichever of left, above and above left is nearest to left + above - above left; the first one of
- * these where several are. */
+/* Whichever of left, above and above left is nearest to left + above - above left; the first one of these where
+ * several are. With t = 3c - a - b that is the larger of a and b where neither is below t, the smaller one
+ * where neither is above t, and else c: the same, ties included, without branches and by fewer steps from a to
+ * the result. */
 static int predict(int a, int b, int c)
 {
-    int pa = abs(b - c), pb = abs(a - c), pc = abs(a + b - 2 * c);
-    if (pa <= pb && pa <= pc) return a;
-    return pb <= pc ? b : c;
+    const int t = 3 * c - a - b;
+    const int low = a < b ? a : b, high = a < b ? b : a;
+    const int other = high > t ? c : low;
+    return low >= t ? high : other;
 }
 
-static void paeth_c(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n, size_t step)
+static inline void paeth_c(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n,
+                           size_t step)
 {
-    for (size_t i = 0; i < step; i++) dst[i] = (uint8_t)(src[i] + above[i]);
-    for (size_t i = step; i < n; i++)
-        dst[i] = (uint8_t)(src[i] + predict(dst[i - step], above[i], above[i - step]));
+    uint8_t left[MOST_STEP] = {0}, corner[MOST_STEP] = {0};
+    for (size_t i = 0; i < n; i += step)
+        for (size_t k = 0; k < step; k++) {
+            const uint8_t over = above[i + k];
+            left[k] = (uint8_t)(src[i + k] + predict(left[k], over, corner[k]));
+            corner[k] = over;
+            dst[i + k] = left[k];
+        }
 }
 
 #ifdef __SSE4_1__
-/* Pixels of 3 and 4 bytes, one at a time: each depends on the one before. All but the last pixel are
- * read and written as 4 bytes, of which the fourth of 3 is the next pixel's and is written again. */
+/* One pixel at a time, as each depends on the one before. All but the last pixel of 3 bytes are read and
+ * written as 4, of which the fourth is the next pixel's and is written again. */
 
-static inline __m128i load4(const uint8_t *from)
+static inline size_t access_size(size_t step)
 {
-    int32_t bytes;
-    memcpy(&bytes, from, 4);
-    return _mm_cvtsi32_si128(bytes);
+    return step == 3 ? 4 : step;
 }
 
-static inline __m128i load_last(const uint8_t *from, size_t step)
+static inline __m128i load(const uint8_t *from, size_t size)
 {
     int32_t bytes = 0;
-    memcpy(&bytes, from, step);
+    memcpy(&bytes, from, size);
     return _mm_cvtsi32_si128(bytes);
 }
 
@@ -68,13 +83,14 @@ static inline void store(uint8_t *to, __m128i pixel, size_t size)
 
 static inline void sub_wide(const uint8_t *src, uint8_t *dst, size_t n, size_t step)
 {
+    const size_t size = access_size(step);
     __m128i left = _mm_setzero_si128();
     size_t i = 0;
     for (; i + step < n; i += step) {
-        left = _mm_add_epi8(left, load4(src + i));
-        store(dst + i, left, 4);
+        left = _mm_add_epi8(left, load(src + i, size));
+        store(dst + i, left, size);
     }
-    store(dst + i, _mm_add_epi8(left, load_last(src + i, step)), step);
+    store(dst + i, _mm_add_epi8(left, load(src + i, step)), step);
 }
 
 /* pavgb rounds up, and floor((a + b) / 2) is ~pavgb(~a, ~b): carrying ~left instead of left leaves two
@@ -82,22 +98,21 @@ static inline void sub_wide(const uint8_t *src, uint8_t *dst, size_t n, size_t s
 static inline void average_wide(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n,
                                 size_t step)
 {
+    const size_t size = access_size(step);
     const __m128i ones = _mm_set1_epi8(-1);
     __m128i left = ones;
     size_t i = 0;
     for (; i + step < n; i += step) {
-        __m128i b = _mm_xor_si128(load4(above + i), ones);
-        left = _mm_sub_epi8(_mm_avg_epu8(left, b), load4(src + i));
-        store(dst + i, _mm_xor_si128(left, ones), 4);
+        __m128i b = _mm_xor_si128(load(above + i, size), ones);
+        left = _mm_sub_epi8(_mm_avg_epu8(left, b), load(src + i, size));
+        store(dst + i, _mm_xor_si128(left, ones), size);
     }
-    __m128i b = _mm_xor_si128(load_last(above + i, step), ones);
-    left = _mm_sub_epi8(_mm_avg_epu8(left, b), load_last(src + i, step));
+    __m128i b = _mm_xor_si128(load(above + i, step), ones);
+    left = _mm_sub_epi8(_mm_avg_epu8(left, b), load(src + i, step));
     store(dst + i, _mm_xor_si128(left, ones), step);
 }
 
-/* src + predict(a, b, c), in 16 bits. With t = 3c - a - b the nearest is the larger of a and b where
- * neither is below t, the smaller one where neither is above t, and else c: the same, ties included,
- * by fewer steps from a to the result. */
+/* src + predict(a, b, c), in 16 bits. */
 static inline __m128i paeth_pixel(__m128i src, __m128i a, __m128i b, __m128i c)
 {
     __m128i rest = _mm_sub_epi16(_mm_add_epi16(c, _mm_add_epi16(c, c)), b);
@@ -112,16 +127,17 @@ static inline __m128i paeth_pixel(__m128i src, __m128i a, __m128i b, __m128i c)
 static inline void paeth_wide(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n,
                               size_t step)
 {
+    const size_t size = access_size(step);
     __m128i a = _mm_setzero_si128(), c = a, b;
     size_t i = 0;
     for (; i + step < n; i += step) {
-        b = _mm_cvtepu8_epi16(load4(above + i));
-        a = paeth_pixel(_mm_cvtepu8_epi16(load4(src + i)), a, b, c);
-        store(dst + i, _mm_packus_epi16(a, a), 4);
+        b = _mm_cvtepu8_epi16(load(above + i, size));
+        a = paeth_pixel(_mm_cvtepu8_epi16(load(src + i, size)), a, b, c);
+        store(dst + i, _mm_packus_epi16(a, a), size);
         c = b;
     }
-    b = _mm_cvtepu8_epi16(load_last(above + i, step));
-    a = paeth_pixel(_mm_cvtepu8_epi16(load_last(src + i, step)), a, b, c);
+    b = _mm_cvtepu8_epi16(load(above + i, step));
+    a = paeth_pixel(_mm_cvtepu8_epi16(load(src + i, step)), a, b, c);
     store(dst + i, _mm_packus_epi16(a, a), step);
 }
 #endif
@@ -159,10 +175,9 @@ void kprep_png_unfilter(kprep_png_filter kind, const uint8_t *src, const uint8_t
                         uint8_t *dst, size_t n, size_t step)
 {
     switch (step) {
-    case 1: unfilter(kind, src, above, dst, n, 1); break;
-    case 2: unfilter(kind, src, above, dst, n, 2); break;
+    case 1: unfilter_wide(kind, src, above, dst, n, 1); break;
+    case 2: unfilter_wide(kind, src, above, dst, n, 2); break;
     case 3: unfilter_wide(kind, src, above, dst, n, 3); break;
-    case 4: unfilter_wide(kind, src, above, dst, n, 4); break;
-    default: unfilter(kind, src, above, dst, n, step); break;
+    default: unfilter_wide(kind, src, above, dst, n, 4); break;
     }
 }
