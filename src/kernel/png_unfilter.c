@@ -6,57 +6,11 @@
 #include <immintrin.h>
 #endif
 
-enum { MOST_STEP = 4 };
-
 /* The filters of the PNG specification, section 9.2. What is to the left of the first pixel is 0. */
-
-/* Loops go by pixel, with the pixel on the left in variables: where step is a constant these are registers, and no
- * pixel waits for the one before to be stored and loaded. */
-
-static inline void sub_c(const uint8_t *src, uint8_t *dst, size_t n, size_t step)
-{
-    uint8_t left[MOST_STEP] = {0};
-    for (size_t i = 0; i < n; i += step)
-        for (size_t k = 0; k < step; k++) dst[i + k] = left[k] = (uint8_t)(src[i + k] + left[k]);
-}
 
 static void up(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n)
 {
     for (size_t i = 0; i < n; i++) dst[i] = (uint8_t)(src[i] + above[i]);
-}
-
-static inline void average_c(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n,
-                             size_t step)
-{
-    uint8_t left[MOST_STEP] = {0};
-    for (size_t i = 0; i < n; i += step)
-        for (size_t k = 0; k < step; k++)
-            dst[i + k] = left[k] = (uint8_t)(src[i + k] + (above[i + k] + left[k]) / 2);
-}
-
-/* Whichever of left, above and above left is nearest to left + above - above left; the first one of these where
- * several are. With t = 3c - a - b that is the larger of a and b where neither is below t, the smaller one
- * where neither is above t, and else c: the same, ties included, without branches and by fewer steps from a to
- * the result. */
-static int predict(int a, int b, int c)
-{
-    const int t = 3 * c - a - b;
-    const int low = a < b ? a : b, high = a < b ? b : a;
-    const int other = high > t ? c : low;
-    return low >= t ? high : other;
-}
-
-static inline void paeth_c(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n,
-                           size_t step)
-{
-    uint8_t left[MOST_STEP] = {0}, corner[MOST_STEP] = {0};
-    for (size_t i = 0; i < n; i += step)
-        for (size_t k = 0; k < step; k++) {
-            const uint8_t over = above[i + k];
-            left[k] = (uint8_t)(src[i + k] + predict(left[k], over, corner[k]));
-            corner[k] = over;
-            dst[i + k] = left[k];
-        }
 }
 
 #ifdef __SSE4_1__
@@ -81,7 +35,7 @@ static inline void store(uint8_t *to, __m128i pixel, size_t size)
     memcpy(to, &bytes, size);
 }
 
-static inline void sub_wide(const uint8_t *src, uint8_t *dst, size_t n, size_t step)
+static inline void sub(const uint8_t *src, uint8_t *dst, size_t n, size_t step)
 {
     const size_t size = access_size(step);
     __m128i left = _mm_setzero_si128();
@@ -95,8 +49,8 @@ static inline void sub_wide(const uint8_t *src, uint8_t *dst, size_t n, size_t s
 
 /* pavgb rounds up, and floor((a + b) / 2) is ~pavgb(~a, ~b): carrying ~left instead of left leaves two
  * instructions from pixel to pixel. */
-static inline void average_wide(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n,
-                                size_t step)
+static inline void average(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n,
+                           size_t step)
 {
     const size_t size = access_size(step);
     const __m128i ones = _mm_set1_epi8(-1);
@@ -124,8 +78,8 @@ static inline __m128i paeth_pixel(__m128i src, __m128i a, __m128i b, __m128i c)
     return _mm_add_epi8(src, best); /* the upper bytes stay 0 */
 }
 
-static inline void paeth_wide(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n,
-                              size_t step)
+static inline void paeth(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n,
+                         size_t step)
 {
     const size_t size = access_size(step);
     __m128i a = _mm_setzero_si128(), c = a, b;
@@ -140,6 +94,56 @@ static inline void paeth_wide(const uint8_t *src, const uint8_t *above, uint8_t 
     a = paeth_pixel(_mm_cvtepu8_epi16(load(src + i, step)), a, b, c);
     store(dst + i, _mm_packus_epi16(a, a), step);
 }
+
+#else
+/* The reference, which the C level always has. */
+
+enum { MOST_STEP = 4 };
+
+/* Loops go by pixel, with the pixel on the left in variables: where step is a constant these are registers, and no
+ * pixel waits for the one before to be stored and loaded. */
+
+static inline void sub(const uint8_t *src, uint8_t *dst, size_t n, size_t step)
+{
+    uint8_t left[MOST_STEP] = {0};
+    for (size_t i = 0; i < n; i += step)
+        for (size_t k = 0; k < step; k++) dst[i + k] = left[k] = (uint8_t)(src[i + k] + left[k]);
+}
+
+static inline void average(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n,
+                           size_t step)
+{
+    uint8_t left[MOST_STEP] = {0};
+    for (size_t i = 0; i < n; i += step)
+        for (size_t k = 0; k < step; k++)
+            dst[i + k] = left[k] = (uint8_t)(src[i + k] + (above[i + k] + left[k]) / 2);
+}
+
+/* Whichever of left, above and above left is nearest to left + above - above left; the first one of these where
+ * several are. With t = 3c - a - b that is the larger of a and b where neither is below t, the smaller one
+ * where neither is above t, and else c: the same, ties included, without branches and by fewer steps from a to
+ * the result. */
+static int predict(int a, int b, int c)
+{
+    const int t = 3 * c - a - b;
+    const int low = a < b ? a : b, high = a < b ? b : a;
+    const int other = high > t ? c : low;
+    return low >= t ? high : other;
+}
+
+static inline void paeth(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n,
+                         size_t step)
+{
+    uint8_t left[MOST_STEP] = {0}, corner[MOST_STEP] = {0};
+    for (size_t i = 0; i < n; i += step)
+        for (size_t k = 0; k < step; k++) {
+            const uint8_t over = above[i + k];
+            left[k] = (uint8_t)(src[i + k] + predict(left[k], over, corner[k]));
+            corner[k] = over;
+            dst[i + k] = left[k];
+        }
+}
+
 #endif
 
 /* step is a constant in each call, so that each is compiled for it. */
@@ -148,36 +152,20 @@ static inline void unfilter(kprep_png_filter kind, const uint8_t *src, const uin
 {
     switch (kind) {
     case KPREP_PNG_NONE: memcpy(dst, src, n); break;
-    case KPREP_PNG_SUB: sub_c(src, dst, n, step); break;
+    case KPREP_PNG_SUB: sub(src, dst, n, step); break;
     case KPREP_PNG_UP: up(src, above, dst, n); break;
-    case KPREP_PNG_AVERAGE: average_c(src, above, dst, n, step); break;
-    case KPREP_PNG_PAETH: paeth_c(src, above, dst, n, step); break;
+    case KPREP_PNG_AVERAGE: average(src, above, dst, n, step); break;
+    case KPREP_PNG_PAETH: paeth(src, above, dst, n, step); break;
     }
 }
-
-#ifdef __SSE4_1__
-static inline void unfilter_wide(kprep_png_filter kind, const uint8_t *src, const uint8_t *above,
-                                 uint8_t *dst, size_t n, size_t step)
-{
-    switch (kind) {
-    case KPREP_PNG_NONE: memcpy(dst, src, n); break;
-    case KPREP_PNG_SUB: sub_wide(src, dst, n, step); break;
-    case KPREP_PNG_UP: up(src, above, dst, n); break;
-    case KPREP_PNG_AVERAGE: average_wide(src, above, dst, n, step); break;
-    case KPREP_PNG_PAETH: paeth_wide(src, above, dst, n, step); break;
-    }
-}
-#else
-#define unfilter_wide unfilter
-#endif
 
 void kprep_png_unfilter(kprep_png_filter kind, const uint8_t *src, const uint8_t *above,
                         uint8_t *dst, size_t n, size_t step)
 {
     switch (step) {
-    case 1: unfilter_wide(kind, src, above, dst, n, 1); break;
-    case 2: unfilter_wide(kind, src, above, dst, n, 2); break;
-    case 3: unfilter_wide(kind, src, above, dst, n, 3); break;
-    default: unfilter_wide(kind, src, above, dst, n, 4); break;
+    case 1: unfilter(kind, src, above, dst, n, 1); break;
+    case 2: unfilter(kind, src, above, dst, n, 2); break;
+    case 3: unfilter(kind, src, above, dst, n, 3); break;
+    default: unfilter(kind, src, above, dst, n, 4); break;
     }
 }
