@@ -46,7 +46,7 @@ int kprep_test_png(const uint8_t *bytes, int64_t size, int fast, int like, int g
                    int64_t dst_size, int64_t *needed)
 {
     const kprep_bytes file = {.memory = bytes, .fd = -1, .size = size};
-    const kprep_limits limits = {.pixels = 1000000, .sample_bytes = 4000000};
+    const kprep_limits limits = {.pixels = 20000000, .sample_bytes = 40000000};
     const kprep_decode how = {.like = (kprep_like)like, .grey = grey != 0, .narrow = true};
     kprep_buffer work = {0};
     kprep_header header;

@@ -142,8 +142,8 @@ static bool read_palette(scan *s, const chunk *c)
     return true;
 }
 
-/* All chunks of image data, one behind the other. libpng refuses one that is larger than the image can
- * need, by a bound that is not below these two. */
+/* All chunks of image data, one behind the other. libpng minds one that is larger than the image can need, by a bound
+ * that is not below these two. */
 static bool read_idat(scan *s, chunk *c)
 {
     s->idat = c->data;
