@@ -142,13 +142,15 @@ static bool read_palette(scan *s, const chunk *c)
     return true;
 }
 
-/* All chunks of image data, one behind the other. libpng minds one that is larger than the image can need, by a bound
- * that is not below these two. */
+/* All chunks of image data, one behind the other. libpng minds one that is larger than the image can need: by its bound,
+ * which is at least this, the rows in stored blocks of 32,566 bytes. */
 static bool read_idat(scan *s, chunk *c)
 {
+    enum { ZLIB_BYTES = 6, STORED_BYTES = 5, STORED_MOST = 32566 };
+    const size_t needed = s->raw + ZLIB_BYTES + STORED_BYTES * (s->raw / STORED_MOST + 1);
     s->idat = c->data;
     while (c->kind == KIND_IDAT) {
-        if (c->size > KPREP_PNG_CHUNK_BYTES && c->size > s->raw) return false;
+        if (c->size > KPREP_PNG_CHUNK_BYTES && c->size > needed) return false;
         if (!whole(c)) return false;
         s->idat_bytes += c->size;
         s->idat_count++;
