@@ -1,5 +1,6 @@
-/* The two ways in which PNG images are decoded: what the fast one takes, libpng takes too, with the same pixels. Each input
- * is tried as it is, and once more with the checksums that its bytes should have. */
+/* The two ways in which PNG images are decoded: what the fast one takes, libpng takes too, with the
+ * same pixels. Each input is tried as it is, and once more with the checksums that its bytes should
+ * have. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -8,8 +8,8 @@
 enum { KPREP_PNG_CHUNK_BYTES = 8000000 };
 
 /* Decodes a file in memory if it is of a common kind and has nothing unusual in it. False decides
- * nothing: libpng is to be asked then, for the image or for what is wrong. dst and work may have been
- * written to. */
+ * nothing: libpng is to be asked then, for the image or for what is wrong. dst and work may have
+ * been written to. */
 bool kprep_png_fast(const kprep_bytes *bytes, const kprep_header *header, const kprep_decode *how,
                     void *dst, kprep_buffer *work);
 

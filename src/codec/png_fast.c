@@ -5,8 +5,9 @@
 #include "codec/png.h"
 #include "kernel/kernel.h"
 
-/* The image data of most PNG files, inflated at once. Only what libpng is known to take is taken here: whatever
- * else a file has, damage included, is left to it. So what an odd file comes to is decided in one place. */
+/* The image data of most PNG files, inflated at once. Only what libpng is known to take is taken
+ * here: whatever else a file has, damage included, is left to it. So what an odd file comes to is
+ * decided in one place. */
 
 enum {
     SIGNATURE_BYTES = 8,
@@ -73,7 +74,8 @@ static bool is_letter(uint32_t c)
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/* A chunk that libpng passes over as codec_png.c sets it up, whatever is in it and whatever its CRC. */
+/* A chunk that libpng passes over as codec_png.c sets it up, whatever is in it and whatever its
+ * CRC. */
 static bool passed_over(const scan *s, const chunk *c)
 {
     enum { ANCILLARY = 0x20000000, RESERVED = 0x00002000 };
@@ -142,8 +144,8 @@ static bool read_palette(scan *s, const chunk *c)
     return true;
 }
 
-/* All chunks of image data, one behind the other. libpng minds one that is larger than the image can need: by its bound,
- * which is at least this, the rows in stored blocks of 32,566 bytes. */
+/* All chunks of image data, one behind the other. libpng minds one that is larger than the image
+ * can need: by its bound, which is at least this, the rows in stored blocks of 32,566 bytes. */
 static bool read_idat(scan *s, chunk *c)
 {
     enum { ZLIB_BYTES = 6, STORED_BYTES = 5, STORED_MOST = 32566 };

@@ -29,8 +29,9 @@ typedef enum kprep_png_filter {
     KPREP_PNG_PAETH = 4
 } kprep_png_filter;
 
-/* Undoes a row's filter: n bytes of src to dst, which do not overlap. above is the finished row above, zeros
- * for the first one. A pixel has step bytes, 1 to 4; n is a multiple of it and not 0. */
+/* Undoes a row's filter: n bytes of src to dst, which do not overlap. above is the finished row
+ * above, zeros for the first one. A pixel has step bytes, 1 to 4; n is a multiple of it and not 0.
+ * */
 void kprep_png_unfilter(kprep_png_filter kind, const uint8_t *src, const uint8_t *above,
                         uint8_t *dst, size_t n, size_t step);
 

@@ -6,7 +6,8 @@
 #include <immintrin.h>
 #endif
 
-/* The filters of the PNG specification, section 9.2. What is to the left of the first pixel is 0. */
+/* The filters of the PNG specification, section 9.2. What is to the left of the first pixel is 0.
+ * */
 
 static void up(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n)
 {
@@ -14,8 +15,8 @@ static void up(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n)
 }
 
 #ifdef __SSE4_1__
-/* One pixel at a time, as each depends on the one before. All but the last pixel of 3 bytes are read and
- * written as 4, of which the fourth is the next pixel's and is written again. */
+/* One pixel at a time, as each depends on the one before. All but the last pixel of 3 bytes are
+ * read and written as 4, of which the fourth is the next pixel's and is written again. */
 
 static inline size_t access_size(size_t step)
 {
@@ -47,8 +48,8 @@ static inline void sub(const uint8_t *src, uint8_t *dst, size_t n, size_t step)
     store(dst + i, _mm_add_epi8(left, load(src + i, step)), step);
 }
 
-/* pavgb rounds up, and floor((a + b) / 2) is ~pavgb(~a, ~b): carrying ~left instead of left leaves two
- * instructions from pixel to pixel. */
+/* pavgb rounds up, and floor((a + b) / 2) is ~pavgb(~a, ~b): carrying ~left instead of left leaves
+ * two instructions from pixel to pixel. */
 static inline void average(const uint8_t *src, const uint8_t *above, uint8_t *dst, size_t n,
                            size_t step)
 {
@@ -100,8 +101,8 @@ static inline void paeth(const uint8_t *src, const uint8_t *above, uint8_t *dst,
 
 enum { MOST_STEP = 4 };
 
-/* Loops go by pixel, with the pixel on the left in variables: where step is a constant these are registers, and no
- * pixel waits for the one before to be stored and loaded. */
+/* Loops go by pixel, with the pixel on the left in variables: where step is a constant these are
+ * registers, and no pixel waits for the one before to be stored and loaded. */
 
 static inline void sub(const uint8_t *src, uint8_t *dst, size_t n, size_t step)
 {
@@ -119,10 +120,10 @@ static inline void average(const uint8_t *src, const uint8_t *above, uint8_t *ds
             dst[i + k] = left[k] = (uint8_t)(src[i + k] + (above[i + k] + left[k]) / 2);
 }
 
-/* Whichever of left, above and above left is nearest to left + above - above left; the first one of these where
- * several are. With t = 3c - a - b that is the larger of a and b where neither is below t, the smaller one
- * where neither is above t, and else c: the same, ties included, without branches and by fewer steps from a to
- * the result. */
+/* Whichever of left, above and above left is nearest to left + above - above left; the first one of
+ * these where several are. With t = 3c - a - b that is the larger of a and b where neither is below
+ * t, the smaller one where neither is above t, and else c: the same, ties included, without
+ * branches and by fewer steps from a to the result. */
 static int predict(int a, int b, int c)
 {
     const int t = 3 * c - a - b;
