@@ -1,5 +1,4 @@
-/* inside.c: what tests written in Python call by ctypes; plain arguments around internal functions.
- * */
+/* inside.c: what tests written in Python call by ctypes; plain arguments around internal functions. */
 #include <string.h>
 
 #include "base/fail.h"
@@ -39,8 +38,7 @@ int kprep_test_decode(const uint8_t *bytes, int64_t size, int like, int grey, in
 }
 
 /* Decodes a PNG with one of the two ways of codec/png.h: fast as it is in the file, or by libpng.
- * The fast way's refusal is -1; limits are small, so that damaged sizes are quick. dst ends where
- * the caller says. */
+ * The fast way's refusal is -1. *needed: bytes of the pixels, at most dst_size. */
 KPREP_API int kprep_test_png(const uint8_t *bytes, int64_t size, int fast, int like, int grey,
                              void *dst, int64_t dst_size, int64_t *needed);
 
