@@ -21,6 +21,7 @@ set(KPREP_SOURCES
     src/codec/exif.c
     src/codec/image.c
     src/codec/npy_file.c
+    src/codec/png_fast.c
     src/kernel/dispatch.c
     src/kernel/moments_merge.c
     src/kernel/scratch.c
@@ -144,6 +145,7 @@ set(KPREP_KERNEL_SOURCES
     src/kernel/pad.c
     src/kernel/pass.c
     src/kernel/pixels.c
+    src/kernel/png_unfilter.c
     src/kernel/reduce.c
     src/kernel/resize.c
     src/kernel/resize_keras.c

@@ -3,6 +3,7 @@
 
 #include "base/fail.h"
 #include "codec/codec.h"
+#include "codec/png.h"
 #include "kernel/kernel.h"
 
 /* Decodes an image in memory. message gets 256 bytes of text on failure. */
@@ -34,4 +35,31 @@ int kprep_test_decode(const uint8_t *bytes, int64_t size, int like, int grey, in
     kprep_buffer_free(&work);
     if (status != KPREP_OK) kprep_copy_text(message, 256, err.message);
     return (int)status;
+}
+
+/* Decodes a PNG with one of the two ways of codec/png.h: fast as it is in the file, or by libpng.
+ * The fast way's refusal is -1. *needed: bytes of the pixels, at most dst_size. */
+KPREP_API int kprep_test_png(const uint8_t *bytes, int64_t size, int fast, int like, int grey,
+                             void *dst, int64_t dst_size, int64_t *needed);
+
+int kprep_test_png(const uint8_t *bytes, int64_t size, int fast, int like, int grey, void *dst,
+                   int64_t dst_size, int64_t *needed)
+{
+    const kprep_bytes file = {.memory = bytes, .fd = -1, .size = size};
+    const kprep_limits limits = {.pixels = 20000000, .sample_bytes = 40000000};
+    const kprep_decode how = {.like = (kprep_like)like, .grey = grey != 0, .narrow = true};
+    kprep_buffer work = {0};
+    kprep_header header;
+    kprep_error err;
+    kprep_status status = kprep_codec_png.read_header(&file, &limits, &header, &err);
+    if (status != KPREP_OK) return (int)status;
+    *needed = kprep_decoded_size(&header, &how);
+    if (*needed > dst_size) return KPREP_E_ARGUMENT;
+    int result = -1;
+    if (!fast)
+        result = (int)kprep_png_libpng(&file, &header, &how, dst, &work, &err);
+    else if (kprep_png_fast(&file, &header, &how, dst, &work))
+        result = KPREP_OK;
+    kprep_buffer_free(&work);
+    return result;
 }

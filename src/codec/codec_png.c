@@ -6,9 +6,9 @@
 #include "base/fail.h"
 #include "codec/exif.h"
 #include "codec/image.h"
+#include "codec/png.h"
 
-/* libpng's own bound on the memory of one ancillary chunk, which TensorFlow leaves as it is. */
-enum { MAX_CHUNK_BYTES = 8000000, MAX_CACHED_CHUNKS = 128 };
+enum { MAX_CACHED_CHUNKS = 128 };
 
 /* What the rows from libpng still need to be those of the peer. */
 typedef enum finish { FINISH_NONE, FINISH_GREY8, FINISH_GREY16, FINISH_CLIP } finish;
@@ -104,7 +104,7 @@ static void read_info(reader *r)
     if (r->info == NULL) leave(r, kprep_fail_memory(r->err));
     /* Sizes are held against limits below; nothing that depends on them is allocated before. */
     png_set_user_limits(r->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-    png_set_chunk_malloc_max(r->png, MAX_CHUNK_BYTES);
+    png_set_chunk_malloc_max(r->png, KPREP_PNG_CHUNK_BYTES);
     png_set_chunk_cache_max(r->png, MAX_CACHED_CHUNKS);
     choose_chunks(r->png, r->how != NULL && r->how->grey, r->how == NULL);
     png_set_read_fn(r->png, r, on_read);
@@ -235,14 +235,22 @@ static kprep_status read_header(const kprep_bytes *bytes, const kprep_limits *li
     return run(&r, read_header_body);
 }
 
-static kprep_status decode(const kprep_bytes *bytes, const kprep_header *header,
-                           const kprep_decode *how, void *dst, kprep_buffer *work, kprep_error *err)
+kprep_status kprep_png_libpng(const kprep_bytes *bytes, const kprep_header *header,
+                              const kprep_decode *how, void *dst, kprep_buffer *work,
+                              kprep_error *err)
 {
     kprep_header now = {0};
     reader r = {
         .header = &now, .planned = header, .how = how, .dst = dst, .work = work, .err = err};
     r.feed.bytes = bytes;
     return run(&r, decode_body);
+}
+
+static kprep_status decode(const kprep_bytes *bytes, const kprep_header *header,
+                           const kprep_decode *how, void *dst, kprep_buffer *work, kprep_error *err)
+{
+    if (kprep_png_fast(bytes, header, how, dst, work)) return KPREP_OK;
+    return kprep_png_libpng(bytes, header, how, dst, work, err);
 }
 
 static const char *const extensions[] = {".png", NULL};

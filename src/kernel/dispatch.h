@@ -21,6 +21,8 @@ typedef struct kprep_kernels {
     void (*emit_skip)(kprep_emit *emit, int64_t n);
     void (*copy_view)(const kprep_view *view, const uint8_t *src, uint8_t *dst, size_t item);
     void (*swap_bytes)(void *data, int64_t n, size_t item);
+    void (*png_unfilter)(kprep_png_filter kind, const uint8_t *src, const uint8_t *above,
+                         uint8_t *dst, size_t n, size_t step);
     void (*moments_add)(kprep_moments *m, const void *values, int64_t n, kprep_dtype dtype);
     void (*hash64_add)(void *state, const void *data, size_t n);
     void (*hash128_add)(void *state, const void *data, size_t n);

@@ -20,6 +20,21 @@ void kprep_copy_view(const kprep_view *view, const uint8_t *src, uint8_t *dst, s
 /* Reverses the bytes of each of n elements in place. */
 void kprep_swap_bytes(void *data, int64_t n, size_t item);
 
+/* The filters that a row of a PNG image may have, as they are stored. */
+typedef enum kprep_png_filter {
+    KPREP_PNG_NONE = 0,
+    KPREP_PNG_SUB = 1,
+    KPREP_PNG_UP = 2,
+    KPREP_PNG_AVERAGE = 3,
+    KPREP_PNG_PAETH = 4
+} kprep_png_filter;
+
+/* Undoes a row's filter: n bytes of src to dst, which do not overlap. above is the finished row
+ * above, zeros for the first one. A pixel has step bytes, 1 to 4; n is a multiple of it and not 0.
+ * */
+void kprep_png_unfilter(kprep_png_filter kind, const uint8_t *src, const uint8_t *above,
+                        uint8_t *dst, size_t n, size_t step);
+
 float kprep_half_to_float(uint16_t half);
 uint16_t kprep_float_to_half(float value);   /* to nearest, ties to even */
 uint16_t kprep_double_to_half(double value); /* the same, rounded once */

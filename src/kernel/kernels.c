@@ -11,6 +11,7 @@ const kprep_kernels kprep_kernels_here = {
     .emit_skip = kprep_emit_skip,
     .copy_view = kprep_copy_view,
     .swap_bytes = kprep_swap_bytes,
+    .png_unfilter = kprep_png_unfilter,
     .moments_add = kprep_moments_add,
     .hash64_add = kprep_hash64_add,
     .hash128_add = kprep_hash128_add,

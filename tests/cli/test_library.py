@@ -11,7 +11,7 @@ import pytest
 from support import IMAGES, ROOT
 
 HEADERS = sorted(path.name for path in (ROOT / "include/kprep").glob("*.h"))
-MODULES = "libpng libjpeg libfyaml jansson libarchive libxxhash"
+MODULES = "libpng libdeflate libjpeg libfyaml jansson libarchive libxxhash"
 
 
 def call(*args, env=None, rc=0, cwd=None):
