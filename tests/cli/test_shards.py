@@ -10,14 +10,13 @@ import time
 import numpy as np
 import pytest
 
-from support import equal, manifest, rows, tree
+from support import ROOT, equal, manifest, rows, tree
 
 pytestmark = pytest.mark.pipeline
 
 N = 103
 X = np.random.default_rng(1).normal(size=(N, 6, 5)).astype(np.float32)
 SPEC = {"shape": [None, 6, 5]}
-SCHEDULERS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID", "SLURM_ARRAY_TASK_ID")
 
 
 @pytest.fixture(autouse=True)
@@ -298,3 +297,34 @@ class TestSchedulers:
         path, _ = whole()
         result = kprep("run", path, "--shard", "auto", "--json", rc=2, env=environment)
         assert result.ids == ["bad-option"]
+
+
+@pytest.mark.skipif(shutil.which("mpirun") is None, reason="no mpirun")
+def test_the_example_for_mpi(binary, kprep, whole, tmp_path):
+    """Under a real mpirun, of more tasks than batches."""
+    path, expected = whole()
+    env = {**os.environ, "KPREP": str(binary), "OMPI_ALLOW_RUN_AS_ROOT": "1",
+           "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1"}
+    subprocess.run(["sh", ROOT / "examples/cluster/mpi.sh", "13", path, "out"], cwd=tmp_path, env=env,
+                   check=True, capture_output=True, timeout=120)
+    assert tree(tmp_path / "out") == expected
+
+
+def test_the_examples_for_slurm(binary, kprep, whole, tmp_path):
+    """srun and the array's environment played: each task gets its variables, no more."""
+    path, expected = whole()
+    srun = tmp_path / "bin/srun"
+    srun.parent.mkdir()
+    srun.write_text('#!/bin/sh\nfor i in 0 1 2; do SLURM_PROCID=$i SLURM_NTASKS=3 "$@" || exit; done\n')
+    srun.chmod(0o755)
+    env = {**os.environ, "KPREP": str(binary), "PATH": f"{srun.parent}:{os.environ['PATH']}"}
+    subprocess.run(["sh", ROOT / "examples/cluster/slurm-tasks.sh", path, "out"], cwd=tmp_path, env=env,
+                   check=True, capture_output=True, timeout=120)
+    assert tree(tmp_path / "out") == expected
+    shutil.rmtree(tmp_path / "out")
+    for i in range(4):
+        array = {"SLURM_ARRAY_TASK_ID": str(i), "SLURM_ARRAY_TASK_COUNT": "4", "SLURM_ARRAY_TASK_MIN": "0"}
+        subprocess.run(["sh", ROOT / "examples/cluster/slurm-array.sh", path], cwd=tmp_path,
+                       env={**env, **array}, check=True, capture_output=True, timeout=120)
+    kprep("merge", "out", rc=0)
+    assert tree(tmp_path / "out") == expected
