@@ -112,9 +112,39 @@ void kprep_path_list_sort(kprep_path_list *list, kprep_order order)
 
 /* ---- The list ---- */
 
+/* Paths lie one behind the other: each by itself would take half as much again. */
+typedef struct kprep_path_block {
+    struct kprep_path_block *next;
+    size_t used, size;
+    char bytes[];
+} path_block;
+
+enum { BLOCK_BYTES = 1 << 16 };
+
+/* A copy of a text in the list's blocks; NULL if out of memory. */
+static char *keep_text(kprep_path_list *list, const char *text)
+{
+    const size_t n = strlen(text) + 1;
+    path_block *block = list->texts;
+    if (block == NULL || n > block->size - block->used) {
+        const size_t size = n > BLOCK_BYTES ? n : BLOCK_BYTES;
+        block = malloc(sizeof *block + size);
+        if (block == NULL) return NULL;
+        *block = (path_block){.next = list->texts, .size = size};
+        list->texts = block;
+    }
+    char *copy = block->bytes + block->used;
+    memcpy(copy, text, n);
+    block->used += n;
+    return copy;
+}
+
 void kprep_path_list_free(kprep_path_list *list)
 {
-    for (size_t i = 0; i < list->count; i++) free(list->items[i].path);
+    for (path_block *block = list->texts, *next; block != NULL; block = next) {
+        next = block->next;
+        free(block);
+    }
     for (size_t i = 0; i < list->class_count; i++) free(list->classes[i]);
     for (size_t i = 0; i < list->archive_count; i++) free(list->archives[i].path);
     free(list->items);
@@ -134,8 +164,10 @@ kprep_status kprep_path_add_item(kprep_path_list *list, char *path, size_t root,
         list->items = items;
         list->capacity = capacity;
     }
-    if (path == NULL) goto fail;
-    list->items[list->count++] = (kprep_path){path, (uint32_t)root, list->entries, class_id, 0};
+    char *kept = path != NULL ? keep_text(list, path) : NULL;
+    if (kept == NULL) goto fail;
+    free(path);
+    list->items[list->count++] = (kprep_path){kept, (uint32_t)root, list->entries, class_id, 0};
     return KPREP_OK;
 fail:
     free(path);

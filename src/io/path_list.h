@@ -14,7 +14,7 @@ typedef enum kprep_order {
 
 /* One file. 32 bytes and the path. */
 typedef struct kprep_path {
-    char *path;        /* owned: as to be opened */
+    char *path;        /* as to be opened; the list's */
     uint32_t root;     /* path + root is its name relative to the input's root */
     uint32_t entry;    /* number of the input path it came from */
     uint32_t class_id; /* index in classes; UINT32_MAX: directly below the root, or not a folder */
@@ -26,6 +26,7 @@ typedef struct kprep_path {
 typedef struct kprep_path_list {
     kprep_path *items;
     size_t count, capacity;
+    struct kprep_path_block *texts; /* what the paths are in; owned */
     char **classes; /* first-level folders of folder inputs, hidden ones left out, empty ones
                              included; sorted by bytes; each once */
     size_t class_count;

@@ -191,6 +191,8 @@ kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *p
         }
         paths->classless = true; /* of sources of the same samples, the first one says the class */
     }
+    kprep_path *fit = kprep_realloc_array(paths->items, paths->count, sizeof *fit);
+    if (fit != NULL) paths->items = fit; /* it had grown by halves */
     share_root(paths);
     if (settings->paths_together && settings->path_count > 1) {
         if (settings->by == KPREP_BY_FOLDER && settings->join == KPREP_JOIN_CHANNELS)
