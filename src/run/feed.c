@@ -195,6 +195,24 @@ bool kprep_feed_row_bytes(const kprep_feed *feeds, size_t count, int64_t *bytes)
     return true;
 }
 
+void kprep_feed_free_marks(uint8_t **marks, size_t count)
+{
+    for (size_t f = 0; marks != NULL && f < count; f++) free(marks[f]);
+    free(marks);
+}
+
+uint8_t **kprep_feed_marks(const kprep_feed *feeds, size_t count)
+{
+    uint8_t **marks = kprep_calloc(count, sizeof *marks);
+    for (size_t f = 0; marks != NULL && f < count; f++) {
+        marks[f] = kprep_calloc(feeds[f].input.paths.count + 1, 1);
+        if (marks[f] != NULL) continue;
+        kprep_feed_free_marks(marks, count);
+        return NULL;
+    }
+    return marks;
+}
+
 /* ---- what tells a job from another ---- */
 
 typedef struct joint {

@@ -30,6 +30,10 @@ kprep_status kprep_feed_match(const kprep_feed *feeds, size_t count, kprep_probl
 /* Of one sample in all arrays. False if it overflows. */
 bool kprep_feed_row_bytes(const kprep_feed *feeds, size_t count, int64_t *bytes);
 
+/* A byte for each file of each feed, all 0; NULL if out of memory. */
+uint8_t **kprep_feed_marks(const kprep_feed *feeds, size_t count);
+void kprep_feed_free_marks(uint8_t **marks, size_t count);
+
 /* The job's plan, kprep_plan_hash() of all arrays. */
 void kprep_feed_hash(const kprep_feed *feeds, size_t count, uint64_t labels, char out[33]);
 

@@ -513,25 +513,13 @@ static kprep_status copy_file(const kprep_feed *feed, kprep_folder *folder, size
     return st;
 }
 
-static void free_marks(const kprep_context *context, uint8_t **bad)
-{
-    for (size_t f = 0; bad != NULL && f < context->feed_count; f++) free(bad[f]);
-    free(bad);
-}
-
 /* Marks the files that rejected samples are from, of each feed; NULL if there is no memory. Adds the
  * numbers of samples of joined files, with their array's, to a list. */
 static uint8_t **mark_bad_files(const kprep_context *context, const kprep_folder *folder,
                                 json_t *joined)
 {
     int64_t first, rows, row;
-    uint8_t **bad = kprep_calloc(context->feed_count, sizeof *bad);
-    for (size_t f = 0; bad != NULL && f < context->feed_count; f++) {
-        bad[f] = kprep_calloc(context->feeds[f].input.paths.count + 1, 1);
-        if (bad[f] != NULL) continue;
-        free_marks(context, bad);
-        return NULL;
-    }
+    uint8_t **bad = kprep_feed_marks(context->feeds, context->feed_count);
     for (int64_t b = 0; bad != NULL && b < folder->batches; b++) {
         const kprep_record *record = &folder->records[b];
         kprep_sequence_batch(&context->sequence, b, &first, &rows);
@@ -616,7 +604,7 @@ kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *fo
     kprep_folder_sync(folder, ""); /* all else is there for good before the manifest says so */
     if (st == KPREP_OK)
         st = kprep_write_file(folder, "", "manifest.json", whole, strlen(whole), NULL, err);
-    free_marks(context, bad);
+    kprep_feed_free_marks(bad, context->feed_count);
     json_decref(joined);
     free(whole);
     free(text);

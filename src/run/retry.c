@@ -150,25 +150,6 @@ static kprep_status keep_batches(const kprep_context *context, kprep_folder *fol
     return KPREP_OK;
 }
 
-static void free_loose(const kprep_context *context, uint8_t **loose)
-{
-    for (size_t f = 0; loose != NULL && f < context->feed_count; f++) free(loose[f]);
-    free(loose);
-}
-
-/* No file of any feed is loose; NULL if there is no memory. */
-static uint8_t **make_loose(const kprep_context *context)
-{
-    uint8_t **loose = kprep_calloc(context->feed_count, sizeof *loose);
-    for (size_t f = 0; loose != NULL && f < context->feed_count; f++) {
-        loose[f] = kprep_calloc(context->feeds[f].input.paths.count + 1, 1);
-        if (loose[f] != NULL) continue;
-        free_loose(context, loose);
-        return NULL;
-    }
-    return loose;
-}
-
 /* Is it the same job but for the files that had rejects? *moved: one of them now has another number of
  * samples, so that all that follow have another place. */
 static kprep_status is_same(const kprep_context *context, const json_t *retry, bool *same,
@@ -178,7 +159,7 @@ static kprep_status is_same(const kprep_context *context, const json_t *retry, b
     size_t i;
     const json_t *one, *list = json_object_get(retry, "files");
     const char *base = json_string_value(json_object_get(retry, "base"));
-    uint8_t **loose = make_loose(context);
+    uint8_t **loose = kprep_feed_marks(context->feeds, context->feed_count);
     if (loose == NULL) return kprep_fail_memory(err);
     *moved = false;
     *same = base != NULL;
@@ -207,7 +188,7 @@ static kprep_status is_same(const kprep_context *context, const json_t *retry, b
     kprep_feed_base_hash(context->feeds, context->feed_count, kprep_label_digest(&context->labels),
                          loose, hash);
     *same = *same && strcmp(hash, base) == 0;
-    free_loose(context, loose);
+    kprep_feed_free_marks(loose, context->feed_count);
     return KPREP_OK;
 }
 
