@@ -114,6 +114,36 @@ bad:
     return KPREP_E_CORRUPT;
 }
 
+/* Does a layer keep state from batch to batch? It has a row for each sample of a batch. */
+static bool is_stateful(const json_t *model, int depth)
+{
+    size_t i;
+    json_t *layer;
+    if (depth > KPREP_KERAS_NESTING) return true;
+    json_array_foreach(kprep_keras_layers(model), i, layer)
+    {
+        const json_t *config = json_object_get(layer, "config");
+        const json_t *inner = json_object_get(json_object_get(config, "layer"), "config");
+        if (json_is_true(json_object_get(config, "stateful")) ||
+            json_is_true(json_object_get(inner, "stateful")) || is_stateful(layer, depth + 1))
+            return true;
+    }
+    return false;
+}
+
+/* Keras compares no number of samples: a batch size is only what the model was built with. */
+static void free_batches(const json_t *root, kprep_spec *spec)
+{
+    if (is_stateful(root, 0)) return;
+    for (size_t i = 0; i < spec->count; i++) {
+        kprep_spec_input *input = &spec->inputs[i];
+        if (input->shape[0] < 0) continue;
+        input->batch_free = true;
+        kprep_spec_note(input, "built with batches of %lld; Keras takes any number of samples",
+                        (long long)input->shape[0]);
+    }
+}
+
 /* A dtype is its name or a policy; a mixed policy computes in 16 bits and takes float32. */
 static kprep_status read_dtype(const json_t *dtype, kprep_spec_input *input, kprep_error *err)
 {
@@ -260,5 +290,6 @@ static kprep_status add_inputs(const json_t *model, kprep_spec *spec, int depth,
 kprep_status kprep_keras_inputs(const json_t *root, kprep_spec *spec, kprep_error *err)
 {
     KPREP_TRY(add_inputs(root, spec, 0, err));
+    free_batches(root, spec);
     return spec->count == 0 ? fail_unbuilt(root, err) : KPREP_OK;
 }
