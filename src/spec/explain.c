@@ -151,7 +151,9 @@ static void say_reshape(const kprep_desc *data, const kprep_spec_input *spec,
                         kprep_explanation *out)
 {
     int64_t ours, theirs;
-    if (!kprep_count_elements(data->shape, data->rank, &ours) ||
+    bool wrong = false;
+    for (int32_t i = 0; i < out->axis_count; i++) wrong |= out->axes[i].id != KPREP_OK;
+    if (!wrong || !kprep_count_elements(data->shape, data->rank, &ours) ||
         !kprep_count_elements(spec->shape + 1, spec->rank - 1, &theirs))
         return;
     if (find_axis(out, KPREP_E_AXIS_ORDER) != NULL)
