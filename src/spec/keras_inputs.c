@@ -41,9 +41,14 @@ static const char *axes_of_layer(const json_t *layer, int32_t rank)
 /* One layer behind the input. True if its output still has the input's axes. */
 static bool trace_layer(const json_t *layer, trace *t, int depth)
 {
-    static const char *const movers[] = {"Permute",  "Reshape",  "Transpose",
-                                         "Moveaxis", "Swapaxes", NULL};
+    /* Those of functions of one's own may do so. */
+    static const char *const movers[] = {"Permute",  "Reshape", "Transpose", "Moveaxis",
+                                         "Swapaxes", "Einsum",  "Lambda",    NULL};
+    static const char *const functions[] = {"transpose", "reshape", "einsum", "moveaxis", NULL};
+    const char *function = kprep_keras_text(json_object_get(layer, "config"), "function");
     if (kprep_keras_class_is(layer, movers)) return false;
+    for (size_t i = 0; functions[i] != NULL; i++) /* of a TFOpLambda of Keras 2 */
+        if (strstr(function, functions[i]) != NULL) return false;
     if (kprep_keras_layers(layer) != NULL) {
         trace_model(layer, NULL, t, depth + 1);
         return true;

@@ -92,6 +92,22 @@ def test_range_of_other_heads(kprep, tmp_path, keras, name):
     assert found.get("range") == bounds
 
 
+def test_axes_behind_a_lambda_are_not_told(kprep, tmp_path, keras):
+    """It may move them, as here; so may a function of TensorFlow in a model of Keras 2."""
+    x = keras.Input((3, 8, 6))
+    moved = keras.layers.Lambda(lambda t: keras.ops.transpose(t, (0, 2, 3, 1)),
+                                output_shape=(8, 6, 3))(x)
+    model = json.loads(keras.Model(x, keras.layers.Conv2D(2, 3)(moved)).to_json())
+    for name in "Lambda", "TFOpLambda":
+        layer = model["config"]["layers"][1]
+        layer["class_name"] = name
+        if name == "TFOpLambda":
+            layer["config"] = {"name": layer["config"]["name"], "function": "compat.v1.transpose"}
+        (tmp_path / "model.json").write_text(json.dumps(model))
+        found = kprep("spec", tmp_path / "model.json", "--json", rc=0).json["inputs"][0]
+        assert found["axes_known"] == "assumed"
+
+
 def test_a_batch_size_is_no_demand(kprep, tmp_path, keras):
     """Keras takes other numbers of samples than the model was built with, but for layers with state."""
     data = tmp_path / "x.npy"
