@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support import IMAGES, MODELS, PHOTOS
+from support import FIXTURES, IMAGES, MODELS, PHOTOS
 
 
 def spec(shape, dtype="float32", **keys):
@@ -274,3 +274,14 @@ class TestTrueWords:
         words = subprocess.run(["bash", "-c", f"kprep() {{ printf '%s\\0' \"$@\"; }}; {command}"],
                                capture_output=True, check=True).stdout.split(b"\0")
         assert str(tmp_path / name).encode() in words
+
+    def test_channels_first(self, kprep, tmp_path):
+        """Keras' convolutions refuse another number of channels, wherever these are."""
+        model = FIXTURES / "models" / "seq_channels_first.keras"
+        shape = kprep("spec", model, "--json", rc=0).json["inputs"][0]["shape"][1:]
+        for axis, accepted in (0, False), (1, True), (2, True):
+            wrong = list(shape)
+            wrong[axis] += 1
+            np.save(tmp_path / "x.npy", np.zeros((5, *wrong), np.float32))
+            answer = kprep("check", tmp_path / "x.npy", "--spec", model, rc=1)
+            assert ("global pooling" in answer.out) == accepted
