@@ -108,6 +108,15 @@ def test_axes_behind_a_lambda_are_not_told(kprep, tmp_path, keras):
         assert found["axes_known"] == "assumed"
 
 
+def test_control_bytes_of_classes(kprep, tmp_path):
+    root = {"class_name": "Sequential", "config": {"layers": [
+        {"class_name": "InputLayer", "config": {"name": "x", "batch_shape": [None, 3]}},
+        {"class_name": "a\n\x1b[31m", "config": {"name": "b\n\x1b[31m"}}]}}
+    (tmp_path / "model.json").write_text(json.dumps(root))
+    answer = kprep("spec", tmp_path / "model.json", "--layers", rc=0)
+    assert "\x1b" not in answer.out and len(answer.out.splitlines()) == 3
+
+
 def test_a_batch_size_is_no_demand(kprep, tmp_path, keras):
     """Keras takes other numbers of samples than the model was built with, but for layers with state."""
     data = tmp_path / "x.npy"
