@@ -30,6 +30,7 @@ typedef struct kprep_spec_input {
     char name[128];                /**< "x" if the spec has one input without a name */
     int32_t rank;                  /**< with the sample axis; at least 1 */
     int64_t shape[KPREP_MAX_RANK]; /**< shape[0] is the sample axis; -1: any size */
+    bool batch_free; /**< shape[0] is only what the model was built with: Keras takes any number */
     char axes[KPREP_MAX_RANK +
               1]; /**< a letter for each axis ("nhwc"), '_' for one without a name */
     kprep_known axes_known;

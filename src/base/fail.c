@@ -226,8 +226,8 @@ void kprep_clean_text(char *text)
 {
     for (; *text != '\0'; text++)
         if ((unsigned char)*text < 0x20u && *text != '\n') *text = '?';
-    /* A message may have several lines; a path with a newline can't forge one that looks like ours,
-     * because paths are written through kprep_copy_path and shown quoted when they hold one. */
+    /* A message may have several lines; a path with a newline can't forge one that looks like ours: see
+     * append_path(). */
 }
 
 /* Appends to a fixed buffer as snprintf would: total is the length of the whole text so far. */
@@ -241,17 +241,26 @@ static void append(char *dst, size_t size, size_t *total, const char *fmt, ...)
     if (n > 0) *total += (size_t)n;
 }
 
+/* A path on one line: control bytes of its name never reach a terminal. */
+static void append_path(char *dst, size_t size, size_t *total, const char *key, const char *path)
+{
+    char shown[sizeof((kprep_error *)0)->file];
+    kprep_copy_path(shown, sizeof shown, path);
+    for (char *c = shown; *c != '\0'; c++)
+        if ((unsigned char)*c < 0x20u || *c == 0x7F) *c = '?';
+    append(dst, size, total, "\n  %-10s%s", key, shown);
+}
+
 size_t kprep_error_format(const kprep_error *err, char *dst, size_t size)
 {
     size_t n = 0;
     if (size > 0) dst[0] = '\0';
     append(dst, size, &n, "kprep: error[%s]: %s", kprep_status_id(err->code), err->message);
+    if (err->config[0] != '\0') append_path(dst, size, &n, "at:", err->config);
     if (err->config[0] != '\0' && err->line > 0)
-        append(dst, size, &n, "\n  at:       %s:%d:%d", err->config, err->line, err->column);
-    else if (err->config[0] != '\0')
-        append(dst, size, &n, "\n  at:       %s", err->config);
+        append(dst, size, &n, ":%d:%d", err->line, err->column);
     if (err->array[0] != '\0') append(dst, size, &n, "\n  array:    %s", err->array);
-    if (err->file[0] != '\0') append(dst, size, &n, "\n  file:     %s", err->file);
+    if (err->file[0] != '\0') append_path(dst, size, &n, "file:", err->file);
     if (err->sample >= 0) append(dst, size, &n, "\n  sample:   %lld", (long long)err->sample);
     if (err->stage[0] != '\0')
         append(dst, size, &n, "\n  stage:    %d, %s", err->stage_index + 1, err->stage);

@@ -410,6 +410,20 @@ kprep_status cli_job(cli *c, kprep_error *err)
 
 /* ---- a command line to run next ---- */
 
+/* A word with control bytes, as bash and zsh read it: they are not for a terminal. */
+static void add_escaped(FILE *to, const char *word)
+{
+    fputs("$'", to);
+    for (; *word != '\0'; word++) {
+        unsigned char c = (unsigned char)*word;
+        if (c < ' ' || c == 0x7F)
+            fprintf(to, "\\%03o", c);
+        else
+            fprintf(to, c == '\'' || c == '\\' ? "\\%c" : "%c", c);
+    }
+    fputc('\'', to);
+}
+
 /* A word for a POSIX shell. */
 static void add_word(FILE *to, const char *word)
 {
@@ -420,6 +434,11 @@ static void add_word(FILE *to, const char *word)
         fputs(word, to);
         return;
     }
+    for (const char *c = word; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7F) {
+            add_escaped(to, word);
+            return;
+        }
     fputc('\'', to);
     for (; *word != '\0'; word++) fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, to);
     fputc('\'', to);

@@ -93,16 +93,24 @@ static char *show_shapes(const kprep_layer_shape *shapes, size_t count, char *ds
     return dst;
 }
 
+/* Names come out of a file: control bytes of theirs never reach a terminal. */
+static void clean(char *name)
+{
+    for (; *name != '\0'; name++)
+        if ((unsigned char)*name < 0x20 || *name == 0x7f) *name = '?';
+}
+
 static void print_layer(const kprep_layer *layer, const int *width)
 {
-    char name[160], in[256], out[256];
+    char name[160], class_name[sizeof layer->class_name], in[256], out[256];
     snprintf(name, sizeof name, "%*s%s", 2 * (int)layer->depth, "", layer->name);
     show_shapes(layer->inputs, layer->input_count, in, sizeof in);
     show_shapes(layer->outputs, layer->output_count, out, sizeof out);
-    for (char *p = name; *p != '\0'; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f) *p = '?';
-    printf("%-*s  %-*s  %-*s  %s%s\n", width[0], name, width[1], layer->class_name, width[2], in,
-           out, layer->failed ? "   <-- fails here" : "");
+    snprintf(class_name, sizeof class_name, "%s", layer->class_name);
+    clean(name);
+    clean(class_name);
+    printf("%-*s  %-*s  %-*s  %s%s\n", width[0], name, width[1], class_name, width[2], in, out,
+           layer->failed ? "   <-- fails here" : "");
 }
 
 static void print_layers(const kprep_layers *layers)

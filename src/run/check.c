@@ -394,7 +394,9 @@ kprep_status kprep_plan_job(const kprep_job *job, const kprep_options *options, 
         (context.summary.unreadable > 0 || has_problem(problems, KPREP_E_AMBIGUOUS_SAMPLES))) {
         st = kprep_first_problem(problems, err);
     } else if (st == KPREP_OK && kprep_problems_count(problems) == 0) {
-        st = format_as_is(&context, "it fits as it is", &out, err);
+        st = format_as_is(&context,
+                          "its shape and dtype fit as they are; `kprep check` looks at values too",
+                          &out, err);
     } else if (st == KPREP_OK) {
         st = repair(&context, problems, &out, err);
         const kprep_feed *feed = &context.feeds[0];

@@ -170,8 +170,9 @@ static void warn(kprep_context *context)
             "split without shuffle: the samples are in class order, so the parts hold different "
             "classes; add output.shuffle: {seed: 0}");
     for (size_t i = 0; i < context->feed_count; i++) {
-        int64_t wanted = context->feeds[i].wanted->shape[0];
-        if (wanted < 0 || wanted == context->sequence.batch_rows) continue;
+        const kprep_spec_input *input = context->feeds[i].wanted;
+        int64_t wanted = input->shape[0];
+        if (wanted < 0 || input->batch_free || wanted == context->sequence.batch_rows) continue;
         snprintf(context->summary.warning, sizeof context->summary.warning,
                  "the model takes batches of exactly %lld rows; write output.batch: %lld",
                  (long long)wanted, (long long)wanted);

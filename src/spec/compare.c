@@ -398,7 +398,8 @@ static bool is_image(const verdict *v)
     return v->data->colour != KPREP_COLOUR_NONE;
 }
 
-/* "resize 224 224" for the spec's h and w; false if it does not say both, or the data lacks them. */
+/* "resize 224 224" for the spec's h and w; false if it does not say both, or the data lacks them or is
+ * empty. */
 static bool show_resize(const verdict *v, char *dst, bool *larger)
 {
     int64_t want[2], have[2];
@@ -408,6 +409,7 @@ static bool show_resize(const verdict *v, char *dst, bool *larger)
         if (ours < 0) return false;
         have[k] = v->data->shape[ours];
         want[k] = v->shape[axis] < 0 ? have[k] : v->shape[axis];
+        if (have[k] == 0 || want[k] == 0) return false;
     }
     snprintf(dst, SHORT, "resize %lld %lld", (long long)want[0], (long long)want[1]);
     *larger = have[0] >= want[0] && have[1] >= want[1];

@@ -151,7 +151,9 @@ static void say_reshape(const kprep_desc *data, const kprep_spec_input *spec,
                         kprep_explanation *out)
 {
     int64_t ours, theirs;
-    if (!kprep_count_elements(data->shape, data->rank, &ours) ||
+    bool wrong = false;
+    for (int32_t i = 0; i < out->axis_count; i++) wrong |= out->axes[i].id != KPREP_OK;
+    if (!wrong || !kprep_count_elements(data->shape, data->rank, &ours) ||
         !kprep_count_elements(spec->shape + 1, spec->rank - 1, &theirs))
         return;
     if (find_axis(out, KPREP_E_AXIS_ORDER) != NULL)
@@ -210,15 +212,17 @@ static void silent_size(const kprep_desc *data, const kprep_spec_input *spec,
                         kprep_explanation *out)
 {
     const int32_t rank = spec->rank - 1;
+    const char *letter = strchr(spec->axes + 1, 'c');
+    int32_t channels = letter != NULL ? (int32_t)(letter - spec->axes) : rank;
     int64_t ours, theirs;
-    bool same_last = rank > 1 && data->shape[rank - 1] == spec->shape[rank];
+    bool same_channels = rank > 1 && data->shape[channels - 1] == spec->shape[channels];
     bool same_count = kprep_count_elements(data->shape, rank, &ours) &&
                       kprep_count_elements(spec->shape + 1, rank, &theirs) && ours == theirs;
     if (same_count)
         snprintf(out->silent, sizeof out->silent,
                  "a Sequential model of Keras compares ranks only: one that begins with Flatten "
                  "takes this without a word, and reads the values in the wrong order");
-    else if (same_last && rank >= 3)
+    else if (same_channels && rank >= 3)
         snprintf(out->silent, sizeof out->silent,
                  "a Sequential model of Keras compares ranks only: with global pooling it takes "
                  "this without a word; with Flatten it fails at the first Dense");

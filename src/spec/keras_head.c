@@ -101,15 +101,17 @@ static bool snap(double *top)
     return false;
 }
 
-/* Which range do scale and offset take to one that networks are fed with? */
+/* Which range do scale and offset take to one that networks are fed with? A sum alone tells it only of
+ * images: log(x + 1) of a table is no scaling. The first range that is told stays. */
 static void infer_scale(head *h, const char *last)
 {
+    kprep_spec_input *input = h->input;
     double lo = 0, hi = 0;
     if (!isfinite(h->scale) || !isfinite(h->offset) || h->scale <= 0) return;
-    if (h->scale == 1 && h->offset == 0) return;
+    if (h->scale == 1 && (h->offset >= 0 || input->rank < 4)) return;
     if (h->offset == 0) {
-        hi = 1 / h->scale;
-        if (!snap(&hi)) hi = 255 / h->scale; /* 0..1 -> 0..255 */
+        hi = h->scale > 1 ? 255 / h->scale : 1 / h->scale; /* 0..1 -> 0..255, or the contrary */
+        if (h->scale > 1 && !(fabs(hi - 1) < 0.01)) return;
     } else if (h->offset < 0) {
         hi = -2 * h->offset / h->scale;
     } else {
@@ -117,9 +119,9 @@ static void infer_scale(head *h, const char *last)
         lo = -1;
         if (!(fabs(hi - 1) < 0.01)) return;
     }
-    if (!snap(&hi)) return;
-    set_range(h->input, lo, hi);
-    say_scale(h, last, h->input);
+    if (!snap(&hi) || (input->has_range && (input->lo != lo || input->hi != hi))) return;
+    set_range(input, lo, hi);
+    say_scale(h, last, input);
 }
 
 static bool all_within(const numbers *n, double lo, double hi)

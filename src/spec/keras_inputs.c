@@ -41,9 +41,14 @@ static const char *axes_of_layer(const json_t *layer, int32_t rank)
 /* One layer behind the input. True if its output still has the input's axes. */
 static bool trace_layer(const json_t *layer, trace *t, int depth)
 {
-    static const char *const movers[] = {"Permute",  "Reshape",  "Transpose",
-                                         "Moveaxis", "Swapaxes", NULL};
+    /* Those of functions of one's own may do so. */
+    static const char *const movers[] = {"Permute",  "Reshape", "Transpose", "Moveaxis",
+                                         "Swapaxes", "Einsum",  "Lambda",    NULL};
+    static const char *const functions[] = {"transpose", "reshape", "einsum", "moveaxis", NULL};
+    const char *function = kprep_keras_text(json_object_get(layer, "config"), "function");
     if (kprep_keras_class_is(layer, movers)) return false;
+    for (size_t i = 0; functions[i] != NULL; i++) /* of a TFOpLambda of Keras 2 */
+        if (strstr(function, functions[i]) != NULL) return false;
     if (kprep_keras_layers(layer) != NULL) {
         trace_model(layer, NULL, t, depth + 1);
         return true;
@@ -112,6 +117,36 @@ bad:
     kprep_fail(err, KPREP_E_CORRUPT, "the model's input '%s' has no valid shape", input->name);
     kprep_error_expected(err, "a list of 1 to %d sizes, null where any will do", KPREP_MAX_RANK);
     return KPREP_E_CORRUPT;
+}
+
+/* Does a layer keep state from batch to batch? It has a row for each sample of a batch. */
+static bool is_stateful(const json_t *model, int depth)
+{
+    size_t i;
+    json_t *layer;
+    if (depth > KPREP_KERAS_NESTING) return true;
+    json_array_foreach(kprep_keras_layers(model), i, layer)
+    {
+        const json_t *config = json_object_get(layer, "config");
+        const json_t *inner = json_object_get(json_object_get(config, "layer"), "config");
+        if (json_is_true(json_object_get(config, "stateful")) ||
+            json_is_true(json_object_get(inner, "stateful")) || is_stateful(layer, depth + 1))
+            return true;
+    }
+    return false;
+}
+
+/* Keras compares no number of samples: a batch size is only what the model was built with. */
+static void free_batches(const json_t *root, kprep_spec *spec)
+{
+    if (is_stateful(root, 0)) return;
+    for (size_t i = 0; i < spec->count; i++) {
+        kprep_spec_input *input = &spec->inputs[i];
+        if (input->shape[0] < 0) continue;
+        input->batch_free = true;
+        kprep_spec_note(input, "built with batches of %lld; Keras takes any number of samples",
+                        (long long)input->shape[0]);
+    }
 }
 
 /* A dtype is its name or a policy; a mixed policy computes in 16 bits and takes float32. */
@@ -260,5 +295,6 @@ static kprep_status add_inputs(const json_t *model, kprep_spec *spec, int depth,
 kprep_status kprep_keras_inputs(const json_t *root, kprep_spec *spec, kprep_error *err)
 {
     KPREP_TRY(add_inputs(root, spec, 0, err));
+    free_batches(root, spec);
     return spec->count == 0 ? fail_unbuilt(root, err) : KPREP_OK;
 }

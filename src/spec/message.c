@@ -353,13 +353,58 @@ static bool lay_sides(const hit *h, sides *s)
     }
 }
 
+/* Sizes that the message leaves open are taken for the model's. False if there are some and the numbers of
+ * axes differ: then nothing is certain that goes by sizes. */
+static bool settle_unknown(sides *s)
+{
+    for (int32_t i = 0; i < s->data.rank; i++) {
+        if (!s->unknown[i]) continue;
+        if (s->data.rank != s->spec.rank - 1) return false;
+        if (s->spec.shape[i + 1] >= 0) s->data.shape[i] = s->spec.shape[i + 1];
+    }
+    return true;
+}
+
+/* Is what came in most likely one sample without a sample axis? Its sizes are the sample's; or they are but
+ * for the first one, which Keras has taken for the number of samples and left open. */
+static bool is_one_sample(const hit *h)
+{
+    const value *e = &h->expected, *f = &h->found;
+    int32_t known = 0;
+    if (h->row->kind != KPREP_MESSAGE_BATCHES || f->rank != e->rank - 1 || f->rank < 2)
+        return false;
+    for (int32_t i = 0; i < f->rank; i++) {
+        if (i == 0 && f->shape[0] < 0 && f->rank > 2) continue; /* not rows of a table */
+        if (e->shape[i + 1] >= 0 && e->shape[i + 1] != f->shape[i]) return false;
+        known += e->shape[i + 1] >= 0;
+    }
+    return known > 0;
+}
+
+static void say_one_sample(kprep_message *m)
+{
+    snprintf(
+        m->means, sizeof m->means,
+        "the array is most likely one sample without the sample axis, n: Keras takes its first "
+        "axis for the samples");
+    snprintf(m->help, sizeof m->help,
+             "read the file as one sample; in Python x[None] puts the axis in front");
+    snprintf(m->ask, sizeof m->ask, "kprep check X.npy --samples file --spec MODEL");
+}
+
 /* What the message does not name is not shown as if it did. */
 static void hide_unknown(const sides *s, kprep_explanation *e)
 {
     kprep_beside rows[KPREP_MAX_BESIDE];
     int32_t n = kprep_lay_beside(&s->data, &s->spec, rows);
     for (int32_t i = 0; i < n && i < e->axis_count; i++) {
-        if (rows[i].have >= 0 && s->unknown[rows[i].have]) e->axes[i].data = KPREP_SIZE_UNKNOWN;
+        if (rows[i].have >= 0 && s->unknown[rows[i].have]) {
+            e->axes[i].data = KPREP_SIZE_UNKNOWN;
+            if (e->axes[i].id == KPREP_E_AXIS_SIZE || e->axes[i].id == KPREP_E_CHANNEL_COUNT) {
+                e->axes[i].id = KPREP_OK;
+                e->axes[i].wrong[0] = '\0';
+            }
+        }
         if (rows[i].want >= 0 && s->unknown[rows[i].want] && s->spec.shape[rows[i].want + 1] < 0)
             e->axes[i].model = KPREP_SIZE_UNKNOWN;
     }
@@ -374,12 +419,14 @@ static void say_compared(const hit *h, const sides *s, kprep_message *m)
     const kprep_explain_axis *bad = NULL;
     for (int32_t i = 0; i < e->axis_count && bad == NULL; i++)
         if (e->axes[i].id != KPREP_OK) bad = &e->axes[i];
-    kprep_shape_format(s->data.shape, s->data.rank, m->found, sizeof m->found);
+    int64_t found[KPREP_MAX_RANK];
+    for (int32_t i = 0; i < s->data.rank; i++) found[i] = s->unknown[i] ? -1 : s->data.shape[i];
+    kprep_shape_format(found, s->data.rank, m->found, sizeof m->found);
     kprep_shape_format(s->spec.shape + 1, s->spec.rank - 1, m->expected, sizeof m->expected);
     if (h->row->kind == KPREP_MESSAGE_INDICES) m->found[0] = m->expected[0] = '\0';
     if (bad == NULL) {
         snprintf(m->means, sizeof m->means,
-                 "a sample fits: it is the number of samples, or a later layer");
+                 "no axis of a sample is wrong: it is the number of samples, or a later layer");
         return;
     }
     const char *axis = bad->name[1] == '\0' ? "axis " : "";
@@ -388,6 +435,8 @@ static void say_compared(const hit *h, const sides *s, kprep_message *m)
                  (long long)bad->model);
     else if (bad->id == KPREP_E_MISSING_AXIS)
         snprintf(m->means, sizeof m->means, "a sample lacks %s%s", axis, bad->name);
+    else if (bad->id == KPREP_E_EXTRA_AXIS && bad->data < 0)
+        snprintf(m->means, sizeof m->means, "a sample has an axis more than %s takes", who);
     else if (bad->id == KPREP_E_EXTRA_AXIS)
         snprintf(m->means, sizeof m->means, "a sample has an axis more than %s takes, of size %lld",
                  who, (long long)bad->data);
@@ -398,15 +447,41 @@ static void say_compared(const hit *h, const sides *s, kprep_message *m)
                  (long long)bad->data, who, (long long)bad->model);
 }
 
+/* "28,28" for rows that hold as many values as the model's sample; false if they do not. */
+static bool show_rows(const sides *s, char *dst, size_t size)
+{
+    int64_t count;
+    size_t n = 0;
+    if (s->data.rank != 1 || s->spec.rank < 3 || s->unknown[0] ||
+        !kprep_count_elements(s->spec.shape + 1, s->spec.rank - 1, &count) ||
+        count != s->data.shape[0] || count == 0)
+        return false;
+    for (int32_t i = 1; i < s->spec.rank && n < size; i++)
+        n += (size_t)snprintf(dst + n, size - n, "%s%lld", i > 1 ? "," : "",
+                              (long long)s->spec.shape[i]);
+    return n < size;
+}
+
+static bool any_wrong(const kprep_explanation *e)
+{
+    for (int32_t i = 0; i < e->axis_count; i++)
+        if (e->axes[i].id != KPREP_OK) return true;
+    return false;
+}
+
 /* What to do where no pipeline mends it. */
-static void help_compared(const hit *h, kprep_message *m)
+static void help_compared(const hit *h, const sides *s, bool certain, kprep_message *m)
 {
     const kprep_explanation *e = &m->explanation;
     bool channels = false;
+    char rows[128];
     for (int32_t i = 0; i < e->axis_count; i++)
         channels |= e->axes[i].id == KPREP_E_MISSING_AXIS && e->axes[i].model > 1 &&
                     strcmp(e->axes[i].name, "c") == 0;
-    if (e->repair_count > 0) {
+    if (!any_wrong(e)) {
+        snprintf(m->help, sizeof m->help, "the layers tell which of them refuses the data");
+        snprintf(m->ask, sizeof m->ask, "kprep spec MODEL --layers --data X.npy");
+    } else if (e->repair_count > 0) {
         snprintf(m->ask, sizeof m->ask, "kprep check X.npy --spec MODEL --pipeline '%.180s'",
                  e->ambiguous ? "CHOICE" : e->repairs[0].pipeline);
     } else if (channels) {
@@ -414,12 +489,20 @@ static void help_compared(const hit *h, kprep_message *m)
             m->help, sizeof m->help,
             "if each array is one channel and the others are in files of their own, join them");
         snprintf(m->ask, sizeof m->ask, "kprep check FEATURES/ --join channels --spec MODEL");
+    } else if (show_rows(s, rows, sizeof rows)) {
+        snprintf(
+            m->help, sizeof m->help,
+            "a row has as many values as the model takes: `reshape %s` lays them out in C order",
+            rows);
+        snprintf(m->ask, sizeof m->ask, "kprep check X.npy --spec MODEL --pipeline 'reshape %s'",
+                 rows);
     } else {
         bool layer = h->row->kind == KPREP_MESSAGE_AXIS || h->row->kind == KPREP_MESSAGE_MATRIX;
         snprintf(m->help, sizeof m->help, "%s",
-                 layer ? "the layer was made for samples of another size: compare the data with "
-                         "what the model takes at its input"
-                       : "no stage makes this data fit: compare the file with the model");
+                 !certain ? "the message leaves sizes open: compare the file with the model"
+                 : layer  ? "the layer was made for samples of another size: compare the data with "
+                            "what the model takes at its input"
+                          : "no stage makes this data fit: compare the file with the model");
         snprintf(m->ask, sizeof m->ask, "kprep check X.npy --spec MODEL");
     }
 }
@@ -449,19 +532,25 @@ static kprep_status compare(const hit *h, kprep_message *m, kprep_error *err)
         if (h->row->kind == KPREP_MESSAGE_INDICES) say_batch(h, m);
         return KPREP_OK;
     }
+    if (is_one_sample(h)) {
+        say_one_sample(m);
+        return KPREP_OK;
+    }
+    bool certain = settle_unknown(&s);
     guess_colour(&s);
     const kprep_trace trace = {.steps = &s.data, .count = 1};
     const kprep_desc *descs = &s.data;
     kprep_explain_sample(&trace, &s.spec, false, &m->explanation);
-    if (!kprep_fits(&s.data, &s.spec)) {
+    if (!certain) m->explanation.not_help_count = 0;
+    if (certain && !kprep_fits(&s.data, &s.spec)) {
         KPREP_TRY(kprep_repair(&descs, 1, KPREP_LIKE_KERAS, &s.spec, &list, err));
         kprep_explain_repairs(&list, &m->explanation);
         kprep_repair_list_free(&list);
     }
     m->compared = true;
-    say_compared(h, &s, m);
-    help_compared(h, m);
     hide_unknown(&s, &m->explanation);
+    say_compared(h, &s, m);
+    help_compared(h, &s, certain, m);
     return KPREP_OK;
 }
 

@@ -1,12 +1,13 @@
 """kprep check: would it fit? Every misfit, in words, with the repair, and never the data."""
 
 import re
+import subprocess
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from support import IMAGES, MODELS, PHOTOS
+from support import FIXTURES, IMAGES, MODELS, PHOTOS
 
 
 def spec(shape, dtype="float32", **keys):
@@ -243,3 +244,44 @@ def test_a_file_that_can_not_be_joined_is_the_one_that_is_shown(kprep, job, arra
     assert problem["file"].endswith("c.npy") and problem["count"] == 2
     assert "stored as (3, 5, 4)" in problem["found"]
     assert "data" not in result.json["summary"]
+
+
+class TestTrueWords:
+    """No help is given that would not run, and none where there is nothing to mend."""
+
+    def test_an_empty_picture_is_not_resized(self, kprep, tmp_path):
+        np.save(tmp_path / "x.npy", np.zeros((4, 0, 6, 3), np.float32))
+        (tmp_path / "spec.yaml").write_text("shape: [null, 8, 6, 3]\n")
+        answer = kprep("check", tmp_path / "x.npy", "--spec", tmp_path / "spec.yaml", rc=1)
+        assert "resize" not in answer.out
+
+    def test_reshape_is_no_matter_of_a_dtype(self, kprep, tmp_path):
+        np.save(tmp_path / "x.npy", np.zeros((5, 8, 6, 3), np.int64))
+        (tmp_path / "spec.yaml").write_text("shape: [null, 8, 6, 3]\n")
+        answer = kprep("check", tmp_path / "x.npy", "--spec", tmp_path / "spec.yaml", rc=1)
+        assert "no help" not in answer.out and "cast float32" in answer.out
+
+    def test_names_with_control_bytes(self, kprep, tmp_path):
+        name = "a\nkprep: error[corrupt]: forged\x1b[31m'.npy"
+        np.save(tmp_path / name, np.zeros((5, 8), np.float32))
+        (tmp_path / "spec.yaml").write_text("shape: [null, 9, 9]\n")
+        answer = kprep("check", tmp_path / name, "--spec", tmp_path / "spec.yaml", rc=1)
+        assert "\x1b" not in answer.out + answer.err
+        assert "\nkprep: error[corrupt]" not in answer.out + answer.err
+        data = kprep("check", tmp_path / name, "--spec", tmp_path / "spec.yaml", "--json", rc=1).json
+        command = data["explanation"]["command"]
+        assert "$'" in command
+        words = subprocess.run(["bash", "-c", f"kprep() {{ printf '%s\\0' \"$@\"; }}; {command}"],
+                               capture_output=True, check=True).stdout.split(b"\0")
+        assert str(tmp_path / name).encode() in words
+
+    def test_channels_first(self, kprep, tmp_path):
+        """Keras' convolutions refuse another number of channels, wherever these are."""
+        model = FIXTURES / "models" / "seq_channels_first.keras"
+        shape = kprep("spec", model, "--json", rc=0).json["inputs"][0]["shape"][1:]
+        for axis, accepted in (0, False), (1, True), (2, True):
+            wrong = list(shape)
+            wrong[axis] += 1
+            np.save(tmp_path / "x.npy", np.zeros((5, *wrong), np.float32))
+            answer = kprep("check", tmp_path / "x.npy", "--spec", model, rc=1)
+            assert ("global pooling" in answer.out) == accepted

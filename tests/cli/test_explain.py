@@ -86,6 +86,42 @@ def test_each_message_is_in_a_table():
     assert {p.stem for p in GOLDEN.glob("*.txt")} >= {f"explain-{p.stem}" for p in MESSAGES}
 
 
+def test_one_sample_without_its_axis(kprep, keras):
+    """A single picture given to a model: what Keras says of it is no missing width."""
+    x = keras.Input((32, 24, 3))
+    model = keras.Model(x, keras.layers.Conv2D(2, 3)(x))
+    picture = np.zeros((32, 24, 3), np.float32)
+    model.compile("sgd", "mse")
+    again = keras.Sequential([keras.Input((32, 24, 3)), keras.layers.Conv2D(2, 3)])
+    for call in model, again.predict, lambda a: model.predict(a, verbose=0), lambda a: model.fit(a, a, verbose=0):
+        with pytest.raises(Exception) as problem:
+            call(picture)
+        answer = kprep("explain", "--json", stdin=str(problem.value), rc=0).json
+        assert "one sample without the sample axis" in answer["message"]["means"]
+        assert answer["message"]["command"] == "kprep check X.npy --samples file --spec MODEL"
+        assert "explanation" not in answer
+
+
+def compared(kprep, expected, found):
+    text = f"Expected shape {expected}, but input has incompatible shape {found}"
+    return kprep("explain", "--json", stdin=text, rc=0).json
+
+
+def test_sizes_that_are_not_said_are_not_made_up(kprep):
+    answer = compared(kprep, "(None, 32, 3)", "(None, None, 32, 3)")
+    assert answer["message"]["found"] == "(None, 32, 3)"
+    assert answer["explanation"]["repairs"] == []  # whether squeeze helps is not known
+    assert "of size" not in answer["message"]["means"]
+    answer = compared(kprep, "(None, 24, 24, 3)", "(None, None, None, 1)")
+    assert [r["pipeline"] for r in answer["explanation"]["repairs"]] == ["rgb"]
+    assert [a.get("id") for a in answer["explanation"]["axes"]] == [None, None, "channel-count"]
+
+
+def test_a_sample_that_fits_has_no_help_that_is_none(kprep):
+    answer = compared(kprep, "(5, 8, 3)", "(4, 8, 3)")
+    assert answer["explanation"]["no_help"] == [] and "--layers" in answer["message"]["command"]
+
+
 @pytest.mark.parametrize("path", MESSAGES, ids=lambda p: p.stem)
 def test_golden(kprep, path):
     """UPDATE_GOLDEN=1 writes them anew; look at the difference before you keep it."""

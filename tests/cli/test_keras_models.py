@@ -61,6 +61,82 @@ def test_range_of_the_head(kprep, file, tmp_path):
     assert "range" not in kprep("spec", tmp_path / "spec.yaml", "--json", rc=0).json["inputs"][0]
 
 
+# Heads that scale, and some that only look so: a sum in front of a logarithm, a factor of attention.
+HEADS = {
+    "effnet": ((8, 6, 3), lambda x, k: k.layers.Rescaling(1 / 128, -1)(x), [0, 255]),
+    "centred": ((8, 6, 3), lambda x, k: x - 127.5, [0, 255]),
+    "from around 0": ((8, 6, 3), lambda x, k: (x + 1) * 127.5, [-1, 1]),
+    "to bytes": ((8, 6, 3), lambda x, k: x * 255, [0, 1]),
+    "flat": ((784,), lambda x, k: x / 255, [0, 255]),
+    "twice": ((8, 6, 3), lambda x, k: x / 255 / 255, [0, 255]),
+    "log of pixels": ((8, 6, 3), lambda x, k: k.ops.log(x + 1), None),
+    "log of a table": ((10,), lambda x, k: k.ops.log(x + 1), None),
+    "table": ((10,), lambda x, k: x - 0.5, None),
+    "quarter": ((8, 6, 3), lambda x, k: x * 0.25, None),
+    "sixteenth": ((8, 6, 3), lambda x, k: x / 16, None),
+    "behind": ((8, 6, 3), lambda x, k: rescaled(k, x), None),
+}
+
+
+def rescaled(keras, x):
+    return keras.layers.Rescaling(1 / 255)(keras.layers.BatchNormalization()(x))
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_range_of_other_heads(kprep, tmp_path, keras, name):
+    shape, head, bounds = HEADS[name]
+    x = keras.Input(shape)
+    model = keras.Model(x, keras.layers.Dense(2)(head(x, keras)))
+    (tmp_path / "model.json").write_text(model.to_json())
+    found = kprep("spec", tmp_path / "model.json", "--json", rc=0).json["inputs"][0]
+    assert found.get("range") == bounds
+
+
+def test_axes_behind_a_lambda_are_not_told(kprep, tmp_path, keras):
+    """It may move them, as here; so may a function of TensorFlow in a model of Keras 2."""
+    x = keras.Input((3, 8, 6))
+    moved = keras.layers.Lambda(lambda t: keras.ops.transpose(t, (0, 2, 3, 1)),
+                                output_shape=(8, 6, 3))(x)
+    model = json.loads(keras.Model(x, keras.layers.Conv2D(2, 3)(moved)).to_json())
+    for name in "Lambda", "TFOpLambda":
+        layer = model["config"]["layers"][1]
+        layer["class_name"] = name
+        if name == "TFOpLambda":
+            layer["config"] = {"name": layer["config"]["name"], "function": "compat.v1.transpose"}
+        (tmp_path / "model.json").write_text(json.dumps(model))
+        found = kprep("spec", tmp_path / "model.json", "--json", rc=0).json["inputs"][0]
+        assert found["axes_known"] == "assumed"
+
+
+def test_control_bytes_of_classes(kprep, tmp_path):
+    root = {"class_name": "Sequential", "config": {"layers": [
+        {"class_name": "InputLayer", "config": {"name": "x", "batch_shape": [None, 3]}},
+        {"class_name": "a\n\x1b[31m", "config": {"name": "b\n\x1b[31m"}}]}}
+    (tmp_path / "model.json").write_text(json.dumps(root))
+    answer = kprep("spec", tmp_path / "model.json", "--layers", rc=0)
+    assert "\x1b" not in answer.out and len(answer.out.splitlines()) == 3
+
+
+def test_a_batch_size_is_no_demand(kprep, tmp_path, keras):
+    """Keras takes other numbers of samples than the model was built with, but for layers with state."""
+    data = tmp_path / "x.npy"
+    np.save(data, np.zeros((7, 8, 6, 3), np.float32))
+    answer = kprep("check", data, "--spec", MODELS / "subclass_built.keras", rc=0)
+    assert "batches" not in answer.err
+    np.save(data, np.zeros((7, 6, 3), np.float32))
+    for stateful in False, True:
+        x = keras.Input((6, 3), batch_size=5)
+        model = keras.Model(x, keras.layers.LSTM(2, stateful=stateful)(x))
+        (tmp_path / "model.json").write_text(model.to_json())
+        answer = kprep("check", data, "--spec", tmp_path / "model.json", rc=0)
+        assert ("batches of exactly 5 rows" in answer.err) == stateful
+        if stateful:
+            with pytest.raises(ValueError):
+                model(np.load(data))
+        else:
+            model(np.load(data))
+
+
 class TestScaling:
     """Data that was scaled for a model that scales, and the contrary."""
 
