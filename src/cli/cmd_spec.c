@@ -76,18 +76,11 @@ static char *show_shapes(const kprep_layer_shape *shapes, size_t count, char *ds
 {
     size_t n = 0;
     dst[0] = '\0';
-    for (size_t k = 0; k < count && n < size; k++) {
+    for (size_t k = 0; k < count && n + 1 < size; k++) {
         const kprep_layer_shape *s = &shapes[k];
-        n +=
-            (size_t)snprintf(dst + n, size - n, "%s%s", k > 0 ? ", " : "", s->rank < 0 ? "?" : "(");
-        for (int32_t i = 0; i < s->rank && n < size; i++) {
-            const char *comma = i > 0 ? ", " : "";
-            n += (size_t)(s->size[i] < 0 ? snprintf(dst + n, size - n, "%sNone", comma)
-                                         : snprintf(dst + n, size - n, "%s%lld", comma,
-                                                    (long long)s->size[i]));
-        }
-        if (s->rank >= 0 && n < size)
-            n += (size_t)snprintf(dst + n, size - n, s->rank == 1 ? ",)" : ")");
+        char one[160] = "?";
+        if (s->rank >= 0) kprep_shape_format(s->size, s->rank, one, sizeof one);
+        n += (size_t)snprintf(dst + n, size - n, "%s%s", k > 0 ? ", " : "", one);
     }
     if (count == 0) snprintf(dst, size, "-");
     return dst;

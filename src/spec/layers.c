@@ -113,15 +113,7 @@ static const char *class_of(const call *c)
 
 static char *show(const shape *s, char *dst, size_t size)
 {
-    size_t n = (size_t)snprintf(dst, size, "(");
-    for (int32_t i = 0; i < s->rank && n < size; i++) {
-        const char *comma = i > 0 ? ", " : "";
-        n += (size_t)(s->size[i] < 0
-                          ? snprintf(dst + n, size - n, "%sNone", comma)
-                          : snprintf(dst + n, size - n, "%s%lld", comma, (long long)s->size[i]));
-    }
-    if (n < size) snprintf(dst + n, size - n, s->rank == 1 ? ",)" : ")");
-    return dst;
+    return kprep_shape_format(s->size, s->rank, dst, size);
 }
 
 static kprep_layer_result refuse(call *c, kprep_status id, const char *what)
