@@ -8,6 +8,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Aborts with a message unless a promise holds. */
+void fuzz_require(int condition, const char *what);
+
+/* The bytes as a file in memory; path names it until the descriptor is closed. */
+enum { FUZZ_PATH = 64 };
+int fuzz_file(const uint8_t *data, size_t size, char path[FUZZ_PATH]);
+
 /* Reads bytes as a spec from a file of their own; what is read must print and read back the same. */
 void fuzz_spec(const uint8_t *data, size_t size);
 

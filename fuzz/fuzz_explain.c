@@ -5,20 +5,13 @@
 
 #include "fuzz.h"
 
-static void require(int condition, const char *what)
-{
-    if (condition) return;
-    fprintf(stderr, "broken: %s\n", what);
-    abort();
-}
-
 /* A text for one line of a terminal. */
 static void require_line(const char *text, size_t size)
 {
     size_t n = strnlen(text, size);
-    require(n < size, "a text with an end");
+    fuzz_require(n < size, "a text with an end");
     for (size_t i = 0; i < n; i++)
-        require((unsigned char)text[i] >= ' ' && text[i] != 0x7F, "a text of one line");
+        fuzz_require((unsigned char)text[i] >= ' ' && text[i] != 0x7F, "a text of one line");
 }
 
 /* An error message of another program: whatever it holds, the answer is short and printable. */
@@ -29,11 +22,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&err, 0, sizeof err);
     kprep_status st = kprep_explain_message((const char *)data, size, &m, &err);
     if (st != KPREP_OK) {
-        require(st == KPREP_E_NOT_FOUND && err.code == st, "nothing found is the one failure");
+        fuzz_require(st == KPREP_E_NOT_FOUND && err.code == st, "nothing found is the one failure");
         return 0;
     }
     const kprep_explanation *e = &m.explanation;
-    require(m.framework[0] != '\0' && m.line[0] != '\0', "what was found");
+    fuzz_require(m.framework[0] != '\0' && m.line[0] != '\0', "what was found");
     require_line(m.line, sizeof m.line);
     require_line(m.where, sizeof m.where);
     require_line(m.expected, sizeof m.expected);
@@ -41,9 +34,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require_line(m.means, sizeof m.means);
     require_line(m.help, sizeof m.help);
     require_line(m.ask, sizeof m.ask);
-    require(e->axis_count >= 0 && e->axis_count <= KPREP_EXPLAIN_AXES, "the axes");
-    require(e->repair_count >= 0 && e->repair_count <= KPREP_EXPLAIN_REPAIRS, "the repairs");
-    require(m.compared || e->axis_count == 0, "axes only of what was compared");
+    fuzz_require(e->axis_count >= 0 && e->axis_count <= KPREP_EXPLAIN_AXES, "the axes");
+    fuzz_require(e->repair_count >= 0 && e->repair_count <= KPREP_EXPLAIN_REPAIRS, "the repairs");
+    fuzz_require(m.compared || e->axis_count == 0, "axes only of what was compared");
     for (int32_t i = 0; i < e->axis_count; i++)
         require_line(e->axes[i].wrong, sizeof e->axes[i].wrong);
     return 0;

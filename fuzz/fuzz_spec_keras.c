@@ -1,35 +1,25 @@
 /* fuzz_spec_keras.c: a Keras model of any kind (config.json text, HDF5, .keras), its inputs and its layers,
  * by the declared shapes and by those of data. */
 #include <kprep/spec.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int condition, const char *what)
-{
-    if (condition) return;
-    fprintf(stderr, "broken: %s\n", what);
-    abort();
-}
+#include "fuzz.h"
 
 static void check_layers(const char *path, const kprep_layer_shape *shape)
 {
     kprep_layers *layers = NULL;
     kprep_error err;
     kprep_status st = kprep_layers_load(path, shape, &layers, &err);
-    require((st == KPREP_OK) == (layers != NULL), "a table exactly on success");
-    require(st == KPREP_OK || kprep_exit_code(&err) == 2 || st == KPREP_E_NO_MEMORY,
-            "an error of the model");
-    require(kprep_layers_problem(layers) == NULL || shape != NULL, "only data fails");
+    fuzz_require((st == KPREP_OK) == (layers != NULL), "a table exactly on success");
+    fuzz_require(st == KPREP_OK || kprep_exit_code(&err) == 2 || st == KPREP_E_NO_MEMORY,
+                 "an error of the model");
+    fuzz_require(kprep_layers_problem(layers) == NULL || shape != NULL, "only data fails");
     for (size_t i = 0; i < kprep_layers_count(layers); i++) {
         const kprep_layer *layer = kprep_layers_get(layers, i);
         for (size_t k = 0; k < layer->output_count; k++) {
             const kprep_layer_shape *out = &layer->outputs[k];
-            require(out->rank >= -1 && out->rank <= KPREP_MAX_RANK, "a rank");
-            for (int32_t a = 0; a < out->rank; a++) require(out->size[a] >= -1, "a size");
+            fuzz_require(out->rank >= -1 && out->rank <= KPREP_MAX_RANK, "a rank");
+            for (int32_t a = 0; a < out->rank; a++) fuzz_require(out->size[a] >= -1, "a size");
         }
     }
     kprep_layers_free(&layers);
@@ -38,15 +28,12 @@ static void check_layers(const char *path, const kprep_layer_shape *shape)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const kprep_layer_shape image = {.rank = 4, .size = {-1, 8, 6, 3}};
-    char path[64];
+    char path[FUZZ_PATH];
     kprep_spec *spec = NULL;
     kprep_error err;
-    int fd = memfd_create("fuzz", MFD_CLOEXEC);
-    require(fd >= 0, "a file in memory");
-    require(write(fd, data, size) == (ssize_t)size, "writing it");
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int fd = fuzz_file(data, size, path);
     kprep_status st = kprep_spec_load(path, &spec, &err);
-    require((st == KPREP_OK) == (spec != NULL), "a spec exactly on success");
+    fuzz_require((st == KPREP_OK) == (spec != NULL), "a spec exactly on success");
     check_layers(path, NULL);
     check_layers(path, &image);
     close(fd);

@@ -112,6 +112,20 @@ kprep_status kprep_spec_fail_dtype(const char *input, const char *found, kprep_e
     return KPREP_E_UNSUPPORTED_DTYPE;
 }
 
+kprep_status kprep_spec_set_coded(kprep_spec_input *input, const kprep_coded_dtype *codes,
+                                  int64_t code, const char *whose, kprep_error *err)
+{
+    char found[64];
+    while (codes->code != 0 && codes->code != code) codes++;
+    if (codes->code != 0 && codes->dtype != KPREP_DTYPE_COUNT) {
+        kprep_spec_set_dtype(input, codes->dtype);
+        return KPREP_OK;
+    }
+    snprintf(found, sizeof found, "%s's type %lld%s%s", whose, (long long)code,
+             codes->code != 0 ? ", " : "", codes->code != 0 ? codes->name : "");
+    return kprep_spec_fail_dtype(input->name, found, err);
+}
+
 kprep_status kprep_spec_set_shape(kprep_spec_input *input, const int64_t *shape, int64_t rank,
                                   kprep_error *err)
 {

@@ -63,6 +63,18 @@ void kprep_spec_set_dtype(kprep_spec_input *input, kprep_dtype dtype);
 kprep_status kprep_spec_set_shape(kprep_spec_input *input, const int64_t *shape, int64_t rank,
                                   kprep_error *err);
 
+/* A dtype by the number that a format gives it. Types that no array here has are listed for their name, with
+ * KPREP_DTYPE_COUNT; a zero entry ends a table. */
+typedef struct kprep_coded_dtype {
+    int64_t code;
+    kprep_dtype dtype;
+    const char *name;
+} kprep_coded_dtype;
+
+/* Sets an input's dtype by its code; whose: "ONNX". unsupported-dtype. */
+kprep_status kprep_spec_set_coded(kprep_spec_input *input, const kprep_coded_dtype *codes,
+                                  int64_t code, const char *whose, kprep_error *err);
+
 /* An input that is no tensor, or a tensor of what no array of numbers here holds. */
 kprep_status kprep_spec_fail_tensor(const char *input, const char *found, kprep_error *err);
 kprep_status kprep_spec_fail_dtype(const char *input, const char *found, kprep_error *err);

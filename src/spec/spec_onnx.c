@@ -42,13 +42,22 @@ enum {
 };
 
 /* TensorProto.DataType. */
-static const struct {
-    int64_t code;
-    kprep_dtype dtype;
-} dtypes[] = {
-    {1, KPREP_F32},  {2, KPREP_U8},   {3, KPREP_I8},   {4, KPREP_U16},
-    {5, KPREP_I16},  {6, KPREP_I32},  {7, KPREP_I64},  {9, KPREP_BOOL},
-    {10, KPREP_F16}, {11, KPREP_F64}, {12, KPREP_U32}, {13, KPREP_U64},
+static const kprep_coded_dtype dtypes[] = {
+    {1, KPREP_F32, NULL},
+    {2, KPREP_U8, NULL},
+    {3, KPREP_I8, NULL},
+    {4, KPREP_U16, NULL},
+    {5, KPREP_I16, NULL},
+    {6, KPREP_I32, NULL},
+    {7, KPREP_I64, NULL},
+    {9, KPREP_BOOL, NULL},
+    {10, KPREP_F16, NULL},
+    {11, KPREP_F64, NULL},
+    {12, KPREP_U32, NULL},
+    {13, KPREP_U64, NULL},
+    {8, KPREP_DTYPE_COUNT, "string"},
+    {16, KPREP_DTYPE_COUNT, "bfloat16"},
+    {0},
 };
 
 /* Image.NominalPixelRange of the model's metadata (ONNX, docs/MetadataProps.md). */
@@ -307,21 +316,6 @@ static void declare_image(const model *m, kprep_spec_input *input)
                  "the model takes channels in the order blue, green, red: stage bgr");
 }
 
-static kprep_status set_dtype(kprep_spec_input *input, int64_t code, kprep_error *err)
-{
-    char found[48];
-    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
-        if (dtypes[i].code != code) continue;
-        kprep_spec_set_dtype(input, dtypes[i].dtype);
-        return KPREP_OK;
-    }
-    snprintf(found, sizeof found, "ONNX's type %lld%s", (long long)code,
-             code == 8    ? ", string"
-             : code == 16 ? ", bfloat16"
-                          : "");
-    return kprep_spec_fail_dtype(input->name, found, err);
-}
-
 static kprep_status add_input(model *m, const listed *item, kprep_spec *spec, kprep_error *err)
 {
     kprep_proto_field field;
@@ -352,7 +346,7 @@ static kprep_status add_input(model *m, const listed *item, kprep_spec *spec, kp
     if (!tensor)
         return kprep_spec_fail_tensor(name, "a sequence, a map or another non-tensor", err);
     KPREP_TRY(kprep_spec_set_shape(input, d.sizes, d.rank, err));
-    KPREP_TRY(set_dtype(input, elem, err));
+    KPREP_TRY(kprep_spec_set_coded(input, dtypes, elem, "ONNX", err));
     declare_axes(&d, input);
     if (strcmp(denotation, "IMAGE") == 0) declare_image(m, input);
     return KPREP_OK;

@@ -32,13 +32,22 @@ enum {
 enum { NAME = 128, LISTED = 200, MAX_SIGNATURES = 10000 };
 
 /* DataType of types.proto; a reference to a variable (100 more) holds the same. */
-static const struct {
-    int64_t code;
-    kprep_dtype dtype;
-} dtypes[] = {
-    {1, KPREP_F32},  {2, KPREP_F64},  {3, KPREP_I32},  {4, KPREP_U8},
-    {5, KPREP_I16},  {6, KPREP_I8},   {9, KPREP_I64},  {10, KPREP_BOOL},
-    {17, KPREP_U16}, {19, KPREP_F16}, {22, KPREP_U32}, {23, KPREP_U64},
+static const kprep_coded_dtype dtypes[] = {
+    {1, KPREP_F32, NULL},
+    {2, KPREP_F64, NULL},
+    {3, KPREP_I32, NULL},
+    {4, KPREP_U8, NULL},
+    {5, KPREP_I16, NULL},
+    {6, KPREP_I8, NULL},
+    {9, KPREP_I64, NULL},
+    {10, KPREP_BOOL, NULL},
+    {17, KPREP_U16, NULL},
+    {19, KPREP_F16, NULL},
+    {22, KPREP_U32, NULL},
+    {23, KPREP_U64, NULL},
+    {7, KPREP_DTYPE_COUNT, "string"},
+    {14, KPREP_DTYPE_COUNT, "bfloat16"},
+    {0},
 };
 
 typedef struct signature {
@@ -176,21 +185,6 @@ static kprep_status read_shape(kprep_proto_file *file, kprep_proto shape, int64_
     return kprep_proto_done(st);
 }
 
-static kprep_status set_dtype(kprep_spec_input *input, int64_t code, kprep_error *err)
-{
-    char found[48];
-    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
-        if (dtypes[i].code != code) continue;
-        kprep_spec_set_dtype(input, dtypes[i].dtype);
-        return KPREP_OK;
-    }
-    snprintf(found, sizeof found, "TensorFlow's type %lld%s", (long long)code,
-             code == 7    ? ", string"
-             : code == 14 ? ", bfloat16"
-                          : "");
-    return kprep_spec_fail_dtype(input->name, found, err);
-}
-
 static kprep_status add_input(kprep_proto_file *file, const signature *tensor, kprep_spec *spec,
                               kprep_error *err)
 {
@@ -209,7 +203,7 @@ static kprep_status add_input(kprep_proto_file *file, const signature *tensor, k
     }
     KPREP_TRY(kprep_proto_done(st));
     if (!dense) return kprep_spec_fail_tensor(tensor->name, "a sparse or composite tensor", err);
-    KPREP_TRY(set_dtype(input, dtype, err));
+    KPREP_TRY(kprep_spec_set_coded(input, dtypes, dtype, "TensorFlow", err));
     return kprep_spec_set_shape(input, sizes, rank, err);
 }
 
