@@ -13,6 +13,7 @@ set(KPREP_SOURCES
     src/io/csv.c
     src/io/path_archive.c
     src/io/path_list.c
+    src/io/path_order.c
     src/io/yaml.c
     src/codec/codec.c
     src/codec/codec_jpeg.c
@@ -31,6 +32,7 @@ set(KPREP_SOURCES
     src/job/settings_labels.c
     src/job/settings_output.c
     src/plan/gaps.c
+    src/plan/describe.c
     src/plan/hash.c
     src/plan/input.c
     src/plan/join.c
@@ -94,6 +96,7 @@ set(KPREP_SOURCES
     src/spec/keras_head.c
     src/spec/keras_inputs.c
     src/spec/keras_layers.c
+    src/spec/layer_shape.c
     src/spec/layers.c
     src/spec/onnx_axes.c
     src/spec/peek.c

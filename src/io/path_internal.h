@@ -4,6 +4,9 @@
 
 #include "io/path_list.h"
 
+/* Sorts some items of a list; by_class: class by class, in the order of Keras. */
+void kprep_path_sort(kprep_path *items, size_t count, kprep_order order, bool by_class);
+
 /* Adds a file as it is, whatever it holds. Takes over path, also on failure. */
 kprep_status kprep_path_add_item(kprep_path_list *list, char *path, size_t root, uint32_t class_id,
                                  kprep_error *err);

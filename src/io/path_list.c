@@ -21,95 +21,6 @@ enum {
     MAX_COLUMNS = 1024        /* of a table of paths */
 };
 
-/* ---- Order ---- */
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* Compares two runs of digits as numbers of any size and steps over them. *zeros gets the sign of the
- * first difference in leading zeros, which decides between equals. */
-static int compare_numbers(const char **a, const char **b, int *zeros)
-{
-    const char *za = *a, *zb = *b;
-    while (**a == '0') ++*a;
-    while (**b == '0') ++*b;
-    const ptrdiff_t more = (*a - za) - (*b - zb);
-    if (*zeros == 0) *zeros = (more > 0) - (more < 0);
-    const char *na = *a, *nb = *b;
-    while (is_digit(**a)) ++*a;
-    while (is_digit(**b)) ++*b;
-    const ptrdiff_t longer = (*a - na) - (*b - nb);
-    if (longer != 0) return longer > 0 ? 1 : -1;
-    return memcmp(na, nb, (size_t)(*a - na));
-}
-
-int kprep_natural_compare(const char *a, const char *b)
-{
-    int zeros = 0;
-    for (;;) {
-        if (is_digit(*a) && is_digit(*b)) {
-            int order = compare_numbers(&a, &b, &zeros);
-            if (order != 0) return order;
-        } else if (*a != *b) {
-            return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
-        } else if (*a == '\0') {
-            return zeros;
-        } else {
-            a++;
-            b++;
-        }
-    }
-}
-
-static int compare_natural(const void *a, const void *b)
-{
-    return kprep_natural_compare(((const kprep_path *)a)->path, ((const kprep_path *)b)->path);
-}
-
-static int compare_bytes(const void *a, const void *b)
-{
-    return strcmp(((const kprep_path *)a)->path, ((const kprep_path *)b)->path);
-}
-
-/* Keras sorts the folders that os.walk gives by their whole paths and the names within each, so that
- * "a-b/x" comes before "a/b/x" but "a/x" before both. */
-static int compare_keras(const void *a, const void *b)
-{
-    const char *x = ((const kprep_path *)a)->path, *y = ((const kprep_path *)b)->path;
-    const char *x_slash = strrchr(x, '/'), *y_slash = strrchr(y, '/');
-    const size_t nx = x_slash != NULL ? (size_t)(x_slash - x) : 0;
-    const size_t ny = y_slash != NULL ? (size_t)(y_slash - y) : 0;
-    const int folders = memcmp(x, y, nx < ny ? nx : ny);
-    if (folders != 0) return folders;
-    if (nx != ny) return nx < ny ? -1 : 1;
-    return strcmp(x + nx, y + ny);
-}
-
-static int compare_keras_classes(const void *a, const void *b)
-{
-    const uint32_t x = ((const kprep_path *)a)->class_id, y = ((const kprep_path *)b)->class_id;
-    return x != y ? (x > y) - (x < y) : compare_keras(a, b);
-}
-
-static void sort_items(kprep_path *items, size_t count, kprep_order order, bool by_class)
-{
-    int (*compare)(const void *, const void *) = NULL;
-    switch (order) {
-    case KPREP_ORDER_LIST: return;
-    case KPREP_ORDER_NATURAL: compare = compare_natural; break;
-    case KPREP_ORDER_BYTES: compare = compare_bytes; break;
-    case KPREP_ORDER_KERAS: compare = by_class ? compare_keras_classes : compare_keras; break;
-    }
-    if (count > 1 && compare != NULL) qsort(items, count, sizeof *items, compare);
-}
-
-void kprep_path_list_sort(kprep_path_list *list, kprep_order order)
-{
-    sort_items(list->items, list->count, order, list->by_class);
-}
-
 /* ---- The list ---- */
 
 /* Paths lie one behind the other: each by itself would take half as much again. */
@@ -458,7 +369,8 @@ static kprep_status add_folder(kprep_path_list *list, const char *path, kprep_or
     if (st == KPREP_OK && list->count == first)
         st = nothing_in_folder(&w, path, list->skipped - skipped, list->hidden - hidden);
     const kprep_order inside = order == KPREP_ORDER_LIST ? KPREP_ORDER_NATURAL : order;
-    if (st == KPREP_OK) sort_items(list->items + first, list->count - first, inside, w.by_class);
+    if (st == KPREP_OK)
+        kprep_path_sort(list->items + first, list->count - first, inside, w.by_class);
     return st;
 }
 
@@ -470,7 +382,7 @@ static kprep_status add_plain_folder(kprep_path_list *list, const char *path, si
     walk w = {.list = list, .err = err, .order = order, .root = root, .class_id = UINT32_MAX};
     KPREP_TRY(walk_folder(&w, path, NULL));
     const kprep_order inside = order == KPREP_ORDER_LIST ? KPREP_ORDER_NATURAL : order;
-    sort_items(list->items + first, list->count - first, inside, false);
+    kprep_path_sort(list->items + first, list->count - first, inside, false);
     return KPREP_OK;
 }
 
@@ -515,7 +427,7 @@ static kprep_status add_file(kprep_path_list *list, const char *path, kprep_orde
                                   UINT32_MAX, err));
     if (list->count == first || list->items[first].member == 0) return KPREP_OK;
     if (list->classless) {
-        sort_items(list->items + first, list->count - first, order, false);
+        kprep_path_sort(list->items + first, list->count - first, order, false);
         return KPREP_OK;
     }
     kprep_status st = member_classes(list->items + first, list->count - first, path, &classes, err);
@@ -529,7 +441,7 @@ static kprep_status add_file(kprep_path_list *list, const char *path, kprep_orde
         if (folder != NULL) list->items[i].class_id = find_class(list, folder);
         free(folder);
     }
-    if (st == KPREP_OK) sort_items(list->items + first, list->count - first, order, by_class);
+    if (st == KPREP_OK) kprep_path_sort(list->items + first, list->count - first, order, by_class);
     return st;
 }
 
@@ -574,8 +486,8 @@ static kprep_status add_glob(kprep_path_list *list, const char *base, const char
                     : kprep_path_add_data(list, match, root, UINT32_MAX, err);
         if (st != KPREP_OK) goto done;
     }
-    sort_items(list->items + first, list->count - first,
-               order == KPREP_ORDER_LIST ? KPREP_ORDER_NATURAL : order, false);
+    kprep_path_sort(list->items + first, list->count - first,
+                    order == KPREP_ORDER_LIST ? KPREP_ORDER_NATURAL : order, false);
     if (list->count == first) {
         st = kprep_fail(err, KPREP_E_NOT_FOUND, "no file matches the pattern");
         kprep_error_at_file(err, pattern);
@@ -777,7 +689,7 @@ static kprep_status add_list(kprep_path_list *list, const char *path, kprep_orde
     if (st == KPREP_OK)
         st = ends_in(path, ".csv") ? add_table(list, base, text, size, path, err)
                                    : add_text(list, base, text, size, '\n', path, err);
-    if (st == KPREP_OK) sort_items(list->items + first, list->count - first, order, false);
+    if (st == KPREP_OK) kprep_path_sort(list->items + first, list->count - first, order, false);
     free(text);
     free(base);
     return st;

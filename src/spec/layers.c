@@ -10,8 +10,9 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "spec/keras_config.h"
+#include "spec/layer_shape.h"
 
-enum { ANY = -1 };
+enum { ANY = KPREP_ANY_SIZE };
 static const double MOST = 1 << 30; /* of a number in a configuration */
 
 typedef kprep_layer_shape shape;
@@ -52,50 +53,9 @@ static bool is_text(const call *c, const char *key, const char *text)
     return value != NULL && strcmp(value, text) == 0;
 }
 
-/* Product; ANY if either is, or it overflows. */
-static int64_t times(int64_t a, int64_t b)
-{
-    int64_t out;
-    return a < 0 || b < 0 || !kprep_mul_i64(a, b, &out) ? ANY : out;
-}
-
-static int64_t plus(int64_t a, int64_t b)
-{
-    int64_t out;
-    return a < 0 || b < 0 || !kprep_add_i64(a, b, &out) ? ANY : out;
-}
-
-/* Product of the sizes from an axis on. */
-static int64_t product(const shape *s, int32_t from)
-{
-    int64_t out = 1;
-    for (int32_t i = from; i < s->rank; i++) out = times(out, s->size[i]);
-    return out;
-}
-
-/* An axis of a rank, counted from the end if below 0; ANY if there is none. */
-static int32_t axis_of(int64_t axis, int32_t rank)
-{
-    if (axis < 0) axis += rank;
-    return axis >= 0 && axis < rank ? (int32_t)axis : ANY;
-}
-
 static bool channels_first(const call *c)
 {
     return is_text(c, "data_format", "channels_first");
-}
-
-static void insert_axis(shape *s, int32_t axis, int64_t size)
-{
-    memmove(s->size + axis + 1, s->size + axis, (size_t)(s->rank - axis) * sizeof *s->size);
-    s->size[axis] = size;
-    s->rank++;
-}
-
-static void remove_axis(shape *s, int32_t axis)
-{
-    s->rank--;
-    memmove(s->size + axis, s->size + axis + 1, (size_t)(s->rank - axis) * sizeof *s->size);
 }
 
 static kprep_layer_result unknown_shape(call *c)
@@ -180,7 +140,7 @@ static kprep_layer_result normalized(const rule *r, call *c)
     const json_t *axes = at(c, "axis");
     size_t n = json_is_array(axes) ? json_array_size(axes) : 1;
     for (size_t i = 0; i < n && i < KPREP_MAX_RANK; i++) {
-        int32_t axis = axis_of(number(axes, i, -1), c->in[0].rank);
+        int32_t axis = kprep_shape_axis(number(axes, i, -1), c->in[0].rank);
         if (axis > 0 && !axis_fits(c, axis, "channels", KPREP_E_CHANNEL_COUNT))
             return KPREP_LAYER_FAILS;
     }
@@ -203,7 +163,7 @@ static kprep_layer_result embedding(const rule *r, call *c)
     (void)r;
     if (c->in[0].rank == KPREP_MAX_RANK) return unknown_shape(c);
     c->out[0] = c->in[0];
-    insert_axis(&c->out[0], c->in[0].rank, size_at(c, "output_dim", 0, ANY, 0));
+    kprep_shape_insert(&c->out[0], c->in[0].rank, size_at(c, "output_dim", 0, ANY, 0));
     return KPREP_LAYER_KNOWN;
 }
 
@@ -247,7 +207,7 @@ static kprep_layer_result slide(const rule *r, call *c, const char *window_key,
         int64_t window = size_at(c, window_key, (size_t)i, ANY, 1);
         int64_t dilation = size_at(c, "dilation_rate", (size_t)i, 1, 1);
         int64_t step = size_at(c, step_key, (size_t)i, step_else == 0 ? window : step_else, 1);
-        window = plus(times(window - 1, dilation), 1);
+        window = kprep_size_plus(kprep_size_times(window - 1, dilation), 1);
         int64_t n = c->in[0].size[first + i];
         c->out[0].size[first + i] = windows(n, window, step, padded);
         if (n >= 0 && window > n && !padded) return too_small(c, n, window);
@@ -268,7 +228,7 @@ static kprep_layer_result depthwise(const rule *r, call *c)
     if (!spatial_fits(r, c) || !channels_fit(c)) return KPREP_LAYER_FAILS;
     kprep_layer_result result = slide(r, c, "kernel_size", "strides", 1);
     int64_t *channels = &c->out[0].size[channel_axis(c)];
-    *channels = times(*channels, size_at(c, "depth_multiplier", 0, 1, 1));
+    *channels = kprep_size_times(*channels, size_at(c, "depth_multiplier", 0, 1, 1));
     return result;
 }
 
@@ -283,13 +243,15 @@ static kprep_layer_result transposed(const rule *r, call *c)
         size_t k = (size_t)i;
         int64_t n = c->in[0].size[first + i], step = size_at(c, "strides", k, 1, 1);
         int64_t window = size_at(c, "kernel_size", k, ANY, 1);
-        window = plus(times(window - 1, size_at(c, "dilation_rate", k, 1, 1)), 1);
+        window =
+            kprep_size_plus(kprep_size_times(window - 1, size_at(c, "dilation_rate", k, 1, 1)), 1);
         int64_t extra = window > step ? window : step; /* of window and output padding together */
         if (given)
-            extra = plus(padded ? window % 2 : window, size_at(c, "output_padding", k, 0, 0));
-        int64_t size = plus(times(n - 1, step), extra);
+            extra = kprep_size_plus(padded ? window % 2 : window,
+                                    size_at(c, "output_padding", k, 0, 0));
+        int64_t size = kprep_size_plus(kprep_size_times(n - 1, step), extra);
         c->out[0].size[first + i] = n < 1 || window < 0 ? ANY
-                                    : padded && !given  ? times(n, step)
+                                    : padded && !given  ? kprep_size_times(n, step)
                                                         : size;
     }
     c->out[0].size[channel_axis(c)] = size_at(c, "filters", 0, ANY, 0);
@@ -311,7 +273,7 @@ static kprep_layer_result global_pool(const rule *r, call *c)
         if (json_is_true(at(c, "keepdims")))
             c->out[0].size[i] = 1;
         else
-            remove_axis(&c->out[0], i);
+            kprep_shape_remove(&c->out[0], i);
     }
     return KPREP_LAYER_KNOWN;
 }
@@ -323,7 +285,7 @@ static kprep_layer_result upsampling(const rule *r, call *c)
     c->out[0] = c->in[0];
     for (int32_t i = 0; i < r->number; i++)
         c->out[0].size[first + i] =
-            times(c->in[0].size[first + i], size_at(c, "size", (size_t)i, ANY, 1));
+            kprep_size_times(c->in[0].size[first + i], size_at(c, "size", (size_t)i, ANY, 1));
     return KPREP_LAYER_KNOWN;
 }
 
@@ -333,7 +295,7 @@ static int64_t margin(const call *c, const char *key, const rule *r, int32_t i)
     const json_t *pair = at(c, key);
     if (r->number > 1 && json_is_array(pair)) pair = json_array_get(pair, (size_t)i);
     int64_t before = number(pair, 0, ANY), behind = number(pair, 1, ANY);
-    return plus(before, behind);
+    return kprep_size_plus(before, behind);
 }
 
 static kprep_layer_result padding(const rule *r, call *c)
@@ -342,7 +304,8 @@ static kprep_layer_result padding(const rule *r, call *c)
     int32_t first = channels_first(c) ? 2 : 1;
     c->out[0] = c->in[0];
     for (int32_t i = 0; i < r->number; i++)
-        c->out[0].size[first + i] = plus(c->in[0].size[first + i], margin(c, "padding", r, i));
+        c->out[0].size[first + i] =
+            kprep_size_plus(c->in[0].size[first + i], margin(c, "padding", r, i));
     return KPREP_LAYER_KNOWN;
 }
 
@@ -377,7 +340,7 @@ static kprep_layer_result flatten(const rule *r, call *c)
 {
     (void)r;
     if (!rank_fits(c, 1, KPREP_MAX_RANK, "")) return KPREP_LAYER_FAILS;
-    c->out[0] = (shape){.rank = 2, .size = {c->in[0].size[0], product(&c->in[0], 1)}};
+    c->out[0] = (shape){.rank = 2, .size = {c->in[0].size[0], kprep_shape_product(&c->in[0], 1)}};
     return KPREP_LAYER_KNOWN;
 }
 
@@ -393,14 +356,14 @@ static kprep_layer_result reshape(const rule *r, call *c)
     if (!json_is_array(target) || n + 1 > KPREP_MAX_RANK || c->in[0].rank < from)
         return unknown_shape(c);
     shape out = {.rank = from + (int32_t)n, .size = {c->in[0].size[0]}};
-    int64_t fixed = 1, total = product(&c->in[0], from);
+    int64_t fixed = 1, total = kprep_shape_product(&c->in[0], from);
     for (size_t i = 0; i < n; i++) {
         int64_t size = number(target, i, ANY);
         out.size[from + (int32_t)i] = size;
         if (size < 0)
             free_axis = from + (int32_t)i;
         else
-            fixed = times(fixed, size);
+            fixed = kprep_size_times(fixed, size);
     }
     c->out[0] = out;
     if (total < 0 || fixed < 0) return KPREP_LAYER_KNOWN;
@@ -427,7 +390,8 @@ static kprep_layer_result permute(const rule *r, call *c)
     if (rank > KPREP_MAX_RANK) return unknown_shape(c);
     if (!rank_fits(c, rank, rank, "")) return KPREP_LAYER_FAILS;
     for (int32_t i = r->number; i < rank; i++) {
-        int32_t axis = axis_of(number(dims, (size_t)(i - r->number), KPREP_MAX_RANK), rank);
+        int32_t axis =
+            kprep_shape_axis(number(dims, (size_t)(i - r->number), KPREP_MAX_RANK), rank);
         if (axis == ANY) return unknown_shape(c);
         c->out[0].size[i] = c->in[0].size[axis];
     }
@@ -439,17 +403,18 @@ static kprep_layer_result repeat(const rule *r, call *c)
     (void)r;
     if (!rank_fits(c, 2, 2, "")) return KPREP_LAYER_FAILS;
     c->out[0] = c->in[0];
-    insert_axis(&c->out[0], 1, size_at(c, "n", 0, ANY, 0));
+    kprep_shape_insert(&c->out[0], 1, size_at(c, "n", 0, ANY, 0));
     return KPREP_LAYER_KNOWN;
 }
 
 static kprep_layer_result expand_dims(const rule *r, call *c)
 {
     (void)r;
-    int32_t rank = c->in[0].rank, axis = axis_of(number(at(c, "axis"), 0, rank + 1), rank + 1);
+    int32_t rank = c->in[0].rank,
+            axis = kprep_shape_axis(number(at(c, "axis"), 0, rank + 1), rank + 1);
     if (axis == ANY || rank == KPREP_MAX_RANK) return unknown_shape(c);
     c->out[0] = c->in[0];
-    insert_axis(&c->out[0], axis, 1);
+    kprep_shape_insert(&c->out[0], axis, 1);
     return KPREP_LAYER_KNOWN;
 }
 
@@ -463,14 +428,14 @@ static kprep_layer_result reduction(const rule *r, call *c)
     size_t n = json_is_array(axes) ? json_array_size(axes) : 1;
     for (int32_t i = 0; json_is_null(axes) && i < rank; i++) gone[i] = true;
     for (size_t i = 0; !json_is_null(axes) && i < n; i++) {
-        int32_t axis = axis_of(number(axes, i, KPREP_MAX_RANK), rank);
+        int32_t axis = kprep_shape_axis(number(axes, i, KPREP_MAX_RANK), rank);
         if (axis == ANY) return unknown_shape(c);
         gone[axis] = true;
     }
     c->out[0] = c->in[0];
     for (int32_t i = rank - 1; i >= 0; i--) {
         if (gone[i] && keep) c->out[0].size[i] = 1;
-        if (gone[i] && !keep) remove_axis(&c->out[0], i);
+        if (gone[i] && !keep) kprep_shape_remove(&c->out[0], i);
     }
     return KPREP_LAYER_KNOWN;
 }
@@ -519,9 +484,9 @@ static kprep_layer_result get_item(const rule *r, call *c)
         if (strcmp(item_class(item), "__ellipsis__") == 0) {
             axis += c->in[0].rank - taken;
         } else if (json_is_null(item) && axis <= out->rank && out->rank < KPREP_MAX_RANK) {
-            insert_axis(out, axis++, 1);
+            kprep_shape_insert(out, axis++, 1);
         } else if (json_is_number(item) && inside) {
-            remove_axis(out, axis);
+            kprep_shape_remove(out, axis);
         } else if (strcmp(item_class(item), "__slice__") == 0 && inside) {
             out->size[axis] = slice_size(item, out->size[axis]);
             axis++;
@@ -547,21 +512,6 @@ static bool constant_shape(const json_t *json, shape *out)
     return json_is_number(json);
 }
 
-/* NumPy's rules; an unknown size gives way to a known one other than 1. False if they do not go together. */
-static bool broadcast(shape *to, const shape *with)
-{
-    shape longer = to->rank >= with->rank ? *to : *with;
-    const shape *shorter = to->rank >= with->rank ? with : to;
-    int32_t skip = longer.rank - shorter->rank;
-    for (int32_t i = 0; i < shorter->rank; i++) {
-        int64_t a = longer.size[skip + i], b = shorter->size[i];
-        if (a >= 0 && b >= 0 && a != b && a != 1 && b != 1) return false;
-        longer.size[skip + i] = a == 1 ? b : b == 1 ? a : a < 0 || b < 0 ? ANY : a;
-    }
-    *to = longer;
-    return true;
-}
-
 static kprep_layer_result merge(const rule *r, call *c)
 {
     (void)r;
@@ -570,7 +520,7 @@ static kprep_layer_result merge(const rule *r, call *c)
     c->out[0] = c->in[0];
     for (size_t i = 1; i < c->count; i++) {
         shape before = c->out[0];
-        if (broadcast(&c->out[0], &c->in[i])) continue;
+        if (kprep_shape_broadcast(&c->out[0], &c->in[i])) continue;
         snprintf(text, sizeof text, "can't bring %s and %s together", show(&before, a, sizeof a),
                  show(&c->in[i], b, sizeof b));
         return refuse(c, KPREP_E_AXIS_SIZE, text);
@@ -578,7 +528,7 @@ static kprep_layer_result merge(const rule *r, call *c)
     const json_t *args = json_object_get(c->node, "args");
     for (size_t i = 0; c->count == 1 && i < json_array_size(args) && i < 2; i++) {
         if (!constant_shape(json_array_get(args, i), &constant)) continue;
-        if (!broadcast(&c->out[0], &constant))
+        if (!kprep_shape_broadcast(&c->out[0], &constant))
             return refuse(c, KPREP_E_AXIS_SIZE, "can't bring the data and its constant together");
     }
     return KPREP_LAYER_KNOWN;
@@ -588,7 +538,7 @@ static kprep_layer_result concatenate(const rule *r, call *c)
 {
     (void)r;
     char text[256], a[100], b[100];
-    int32_t rank = c->in[0].rank, axis = axis_of(number(at(c, "axis"), 0, -1), rank);
+    int32_t rank = c->in[0].rank, axis = kprep_shape_axis(number(at(c, "axis"), 0, -1), rank);
     if (axis == ANY) return refuse(c, KPREP_E_MISSING_AXIS, "joins on an axis that is not there");
     c->out[0] = c->in[0];
     for (size_t k = 1; k < c->count; k++) {
@@ -602,7 +552,7 @@ static kprep_layer_result concatenate(const rule *r, call *c)
                      show(&c->in[k], b, sizeof b));
             return refuse(c, KPREP_E_AXIS_SIZE, text);
         }
-        c->out[0].size[axis] = plus(c->out[0].size[axis], c->in[k].size[axis]);
+        c->out[0].size[axis] = kprep_size_plus(c->out[0].size[axis], c->in[k].size[axis]);
     }
     return KPREP_LAYER_KNOWN;
 }
@@ -610,10 +560,10 @@ static kprep_layer_result concatenate(const rule *r, call *c)
 static kprep_layer_result stack(const rule *r, call *c)
 {
     (void)r;
-    int32_t rank = c->in[0].rank, axis = axis_of(number(at(c, "axis"), 0, 0), rank + 1);
+    int32_t rank = c->in[0].rank, axis = kprep_shape_axis(number(at(c, "axis"), 0, 0), rank + 1);
     if (axis == ANY || rank == KPREP_MAX_RANK) return unknown_shape(c);
     c->out[0] = c->in[0];
-    insert_axis(&c->out[0], axis, (int64_t)c->count);
+    kprep_shape_insert(&c->out[0], axis, (int64_t)c->count);
     return KPREP_LAYER_KNOWN;
 }
 
@@ -672,7 +622,7 @@ static kprep_layer_result bidirectional(const rule *r, call *c)
     if (inner.out_count > 1 || json_is_null(at(c, "merge_mode"))) return unknown_shape(c);
     c->out[0] = inner.out[0];
     int64_t *last = &c->out[0].size[c->out[0].rank > 0 ? c->out[0].rank - 1 : 0];
-    if (is_text(c, "merge_mode", "concat")) *last = times(*last, 2);
+    if (is_text(c, "merge_mode", "concat")) *last = kprep_size_times(*last, 2);
     return KPREP_LAYER_KNOWN;
 }
 
@@ -682,16 +632,16 @@ static kprep_layer_result distributed(const rule *r, call *c)
     call inner;
     if (!rank_fits(c, 3, KPREP_MAX_RANK, "")) return KPREP_LAYER_FAILS;
     shape in = c->in[0], built = {.rank = -1};
-    remove_axis(&in, 1);
+    kprep_shape_remove(&in, 1);
     if (c->built != NULL && c->built->rank > 1) {
         built = *c->built;
-        remove_axis(&built, 1);
+        kprep_shape_remove(&built, 1);
     }
     kprep_layer_result result = apply_inner(c, &in, &built, &inner);
     if (result != KPREP_LAYER_KNOWN) return result;
     c->out[0] = inner.out[0];
     if (c->out[0].rank < 1 || c->out[0].rank == KPREP_MAX_RANK) return unknown_shape(c);
-    insert_axis(&c->out[0], 1, c->in[0].size[1]);
+    kprep_shape_insert(&c->out[0], 1, c->in[0].size[1]);
     return KPREP_LAYER_KNOWN;
 }
 
