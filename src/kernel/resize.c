@@ -3,6 +3,9 @@
  */
 #include <math.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "base/dtype.h"
 #include "base/fail.h"
@@ -199,15 +202,19 @@ static inline void interpolate_pixels(const float *values, const lerp *taps, int
     }
 }
 
-typedef uint8_t byte4 __attribute__((vector_size(4)));
 typedef float float4 __attribute__((vector_size(16)));
 
-/* A pixel, and the byte behind it, as float32. */
+/* A pixel, and the byte behind it, as float32. Compilers widen four bytes one by one if they are not told. */
 static inline float4 load_rgb(const uint8_t *at)
 {
-    byte4 bytes;
+#ifdef __SSE2__
+    int bytes;
     memcpy(&bytes, at, sizeof bytes);
-    return __builtin_convertvector(bytes, float4);
+    const __m128i packed = _mm_cvtsi32_si128(bytes), zero = _mm_setzero_si128();
+    return (float4)_mm_cvtepi32_ps(_mm_unpacklo_epi16(_mm_unpacklo_epi8(packed, zero), zero));
+#else
+    return (float4){at[0], at[1], at[2], at[3]};
+#endif
 }
 
 /* The same of a row of 8-bit RGB pixels, each as a vector of which one lane is idle. The last pixels, behind
@@ -215,8 +222,10 @@ static inline float4 load_rgb(const uint8_t *at)
 static void interpolate_rgb(const uint8_t *row, int64_t width, const lerp *taps, int64_t n,
                             float *restrict out)
 {
-    int64_t x = 0;
-    for (; x + 1 < n && taps[x].hi + 1 < width; x++) {
+    int64_t x = 0,
+            whole = n - 1; /* positions rise, so that those with room behind them come first */
+    while (whole > 0 && taps[whole - 1].hi + 1 >= width) whole--;
+    for (; x < whole; x++) {
         const float4 left = load_rgb(row + 3 * taps[x].lo), right = load_rgb(row + 3 * taps[x].hi);
         const float4 between = left + (right - left) * taps[x].t;
         memcpy(out + 3 * x, &between, sizeof between);
