@@ -237,15 +237,23 @@ static void finish_row(const scan *s, const uint8_t *row, uint8_t *dst)
 /* two: room for two rows, the second one 0: where rows are made that are not direct. */
 static bool unfilter_rows(const scan *s, const uint8_t *raw, uint8_t *two, uint8_t *dst)
 {
-    const size_t height = (size_t)s->header->shape[0];
+    const size_t height = (size_t)s->header->shape[0], stored = s->row + 1;
     const size_t out = (size_t)kprep_decoded_size(s->header, s->how) / height;
     const bool direct = is_direct(s);
     const uint8_t *above = two + s->row;
     for (size_t y = 0; y < height; y++) {
-        const uint8_t *src = raw + y * (s->row + 1);
+        const uint8_t *src = raw + y * stored;
         uint8_t *row = direct ? dst + y * out : two + (y & 1) * s->row;
         if (src[0] > KPREP_PNG_PAETH) return false;
-        kprep_png_unfilter((kprep_png_filter)src[0], src + 1, above, row, s->row, s->step);
+        if (direct && y + 1 < height && src[0] == KPREP_PNG_PAETH &&
+            src[stored] == KPREP_PNG_PAETH) {
+            kprep_png_unfilter_pair(src + 1, src + stored + 1, above, row, row + out, s->row,
+                                    s->step);
+            row += out;
+            y++;
+        } else {
+            kprep_png_unfilter((kprep_png_filter)src[0], src + 1, above, row, s->row, s->step);
+        }
         if (!direct) finish_row(s, row, dst + y * out);
         above = row;
     }

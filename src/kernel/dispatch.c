@@ -114,6 +114,12 @@ void kprep_png_unfilter(kprep_png_filter kind, const uint8_t *src, const uint8_t
     kprep_kernels_get()->png_unfilter(kind, src, above, dst, n, step);
 }
 
+void kprep_png_unfilter_pair(const uint8_t *src, const uint8_t *below, const uint8_t *above,
+                             uint8_t *dst, uint8_t *next, size_t n, size_t step)
+{
+    kprep_kernels_get()->png_unfilter_pair(src, below, above, dst, next, n, step);
+}
+
 void kprep_moments_add(kprep_moments *m, const void *values, int64_t n, kprep_dtype dtype)
 {
     kprep_kernels_get()->moments_add(m, values, n, dtype);

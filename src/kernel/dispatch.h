@@ -23,6 +23,8 @@ typedef struct kprep_kernels {
     void (*swap_bytes)(void *data, int64_t n, size_t item);
     void (*png_unfilter)(kprep_png_filter kind, const uint8_t *src, const uint8_t *above,
                          uint8_t *dst, size_t n, size_t step);
+    void (*png_unfilter_pair)(const uint8_t *src, const uint8_t *below, const uint8_t *above,
+                              uint8_t *dst, uint8_t *next, size_t n, size_t step);
     void (*moments_add)(kprep_moments *m, const void *values, int64_t n, kprep_dtype dtype);
     void (*hash64_add)(void *state, const void *data, size_t n);
     void (*hash128_add)(void *state, const void *data, size_t n);

@@ -35,6 +35,11 @@ typedef enum kprep_png_filter {
 void kprep_png_unfilter(kprep_png_filter kind, const uint8_t *src, const uint8_t *above,
                         uint8_t *dst, size_t n, size_t step);
 
+/* The same of two rows that are both KPREP_PNG_PAETH: src goes to dst, and below, the row under it, to
+ * next. */
+void kprep_png_unfilter_pair(const uint8_t *src, const uint8_t *below, const uint8_t *above,
+                             uint8_t *dst, uint8_t *next, size_t n, size_t step);
+
 float kprep_half_to_float(uint16_t half);
 uint16_t kprep_float_to_half(float value);   /* to nearest, ties to even */
 uint16_t kprep_double_to_half(double value); /* the same, rounded once */

@@ -12,6 +12,7 @@ const kprep_kernels kprep_kernels_here = {
     .copy_view = kprep_copy_view,
     .swap_bytes = kprep_swap_bytes,
     .png_unfilter = kprep_png_unfilter,
+    .png_unfilter_pair = kprep_png_unfilter_pair,
     .moments_add = kprep_moments_add,
     .hash64_add = kprep_hash64_add,
     .hash128_add = kprep_hash128_add,

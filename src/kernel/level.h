@@ -37,6 +37,7 @@
 #define kprep_moments_add         KPREP_AT_LEVEL(kprep_moments_add)
 #define kprep_opencv_area_whole   KPREP_AT_LEVEL(kprep_opencv_area_whole)
 #define kprep_png_unfilter        KPREP_AT_LEVEL(kprep_png_unfilter)
+#define kprep_png_unfilter_pair   KPREP_AT_LEVEL(kprep_png_unfilter_pair)
 #define kprep_point_run           KPREP_AT_LEVEL(kprep_point_run)
 #define kprep_program_run         KPREP_AT_LEVEL(kprep_program_run)
 #define kprep_resize_key          KPREP_AT_LEVEL(kprep_resize_key)

@@ -89,6 +89,38 @@ static void rows(void **test)
                     check_row(kind, pixels * step, step, &state);
 }
 
+/* Two rows, in blocks that end where they end. */
+static void check_pair(size_t n, size_t step, uint32_t *state)
+{
+    uint8_t *block[7]; /* above, two rows, the same filtered, and what comes of these */
+    for (int i = 0; i < 7; i++) {
+        block[i] = malloc(n);
+        assert_non_null(block[i]);
+        fill(block[i], n, state);
+    }
+    filter(KPREP_PNG_PAETH, block[1], block[0], block[3], n, step);
+    filter(KPREP_PNG_PAETH, block[2], block[1], block[4], n, step);
+    kprep_png_unfilter_pair(block[3], block[4], block[0], block[5], block[6], n, step);
+    assert_memory_equal(block[5], block[1], n);
+    assert_memory_equal(block[6], block[2], n);
+    uint8_t *joined = malloc(2 * n); /* as rows of an image lie */
+    assert_non_null(joined);
+    kprep_png_unfilter_pair(block[3], block[4], block[0], joined, joined + n, n, step);
+    assert_memory_equal(joined, block[1], n);
+    assert_memory_equal(joined + n, block[2], n);
+    free(joined);
+    for (int i = 0; i < 7; i++) free(block[i]);
+}
+
+static void pairs(void **test)
+{
+    uint32_t state = 2;
+    (void)test;
+    for (size_t step = 1; step <= MOST_STEP; step++)
+        for (size_t pixels = 1; pixels <= MOST_PIXELS; pixels++)
+            for (int round = 0; round < 50; round++) check_pair(pixels * step, step, &state);
+}
+
 /* Every left, above and above left of a second pixel. */
 static void every_prediction(void **test)
 {
@@ -114,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows),
+        cmocka_unit_test(pairs),
         cmocka_unit_test(every_prediction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
