@@ -213,9 +213,18 @@ static kprep_status load_rows(bool by_row, const kprep_bytes *bytes, const kprep
 /* What is being put together: [channel][row][spatial], some rows of all sources. */
 typedef struct joined_block {
     uint8_t *data;
-    int64_t rows;  /* of each channel */
-    int64_t plane; /* bytes of one row of one channel */
+    int64_t rows;   /* of each channel */
+    int64_t plane;  /* bytes of one row of one channel */
+    int64_t stride; /* bytes from one channel to the next */
 } joined_block;
+
+/* Channels that are a power of two apart fall into the same few sets of a cache, where they evict each other
+ * when they are read side by side (a third of the speed); one line more and they do not. */
+static int64_t channel_stride(int64_t bytes)
+{
+    enum { LINE = 64, SETS = 512 };
+    return bytes > 0 && bytes % SETS == 0 ? bytes + LINE : bytes;
+}
 
 /* Rearranges one part, of some channels at its end, into channel planes that each hold `count` rows of
  * the block from dst on. The values of a spread part are the same all over their planes. */
@@ -236,8 +245,7 @@ static void place_part(const kprep_plan *plan, const joined_block *block, const 
     rows.shape[0] = count;
     rows.strides[0] = step;
     for (int64_t k = 0; k < channels; k++, rows.offset += stride)
-        kprep_copy_view(&rows, src, dst + k * block->plane * block->rows,
-                        kprep_dtype_size(plan->data.dtype));
+        kprep_copy_view(&rows, src, dst + k * block->stride, kprep_dtype_size(plan->data.dtype));
 }
 
 /* One file's part of `count` rows, from row `at` of the block on. */
@@ -246,7 +254,7 @@ static kprep_status load_part(kprep_reader *reader, const kprep_source *source, 
                               kprep_error *err)
 {
     const kprep_plan *plan = reader->plan;
-    uint8_t *dst = block->data + (plan->channel[file] * block->rows + at) * block->plane;
+    uint8_t *dst = block->data + plan->channel[file] * block->stride + at * block->plane;
     bool by_row = kprep_join_by_row(plan, source);
     kprep_header header;
     kprep_bytes bytes;
@@ -322,9 +330,11 @@ static kprep_status load_joined(kprep_reader *reader, int64_t first, int64_t cou
     KPREP_TRY(kprep_join_admit(plan, first, err));
     while (good < count && kprep_join_admit(plan, first + good, NULL) == KPREP_OK) good++;
     count = good;
-    if (!kprep_buffer_reserve(&reader->elements, (size_t)(plane * count * channels)))
+    const int64_t stride = channel_stride(plane * count);
+    if (!kprep_buffer_reserve(&reader->elements, (size_t)(stride * channels)))
         return kprep_fail_memory(err);
-    joined_block block = {.data = reader->elements.data, .rows = count, .plane = plane};
+    joined_block block = {
+        .data = reader->elements.data, .rows = count, .plane = plane, .stride = stride};
     for (size_t s = 0; s < plan->source_count; s++) {
         kprep_status st = load_source(reader, &plan->sources[s], first, &block, err);
         /* Which of the samples failed is known when there is only one. */
@@ -339,7 +349,7 @@ static kprep_status load_joined(kprep_reader *reader, int64_t first, int64_t cou
     kprep_view_contiguous(&loaded->view, plan->data.shape, spatial, item);
     loaded->view.rank = spatial + 1;
     loaded->view.shape[spatial] = channels;
-    loaded->view.strides[spatial] = plane * count;
+    loaded->view.strides[spatial] = stride;
     loaded->orientation = 1;
     return KPREP_OK;
 }
