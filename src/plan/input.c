@@ -339,12 +339,14 @@ static int compare_places(const void *a, const void *b)
     return (x->file > y->file) - (x->file < y->file);
 }
 
-/* The files in the order in which their headers are read: their own, but members as they lie in their
- * archive, so that a compressed one is passed over once. */
-static place *reading_order(const kprep_path_list *paths)
+/* The order in which headers are read: the files' own, but members as they lie in their archive, so that a
+ * compressed one is passed over once. NULL: the files' own. */
+static kprep_status reading_order(const kprep_path_list *paths, place **order, kprep_error *err)
 {
+    *order = NULL;
+    if (paths->member_count == 0) return KPREP_OK;
     place *places = kprep_calloc(paths->count + 1, sizeof *places);
-    if (places == NULL) return NULL;
+    if (places == NULL) return kprep_fail_memory(err);
     for (size_t i = 0; i < paths->count; i++) {
         places[i].file = i;
         if (paths->items[i].member == 0) continue;
@@ -352,8 +354,9 @@ static place *reading_order(const kprep_path_list *paths)
         places[i].archive = member->archive + 1;
         places[i].at = member->at;
     }
-    if (paths->member_count > 0) qsort(places, paths->count, sizeof *places, compare_places);
-    return places;
+    qsort(places, paths->count, sizeof *places, compare_places);
+    *order = places;
+    return KPREP_OK;
 }
 
 /* ---- reading ahead ---- */
@@ -364,13 +367,18 @@ enum { BLOCK = 2048, MOST_READERS = 64 };
 typedef struct block {
     const kprep_settings *settings;
     const kprep_path_list *paths;
-    const place *order;      /* of the block's files */
+    const place *order;      /* of all files; NULL: as they stand */
     kprep_input_file *files; /* of all files */
-    size_t count;
-    size_t next; /* shared: the file that is not taken yet */
+    size_t first, count;     /* places in the order */
+    size_t next;             /* shared: the file that is not taken yet */
     kprep_header headers[BLOCK];
     bool good[BLOCK];
 } block;
+
+static size_t file_at(const block *b, size_t i)
+{
+    return b->order != NULL ? b->order[b->first + i].file : b->first + i;
+}
 
 /* A reader's life. What can't be read, and members of archives, are left to the thread that adds them:
  * it knows what is to be said, and passes over an archive in order. */
@@ -379,8 +387,8 @@ static void *read_ahead(void *argument)
     block *b = argument;
     kprep_stream closed = KPREP_STREAM_CLOSED; /* files of their own do not need it */
     for (size_t i; (i = __atomic_fetch_add(&b->next, 1, __ATOMIC_RELAXED)) < b->count;) {
-        const size_t file = b->order[i].file;
-        b->good[i] = b->order[i].archive == 0 &&
+        const size_t file = file_at(b, i);
+        b->good[i] = b->paths->items[file].member == 0 &&
                      read_header(b->settings, b->paths, file, &closed, &b->files[file],
                                  &b->headers[i], NULL) == KPREP_OK;
     }
@@ -406,7 +414,7 @@ static kprep_status add_block(const block *b, kprep_input *input, kprep_stream *
     for (size_t i = 0; i < b->count; i++) {
         kprep_error problem;
         kprep_error_clear(&problem);
-        kprep_status st = read_one(b->settings, input, b->order[i].file,
+        kprep_status st = read_one(b->settings, input, file_at(b, i),
                                    b->good[i] ? &b->headers[i] : NULL, stream, &problem);
         if (st == KPREP_OK) continue;
         if (st == KPREP_E_NO_MEMORY) {
@@ -432,13 +440,14 @@ static kprep_status read_all(const kprep_settings *settings, const kprep_input_h
     kprep_status st = KPREP_OK;
     block *b = kprep_calloc(1, sizeof *b);
     if (b == NULL) return kprep_fail_memory(err);
-    *b = (block){.settings = settings, .paths = &input->paths, .files = input->files};
+    *b = (block){
+        .settings = settings, .paths = &input->paths, .files = input->files, .order = order};
     for (size_t done = 0; done < all && st == KPREP_OK; done += b->count) {
         if (kprep_is_cancelled(how->stop)) {
             st = kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
             break;
         }
-        b->order = order + done;
+        b->first = done;
         b->count = all - done < BLOCK ? all - done : BLOCK;
         b->next = 0;
         /* A handful of files is read before a thread has begun. */
@@ -459,11 +468,10 @@ kprep_status kprep_input_open(const kprep_settings *settings, const kprep_input_
     *input = (kprep_input){0};
     KPREP_TRY(kprep_input_list(settings, &input->paths, err));
     input->files = kprep_calloc(input->paths.count, sizeof *input->files);
-    place *order = reading_order(&input->paths);
-    kprep_status st = KPREP_OK;
-    if (input->files == NULL || order == NULL)
-        st = kprep_fail_memory(err);
-    else
+    place *order = NULL;
+    kprep_status st =
+        input->files != NULL ? reading_order(&input->paths, &order, err) : kprep_fail_memory(err);
+    if (st == KPREP_OK)
         st = read_all(settings, how != NULL ? how : &alone, order, input, problems, err);
     free(order);
     if (st != KPREP_OK) kprep_input_free(input);

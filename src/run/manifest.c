@@ -599,15 +599,18 @@ kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *fo
     if (st == KPREP_OK && rejected > 0) add_retry(context, bad, joined, root);
     json_object_set_new(root, "tables", tables);
     char *text = st == KPREP_OK ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
-    char *whole = text != NULL ? kprep_asprintf("%s\n", text) : NULL;
+    json_decref(root);
+    const size_t n = text != NULL ? strlen(text) : 0;
+    char *whole = text != NULL ? realloc(text, n + 2) : NULL; /* with a line's end */
+    if (whole != NULL)
+        memcpy(whole + n, "\n", 2);
+    else
+        free(text);
     if (st == KPREP_OK && whole == NULL) st = kprep_fail_memory(err);
     kprep_folder_sync(folder, ""); /* all else is there for good before the manifest says so */
-    if (st == KPREP_OK)
-        st = kprep_write_file(folder, "", "manifest.json", whole, strlen(whole), NULL, err);
+    if (st == KPREP_OK) st = kprep_write_file(folder, "", "manifest.json", whole, n + 1, NULL, err);
     kprep_feed_free_marks(bad, context->feed_count);
     json_decref(joined);
     free(whole);
-    free(text);
-    json_decref(root);
     return st;
 }
