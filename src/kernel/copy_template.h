@@ -3,13 +3,25 @@
  * size.
  */
 
-/* dst row i, element j = src at i*si + j*sj; rows of dst are di bytes apart. Row by row. */
-static void NAME(rows)(const uint8_t *src, plane p, uint8_t *dst)
+static inline void NAME(rows_by)(const uint8_t *src, plane p, int64_t step, uint8_t *dst)
 {
     for (int64_t i = 0; i < p.ni; i++)
         for (int64_t j = 0; j < p.nj; j++)
-            memcpy(dst + i * p.di + j * (int64_t)sizeof(ITEM), src + i * p.si + j * p.sj,
+            memcpy(dst + i * p.di + j * (int64_t)sizeof(ITEM), src + i * p.si + j * step,
                    sizeof(ITEM));
+}
+
+/* dst row i, element j = src at i*si + j*sj; rows of dst are di bytes apart. Row by row. One channel of
+ * pixels has a step that compilers know how to gather. */
+static void NAME(rows)(const uint8_t *src, plane p, uint8_t *dst)
+{
+    enum { ITEM_BYTES = sizeof(ITEM) };
+    switch (p.sj) {
+    case 2 * ITEM_BYTES: NAME(rows_by)(src, p, 2 * ITEM_BYTES, dst); break;
+    case 3 * ITEM_BYTES: NAME(rows_by)(src, p, 3 * ITEM_BYTES, dst); break;
+    case 4 * ITEM_BYTES: NAME(rows_by)(src, p, 4 * ITEM_BYTES, dst); break;
+    default: NAME(rows_by)(src, p, p.sj, dst); break;
+    }
 }
 
 /* The same column by column, for many short rows. */
