@@ -71,6 +71,7 @@ set(KPREP_SOURCES
     src/report/page.c
     src/report/page_classes.c
     src/report/page_files.c
+    src/report/page_input.c
     src/report/page_samples.c
     src/report/page_style.c
     src/report/page_svg.c

@@ -356,6 +356,7 @@ kprep_status kprep_display_draw(const kprep_display *d, const kprep_report_array
     g.sum = kprep_calloc(n, sizeof *g.sum);
     g.pixels = kprep_calloc((size_t)(*width * *height), 3);
     kprep_status st = KPREP_OK;
+    if (mosaic && g.pixels != NULL) memset(g.pixels, 128, (size_t)(*width * *height));
     if (g.plane == NULL || g.weight == NULL || g.sum == NULL || g.pixels == NULL)
         st = kprep_fail_memory(err);
     else if (mosaic)

@@ -176,3 +176,13 @@ void kprep_html_channel(kprep_text *page, const kprep_survey *report,
         kprep_text_add(page, "%s %zu", array->rank == 2 ? "feature" : "channel", channel);
     if (named) kprep_display_free(&display);
 }
+
+void kprep_html_table(kprep_text *page, const char *class, const char *label, const char *caption,
+                      const char *array)
+{
+    kprep_text_add(page, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"%s",
+                   label);
+    if (array[0] != '\0') kprep_text_add(page, " ");
+    kprep_html_text(page, array);
+    kprep_text_add(page, "\"><table class=\"%s\"><caption>%s</caption>", class, caption);
+}

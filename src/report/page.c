@@ -97,7 +97,7 @@ static void add_facts(const kprep_survey *report, kprep_text *page)
     add_fact(page, "rejected", kprep_html_count(report->rejected, text));
     if (report->folder != NULL) {
         add_fact(page, "in files", kprep_html_bytes(all_bytes(report), text));
-        add_fact(page, "files", report->verified ? "as they were written" : "hashes not checked");
+        add_fact(page, "hashes", report->verified ? "all match" : "not checked");
     }
     kprep_text_add(page, "</dl>\n");
 }

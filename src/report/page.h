@@ -17,6 +17,7 @@ kprep_status kprep_page_samples(const kprep_survey *report, kprep_text *page, in
 void kprep_page_values(const kprep_survey *report, kprep_text *page);
 void kprep_page_classes(const kprep_survey *report, kprep_text *page);
 void kprep_page_way(const kprep_survey *report, kprep_text *page);
+void kprep_page_input(const kprep_survey *report, const char *array, bool named, kprep_text *page);
 void kprep_page_rejected(const kprep_survey *report, kprep_text *page);
 void kprep_page_files(const kprep_survey *report, kprep_text *page);
 void kprep_page_numbers(const kprep_survey *report, kprep_text *page); /* for programs: JSON */
@@ -56,6 +57,10 @@ void kprep_html_class(kprep_text *page, const kprep_survey *report, int64_t labe
 /* "channel 3" or its colour or the file it came from. */
 void kprep_html_channel(kprep_text *page, const kprep_survey *report,
                         const kprep_report_array *array, size_t channel);
+
+/* Begins a table that scrolls by itself where it is too wide; label and array name it for who can't see it. */
+void kprep_html_table(kprep_text *page, const char *class, const char *label, const char *caption,
+                      const char *array);
 
 /* Style and script of the page; static texts (page_style.c). */
 extern const char *const kprep_page_style[],

@@ -15,15 +15,16 @@ static void add_reasons(const kprep_survey *report, kprep_text *page)
     char text[KPREP_NUMBER];
     kprep_status_info info;
     kprep_text_add(
-        page,
-        "<table><caption>Samples by reason</caption><thead><tr><th scope=\"col\">reason</th><th "
-        "scope=\"col\">samples</th><th scope=\"col\">which means</th></tr></thead><tbody>\n");
+        page, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
+              "aria-label=\"Reasons\"><table><caption>Samples by reason</caption><thead><tr><th "
+              "scope=\"col\">reason</th><th "
+              "scope=\"col\">samples</th><th scope=\"col\">which means</th></tr></thead><tbody>\n");
     for (size_t i = 0; kprep_status_info_get(i, &info); i++)
         if (report->reject_ids[info.status] > 0)
             kprep_text_add(
                 page, "<tr><th scope=\"row\">%s</th><td>%s</td><td class=\"text\">%s</td></tr>\n",
                 info.id, kprep_html_count(report->reject_ids[info.status], text), info.meaning);
-    kprep_text_add(page, "</tbody></table>\n");
+    kprep_text_add(page, "</tbody></table></div>\n");
 }
 
 static void add_reject(const kprep_report_reject *one, kprep_text *page)

@@ -1,6 +1,7 @@
 /* page_samples.c: samples as the model sees them. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/fail.h"
 #include "report/display.h"
@@ -31,14 +32,14 @@ static void add_name(const sheet *s, const kprep_report_pick *pick)
         kprep_html_text(s->page, split);
         kprep_text_add(s->page, ": ");
     }
-    if (pick->source[0] != '\0')
+    const bool named = pick->source[0] != '\0' && strcmp(pick->source, ".") != 0;
+    if (named)
         kprep_html_short(s->page, pick->source, 90);
-    else
+    else if (pick->index[0] == '\0')
         kprep_text_add(s->page, "sample %lld", (long long)pick->row);
-    if (pick->index[0] != '\0') {
-        kprep_text_add(s->page, ", row ");
-        kprep_html_text(s->page, pick->index);
-    }
+    if (pick->index[0] == '\0') return;
+    kprep_text_add(s->page, named ? ", row " : "row ");
+    kprep_html_text(s->page, pick->index);
 }
 
 static void add_label(const sheet *s, const kprep_report_pick *pick)

@@ -9,9 +9,10 @@
 /* clang-format off */
 const char *const kprep_page_style[] = {
     ":root{color-scheme:light dark;--paper:#fff;--ink:#14171a;--soft:#565e67;--rule:#d8dce0;"
-    "--wash:#f3f5f7;--accent:#1b5e9e;--band:#a9c6e3;--extent:#dce8f4;--mark:#9a3412}\n",
+    "--wash:#f3f5f7;--accent:#1b5e9e;--bars:#6f9fce;--band:#a9c6e3;--extent:#dce8f4;--mark:#9a3412}\n",
     "@media (prefers-color-scheme:dark){:root{--paper:#131619;--ink:#e6e8ea;--soft:#a6aeb7;"
-    "--rule:#343b42;--wash:#1c2126;--accent:#82b7ee;--band:#33587d;--extent:#21364b;--mark:#f4a37b}}\n",
+    "--rule:#343b42;--wash:#1c2126;--accent:#82b7ee;--bars:#4f83b8;--band:#33587d;--extent:#21364b;"
+    "--mark:#f4a37b}}\n",
     "*{box-sizing:border-box}\n",
     "html{-webkit-text-size-adjust:100%}\n",
     "body{margin:0 auto;max-width:78rem;padding:clamp(1rem,3vw,2.5rem);background:var(--paper);"
@@ -36,8 +37,8 @@ const char *const kprep_page_style[] = {
     "nav a{display:inline-block;padding:.15rem 0}\n",
     "section{border-top:1px solid var(--rule);padding:1.5rem 0 .5rem;margin-top:1.75rem}\n",
     "section>div{min-width:0}\n",
-    ".facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:1rem 1.5rem;"
-    "margin:1.25rem 0 0}\n",
+    ".facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(8rem,45%),1fr));"
+    "gap:1rem 1.5rem;margin:1.25rem 0 0}\n",
     ".facts dd{margin:0;font-size:1.125rem;overflow-wrap:anywhere}\n",
     ".facts dt{font-size:.875rem}\n",
     ".facts code{font-size:.875rem}\n",
@@ -50,12 +51,12 @@ const char *const kprep_page_style[] = {
     "figure{margin:0;min-width:0}\n",
     ".sheet img{display:block;width:100%;height:auto;background:var(--wash)}\n",
     ".sheet .thumb{height:8.5rem;object-fit:contain;object-position:left bottom;background:none}\n",
-    ".sheet img{image-rendering:pixelated}\n",
+    ".sheet .thumb{image-rendering:pixelated}\n",
     ".sheet .spark{width:100%;height:auto;display:block}\n",
     "figcaption{font-size:.875rem;line-height:1.35;margin-top:.35rem;overflow-wrap:anywhere}\n",
     "figcaption b{font-weight:650;display:block}\n",
     "figcaption span{font-size:.8125rem}\n",
-    ".multiples{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,19rem),1fr));"
+    ".multiples{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,16.5rem),1fr));"
     "gap:1.5rem 2rem;align-items:start;margin-bottom:1.5rem}\n",
     ".multiples figcaption b{display:inline}\n",
     ".wide{max-width:52rem;margin-bottom:1.5rem}\n",
@@ -63,7 +64,7 @@ const char *const kprep_page_style[] = {
     "svg{display:block;width:100%;height:auto;overflow:visible}\n",
     "svg text{font-size:12px;fill:var(--ink)}\n",
     ".histogram{max-width:24rem}\n",
-    ".bars{fill:var(--accent)}\n",
+    ".bars{fill:var(--bars)}\n",
     ".axis{stroke:var(--soft);fill:none}\n",
     ".mean{stroke:var(--ink);stroke-width:1.25;fill:none}\n",
     ".std{stroke:var(--ink);stroke-width:3;fill:none}\n",
@@ -82,15 +83,11 @@ const char *const kprep_page_style[] = {
     "border-bottom:1px solid var(--rule);white-space:nowrap}\n",
     "th{font-weight:400}\n",
     "thead th{font-size:.875rem;color:var(--soft);vertical-align:bottom}\n",
-    "th:first-child,#way td,#way th,#rejected td,#rejected th,td.text{text-align:left}\n",
-    "#way td:first-child,#rejected table:not(.sort) td:nth-child(2),"
-    "#rejected table:not(.sort) th:nth-child(2){text-align:right}\n",
-    "#way thead th:first-child{text-align:right}\n",
-    "#way table:has(tbody th:first-child) thead th:first-child{text-align:left}\n",
+    "th:first-child,td.text,#rejected .sort td,#rejected .sort th,.left td,.left th{text-align:left}\n",
     "#way td:last-child,#rejected td:last-child{padding-right:0}\n",
     ".text,.options{white-space:normal;min-width:16rem;overflow-wrap:anywhere}\n",
     "tbody th{overflow-wrap:anywhere}\n",
-    ".classes{width:100%}\n",
+    ".classes{width:100%;max-width:34rem}\n",
     ".classes th{white-space:normal}\n",
     ".classes td,.classes th{padding-right:.75rem}\n",
     ".classes .bar{width:45%;padding-right:0}\n",
@@ -114,8 +111,8 @@ const char *const kprep_page_style[] = {
     "@media (max-width:30rem){.sheet{grid-template-columns:repeat(2,minmax(0,1fr))}.planes{"
     "grid-template-columns:minmax(0,1fr)}.sheet .thumb{height:auto}th,td{padding-right:.8rem}}\n",
     "@media print{:root{color-scheme:light;--paper:#fff;--ink:#000;--soft:#444;--rule:#bbb;"
-    "--wash:#fff;--accent:#1b5e9e;--band:#a9c6e3;--extent:#dce8f4;--mark:#9a3412}@page{margin:15mm}"
-    "body{padding:0;font-size:10pt;max-width:none}*{print-color-adjust:exact;"
+    "--wash:#fff;--accent:#1b5e9e;--bars:#6f9fce;--band:#a9c6e3;--extent:#dce8f4;--mark:#9a3412}"
+    "@page{margin:15mm}body{padding:0;font-size:10pt;max-width:none}*{print-color-adjust:exact;"
     "-webkit-print-color-adjust:exact}nav,.skip{display:none}section{display:block;margin-top:1rem;"
     "padding-top:1rem}h2,h3,caption,thead{break-after:avoid}figure,tr,.facts div{break-inside:avoid}"
     ".scroll{overflow:visible}.sheet{grid-template-columns:repeat(6,1fr)}.planes{"

@@ -56,21 +56,18 @@ static void add_histogram(const kprep_survey *report, const kprep_report_array *
 {
     const kprep_report_channel *c = channel < 0 ? &a->all : &a->channel[channel];
     kprep_text name = {0};
-    int64_t most = 0;
     char one[KPREP_NUMBER];
     if (channel < 0)
         kprep_text_add(&name, "%s", a->labels ? "labels" : "all values");
     else
         kprep_html_channel(&name, report, a, (size_t)channel);
-    for (int i = 0; c->bins != NULL && i < KPREP_REPORT_BINS; i++)
-        if (c->bins[i] > most) most = c->bins[i];
     kprep_text_add(page, "<figure>");
     kprep_svg_histogram(c, kprep_report_spec(report, a), name.data != NULL ? name.data : "", page);
     kprep_text_add(page, "<figcaption><b><bdi>%s</bdi></b> <span>%s values",
                    name.data != NULL ? name.data : "", kprep_html_count(c->moments.count, one));
-    if (c->bins != NULL)
-        kprep_text_add(page, ", the tallest of %d bars holds %.3g %%", KPREP_REPORT_BINS,
-                       100 * (double)most / (double)c->moments.count);
+    if (c->moments.count > 0)
+        kprep_text_add(page, ", standard deviation %s",
+                       kprep_html_number(sqrt(c->moments.m2 / (double)c->moments.count), one));
     kprep_text_add(page, "</span></figcaption></figure>\n");
     kprep_text_free(&name);
 }

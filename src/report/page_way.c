@@ -15,65 +15,6 @@ static const char *text_of(const json_t *object, const char *key)
     return text != NULL ? text : "";
 }
 
-static void begin_table(kprep_text *page, const char *label, const char *caption, const char *array)
-{
-    kprep_text_add(page, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"%s",
-                   label);
-    if (array[0] != '\0') kprep_text_add(page, " ");
-    kprep_html_text(page, array);
-    kprep_text_add(page, "\"><table><caption>%s", caption);
-    if (array[0] != '\0') kprep_text_add(page, " <bdi>");
-    kprep_html_text(page, array);
-    kprep_text_add(page, "%s</caption>", array[0] != '\0' ? "</bdi>" : "");
-}
-
-/* ---- inputs ---- */
-
-static void add_kind(kprep_text *page, const json_t *kind)
-{
-    char text[KPREP_NUMBER];
-    int64_t turned = json_integer_value(json_object_get(kind, "orientation"));
-    int64_t bits = json_integer_value(json_object_get(kind, "bits"));
-    kprep_text_add(page, "<tr><td>%s</td><td>",
-                   kprep_html_count(json_integer_value(json_object_get(kind, "files")), text));
-    kprep_html_text(page, text_of(kind, "format"));
-    kprep_text_add(page, "</td><td>");
-    kprep_html_shape(page, json_object_get(kind, "shape"));
-    kprep_text_add(page, "</td><td>");
-    kprep_html_text(page, text_of(kind, "dtype"));
-    kprep_text_add(page, "</td><td>");
-    kprep_html_text(page, text_of(kind, "mode"));
-    if (bits > 0 && bits != 8)
-        kprep_text_add(page, ", %lld %s", (long long)bits, bits == 1 ? "bit" : "bits");
-    if (turned > 1) kprep_text_add(page, ", EXIF orientation %lld", (long long)turned);
-    kprep_text_add(page, "</td></tr>\n");
-}
-
-static void add_input(const kprep_survey *report, const char *array, bool named, kprep_text *page)
-{
-    const json_t *input = json_object_get(json_object_get(report->root, "inputs"), array), *kind;
-    int64_t others = json_integer_value(json_object_get(input, "others"));
-    int64_t unreadable = json_integer_value(json_object_get(input, "unreadable"));
-    char text[KPREP_NUMBER];
-    size_t i;
-    if (input == NULL) return;
-    begin_table(page, "Input files", "Files as they are stored, by their headers",
-                named ? array : "");
-    kprep_text_add(
-        page, "<thead><tr><th scope=\"col\">files</th><th scope=\"col\">format</th><th "
-              "scope=\"col\">shape</th><th scope=\"col\">dtype</th><th scope=\"col\">mode</th></tr>"
-              "</thead><tbody>\n");
-    json_array_foreach(json_object_get(input, "kinds"), i, kind) add_kind(page, kind);
-    if (others > 0)
-        kprep_text_add(page, "<tr><td>%s</td><td colspan=\"4\">of other kinds</td></tr>\n",
-                       kprep_html_count(others, text));
-    if (unreadable > 0)
-        kprep_text_add(page,
-                       "<tr><td>%s</td><td colspan=\"4\">can\xE2\x80\x99t be read</td></tr>\n",
-                       kprep_html_count(unreadable, text));
-    kprep_text_add(page, "</tbody></table></div>\n");
-}
-
 /* ---- stages ---- */
 
 /* A stage's options on one line: "height 224, width 224, method bilinear". */
@@ -93,7 +34,8 @@ static void add_options(const json_t *stage, kprep_text *page)
     free(text);
 }
 
-static void add_step(kprep_text *page, size_t i, const json_t *step, const json_t *stage)
+static void add_step(kprep_text *page, size_t i, const json_t *step, const json_t *stage,
+                     bool options)
 {
     kprep_text_add(page, "<tr><td>%zu</td><th scope=\"row\">", i);
     kprep_html_text(page, text_of(step, "stage"));
@@ -103,8 +45,8 @@ static void add_step(kprep_text *page, size_t i, const json_t *step, const json_
     kprep_html_text(page, text_of(step, "dtype"));
     kprep_text_add(page, "</td><td>");
     kprep_html_text(page, text_of(step, "axes"));
-    kprep_text_add(page, "</td><td class=\"soft options\">");
-    add_options(stage, page);
+    if (options) kprep_text_add(page, "</td><td class=\"soft options\">");
+    if (options) add_options(stage, page);
     kprep_text_add(page, "</td></tr>\n");
 }
 
@@ -112,16 +54,18 @@ static void add_steps(const kprep_survey *report, const char *array, bool named,
 {
     const json_t *steps = json_object_get(json_object_get(report->root, "steps"), array), *step;
     const json_t *pipeline = kprep_report_pipeline(report, array);
+    const bool options = json_array_size(pipeline) > 0;
     size_t i;
     if (steps == NULL) return;
-    begin_table(page, "Stages", "One sample of the first file, stage by stage", named ? array : "");
-    kprep_text_add(
-        page,
-        "<thead><tr><th scope=\"col\">step</th><th scope=\"col\">stage</th><th "
-        "scope=\"col\">shape after it</th><th scope=\"col\">dtype</th><th scope=\"col\">axes</th>"
-        "<th scope=\"col\">options</th></tr></thead><tbody>\n");
+    kprep_html_table(page, "left", "Stages", "One sample of the first file, stage by stage",
+                     named ? array : "");
+    kprep_text_add(page,
+                   "<thead><tr><th scope=\"col\">step</th><th scope=\"col\">stage</th><th "
+                   "scope=\"col\">shape after it</th><th scope=\"col\">dtype</th><th "
+                   "scope=\"col\">axes</th>%s</tr></thead><tbody>\n",
+                   options ? "<th scope=\"col\">options</th>" : "");
     json_array_foreach(steps, i, step)
-        add_step(page, i, step, i > 0 ? json_array_get(pipeline, i - 1) : NULL);
+        add_step(page, i, step, i > 0 ? json_array_get(pipeline, i - 1) : NULL, options);
     kprep_text_add(page, "</tbody></table></div>\n");
 }
 
@@ -169,8 +113,7 @@ static void add_wanted(kprep_text *page, const json_t *spec, fact which)
     }
     default:
         kprep_text_add(page, "%s",
-                       json_is_true(json_object_get(spec, "finite")) ? "finite values only"
-                                                                     : "any value");
+                       json_is_true(json_object_get(spec, "finite")) ? "finite only" : "any value");
     }
 }
 
@@ -184,7 +127,7 @@ static void add_own(kprep_text *page, const kprep_spec_input *own, fact which)
     case AXES: kprep_html_text(page, own->axes); break;
     case DTYPE: kprep_text_add(page, "%s", kprep_dtype_name(own->dtype)); break;
     case RANGE: add_range(page, own->has_range, own->lo, own->hi); break;
-    default: kprep_text_add(page, "%s", own->finite ? "finite values only" : "any value");
+    default: kprep_text_add(page, "%s", own->finite ? "finite only" : "any value");
     }
 }
 
@@ -209,13 +152,12 @@ static void add_has(kprep_text *page, const kprep_report_array *a, fact which)
 static void add_spec(const kprep_survey *report, const kprep_report_array *a, bool named,
                      kprep_text *page)
 {
-    static const char *const names[] = {"shape", "axes", "dtype", "range", "values"};
+    static const char *const names[] = {"shape", "axes", "dtype", "range", "finite"};
     const json_t *spec = kprep_report_spec(report, a);
     const kprep_spec_input *own = find_own(report, a);
     if (spec == NULL) return;
-    begin_table(page, "Model and data",
-                "What the model\xE2\x80\x99s input asks for, and what the data is",
-                named ? a->name : "");
+    kprep_html_table(page, "left", "Model and data", "What the model asks for, and what there is",
+                     named ? a->name : "");
     kprep_text_add(page,
                    "<thead><tr><th scope=\"col\">of a batch</th><th scope=\"col\">spec: <bdi>");
     kprep_html_short(page, text_of(spec, "name"), 40);
@@ -259,7 +201,7 @@ void kprep_page_way(const kprep_survey *report, kprep_text *page)
             kprep_html_text(page, a->name);
             kprep_text_add(page, "</bdi></h3>\n");
         }
-        add_input(report, a->name, inputs > 1, page);
+        kprep_page_input(report, a->name, inputs > 1, page);
         add_steps(report, a->name, inputs > 1, page);
         add_spec(report, a, inputs > 1, page);
     }
