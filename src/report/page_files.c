@@ -18,7 +18,8 @@ static void add_reasons(const kprep_survey *report, kprep_text *page)
         page, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
               "aria-label=\"Reasons\"><table><caption>Samples by reason</caption><thead><tr><th "
               "scope=\"col\">reason</th><th "
-              "scope=\"col\">samples</th><th scope=\"col\">which means</th></tr></thead><tbody>\n");
+              "scope=\"col\">samples</th><th scope=\"col\" class=\"text\">which "
+              "means</th></tr></thead><tbody>\n");
     for (size_t i = 0; kprep_status_info_get(i, &info); i++)
         if (report->reject_ids[info.status] > 0)
             kprep_text_add(

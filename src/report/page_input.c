@@ -18,12 +18,19 @@ static const char *text_of(const json_t *object, const char *key)
     return text != NULL ? text : "";
 }
 
+/* The name that people know a mode by, as `kprep check` has it. */
+static const char *plain_mode(const char *name)
+{
+    if (strcmp(name, "YCbCr") == 0) return "RGB";
+    return strcmp(name, "YCCK") == 0 ? "CMYK" : name;
+}
+
 static mode read_kind(const json_t *kind)
 {
     const json_t *shape = json_object_get(kind, "shape");
     mode one = {.format = text_of(kind, "format"),
                 .dtype = text_of(kind, "dtype"),
-                .mode = text_of(kind, "mode"),
+                .mode = plain_mode(text_of(kind, "mode")),
                 .bits = json_integer_value(json_object_get(kind, "bits")),
                 .orientation = json_integer_value(json_object_get(kind, "orientation")),
                 .rank = (int64_t)json_array_size(shape),

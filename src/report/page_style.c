@@ -62,8 +62,9 @@ const char *const kprep_page_style[] = {
     ".wide{max-width:52rem;margin-bottom:1.5rem}\n",
     ".wide figcaption b{display:inline}\n",
     "svg{display:block;width:100%;height:auto;overflow:visible}\n",
-    "svg text{font-size:12px;fill:var(--ink)}\n",
+    "svg text{font-size:13px;fill:var(--ink)}\n",
     ".histogram{max-width:24rem}\n",
+    ".profile text{font-size:12px}\n",
     ".bars{fill:var(--bars)}\n",
     ".axis{stroke:var(--soft);fill:none}\n",
     ".mean{stroke:var(--ink);stroke-width:1.25;fill:none}\n",
@@ -83,14 +84,15 @@ const char *const kprep_page_style[] = {
     "border-bottom:1px solid var(--rule);white-space:nowrap}\n",
     "th{font-weight:400}\n",
     "thead th{font-size:.875rem;color:var(--soft);vertical-align:bottom}\n",
-    "th:first-child,td.text,#rejected .sort td,#rejected .sort th,.left td,.left th{text-align:left}\n",
+    "th:first-child,.text,#rejected .sort td,#rejected .sort th,.left td,.left th{text-align:left}\n",
     "#way td:last-child,#rejected td:last-child{padding-right:0}\n",
     ".text,.options{white-space:normal;min-width:16rem;overflow-wrap:anywhere}\n",
     "tbody th{overflow-wrap:anywhere}\n",
     ".classes{width:100%;max-width:34rem}\n",
     ".classes th{white-space:normal}\n",
+    ".classes tbody th{min-width:5.5rem}\n",
     ".classes td,.classes th{padding-right:.75rem}\n",
-    ".classes .bar{width:45%;padding-right:0}\n",
+    ".classes .bar{width:38%;padding-right:0}\n",
     ".bar svg{height:.8rem;width:100%}\n",
     ".classes tbody td,.classes tbody th{border-bottom:0;padding-top:.12rem;padding-bottom:.12rem}\n",
     "details{margin:0 0 1rem}\n",
@@ -112,12 +114,12 @@ const char *const kprep_page_style[] = {
     "grid-template-columns:minmax(0,1fr)}.sheet .thumb{height:auto}th,td{padding-right:.8rem}}\n",
     "@media print{:root{color-scheme:light;--paper:#fff;--ink:#000;--soft:#444;--rule:#bbb;"
     "--wash:#fff;--accent:#1b5e9e;--bars:#6f9fce;--band:#a9c6e3;--extent:#dce8f4;--mark:#9a3412}"
-    "@page{margin:15mm}body{padding:0;font-size:10pt;max-width:none}*{print-color-adjust:exact;"
+    "@page{margin:15mm}html{font-size:9.5pt}body{padding:0;max-width:none}*{print-color-adjust:exact;"
     "-webkit-print-color-adjust:exact}nav,.skip{display:none}section{display:block;margin-top:1rem;"
     "padding-top:1rem}h2,h3,caption,thead{break-after:avoid}figure,tr,.facts div{break-inside:avoid}"
     ".scroll{overflow:visible}.sheet{grid-template-columns:repeat(6,1fr)}.planes{"
-    "grid-template-columns:repeat(2,1fr)}.sheet .thumb{height:auto}th,td{white-space:normal;"
-    "overflow-wrap:anywhere}}\n",
+    "grid-template-columns:repeat(2,1fr)}.sheet .thumb{height:auto}#rejected tbody th,"
+    "#files tbody th{white-space:normal;overflow-wrap:anywhere}.text,.options{min-width:8rem}}\n",
     NULL};
 
 const char *const kprep_page_script[] = {

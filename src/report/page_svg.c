@@ -1,6 +1,7 @@
 /* page_svg.c: the page's drawings. Sizes are in the drawing's own units, and CSS classes give colours. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "report/display.h"
 #include "report/page.h"
@@ -173,6 +174,14 @@ static void draw_band(const profile *p, int low, int high, const char *class, kp
     kprep_text_add(page, "%s\"/>", low != high && begun ? "Z" : "");
 }
 
+/* Three digits, for the narrow place beside an axis. */
+static const char *short_number(double number, char dst[KPREP_NUMBER])
+{
+    char three[KPREP_NUMBER];
+    snprintf(three, sizeof three, "%.3g", number);
+    return kprep_html_number(strtod(three, NULL), dst);
+}
+
 void kprep_svg_profile(const kprep_report_array *array, kprep_text *page)
 {
     const kprep_moments *m = &array->all.moments;
@@ -193,9 +202,9 @@ void kprep_svg_profile(const kprep_report_array *array, kprep_text *page)
     kprep_text_add(page, "<path class=\"axis\" d=\"M%d %dH%d\"/>", PROFILE_LEFT, PROFILE_FLOOR + 2,
                    PROFILE_RIGHT);
     kprep_text_add(page, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>", PROFILE_LEFT - 6,
-                   PROFILE_TOP + 6, kprep_html_number(p.hi, text));
+                   PROFILE_TOP + 6, short_number(p.hi, text));
     kprep_text_add(page, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>", PROFILE_LEFT - 6,
-                   PROFILE_FLOOR + 2, kprep_html_number(p.lo, text));
+                   PROFILE_FLOOR + 2, short_number(p.lo, text));
     kprep_text_add(page, "<text x=\"%d\" y=\"%d\">channel 0</text>", PROFILE_LEFT,
                    PROFILE_FLOOR + 20);
     kprep_text_add(page, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">channel %zu</text></svg>",

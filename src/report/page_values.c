@@ -66,7 +66,7 @@ static void add_histogram(const kprep_survey *report, const kprep_report_array *
     kprep_text_add(page, "<figcaption><b><bdi>%s</bdi></b> <span>%s values",
                    name.data != NULL ? name.data : "", kprep_html_count(c->moments.count, one));
     if (c->moments.count > 0)
-        kprep_text_add(page, ", standard deviation %s",
+        kprep_text_add(page, ", std %s",
                        kprep_html_number(sqrt(c->moments.m2 / (double)c->moments.count), one));
     kprep_text_add(page, "</span></figcaption></figure>\n");
     kprep_text_free(&name);
