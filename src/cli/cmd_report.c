@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -43,26 +44,37 @@ static kprep_status make(cli *c, char **html, size_t *size, kprep_reported *repo
     return kprep_report_job(c->job, &c->options, html, size, c->problems, reported, err);
 }
 
-/* Writes the page beside its place and moves it there, so that no half page is left. */
+static kprep_status refuse(kprep_error *err, int why, const char *path)
+{
+    return fail(err, why == ENOSPC ? KPREP_E_NO_SPACE : KPREP_E_UNWRITABLE, KPREP_SIDE_OUTPUT, path,
+                strerror(why));
+}
+
+static bool write_file(const char *path, const char *html, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+    if (file == NULL) return false;
+    bool good = fwrite(html, 1, size, file) == size;
+    int why = errno;
+    if (fclose(file) != 0 && good) return false;
+    errno = why;
+    return good;
+}
+
+/* Writes the page beside its place and moves it there, so that no half page is left. What is no plain file, a
+ * device or a link, stays what it is and is written to. */
 static kprep_status write_page(const char *path, const char *html, size_t size, kprep_error *err)
 {
     char part[4096];
+    struct stat info;
+    if (lstat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        return write_file(path, html, size) ? KPREP_OK : refuse(err, errno, path);
     int n = snprintf(part, sizeof part, "%s.part", path);
-    FILE *file = n > 0 && (size_t)n < sizeof part ? fopen(part, "wb") : NULL;
-    bool good = file != NULL && fwrite(html, 1, size, file) == size;
+    if (n < 0 || (size_t)n >= sizeof part) return refuse(err, ENAMETOOLONG, path);
+    if (write_file(part, html, size) && rename(part, path) == 0) return KPREP_OK;
     int why = errno;
-    if (file != NULL && fclose(file) != 0 && good) {
-        good = false;
-        why = errno;
-    }
-    if (good && rename(part, path) != 0) {
-        good = false;
-        why = errno;
-    }
-    if (good) return KPREP_OK;
-    if (file != NULL) unlink(part);
-    return fail(err, why == ENOSPC ? KPREP_E_NO_SPACE : KPREP_E_UNWRITABLE, KPREP_SIDE_OUTPUT, path,
-                strerror(why));
+    unlink(part);
+    return refuse(err, why, path);
 }
 
 static kprep_status deliver(cli *c, const char *path, const char *html, size_t size,
