@@ -169,7 +169,7 @@ class TestPage:
         kprep("run", photo_job(job, input="in", on_error="skip"), rc=0)
         text = page("out")
         assert "<script>alert" not in text and "<img src=x" not in text and "<b>&" not in text
-        assert html.escape(HOSTILE) in text
+        assert html.escape(HOSTILE).replace("&#x27;", "&#39;") in text
         assert "\u202e" not in text and "\ufffd" in text
         assert text.count("<script") == 2
         assert "z&lt;img src=x onerror=alert(2)&gt;.png" in text
