@@ -130,13 +130,14 @@ static void add_arrays(kprep_text *page, const json_t *kinds)
     }
 }
 
-static void add_rest(kprep_text *page, const json_t *input, const char *key, const char *what)
+static void add_rest(kprep_text *page, const json_t *input, const char *key, const char *what,
+                     int columns)
 {
     char text[KPREP_NUMBER];
     int64_t files = json_integer_value(json_object_get(input, key));
     if (files <= 0) return;
-    kprep_text_add(page, "<tr><th scope=\"row\">%s</th><td>%s</td></tr>\n", what,
-                   kprep_html_count(files, text));
+    kprep_text_add(page, "<tr><th scope=\"row\">%s</th><td>%s</td><td colspan=\"%d\"></td></tr>\n",
+                   what, kprep_html_count(files, text), columns - 2);
 }
 
 void kprep_page_input(const kprep_survey *report, const char *array, bool named, kprep_text *page)
@@ -154,7 +155,7 @@ void kprep_page_input(const kprep_survey *report, const char *array, bool named,
         add_images(page, modes, count);
     else
         add_arrays(page, kinds);
-    add_rest(page, input, "others", "of less frequent kinds");
-    add_rest(page, input, "unreadable", "not readable");
+    add_rest(page, input, "others", "of less frequent kinds", images ? 5 : 3);
+    add_rest(page, input, "unreadable", "not readable", images ? 5 : 3);
     kprep_text_add(page, "</tbody></table></div>\n");
 }

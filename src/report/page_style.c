@@ -88,6 +88,7 @@ const char *const kprep_page_style[] = {
     "#way td:last-child,#rejected td:last-child{padding-right:0}\n",
     ".text,.options{white-space:normal;min-width:16rem;overflow-wrap:anywhere}\n",
     "tbody th{overflow-wrap:anywhere}\n",
+    "#rejected .sort tbody th{white-space:normal;min-width:9rem}\n",
     ".classes{width:100%;max-width:34rem}\n",
     ".classes th{white-space:normal}\n",
     ".classes tbody th{min-width:5.5rem}\n",
