@@ -53,6 +53,7 @@ def judge(found, values):
         assert found["histogram"] == np.histogram(finite, bins=BINS)[0].tolist()
 
 
+@pytest.mark.pipeline
 class TestNumbers:
     def test_photos(self, kprep, job, page, tmp_path):
         kprep("run", photo_job(job), rc=0)

@@ -55,9 +55,9 @@ def pages(binary, tmp_path_factory):
         kprep("report", name, "--output", f"{name}.html")
     kprep("report", ROOT / "examples/photos.yaml", "--sample", "5", "--output", "before.html")
     generator = np.random.Generator(np.random.Philox(5))
-    np.save(place / "planes.npy", generator.random((20, 12, 12, 912)).astype(np.float32))
+    np.save(place / "planes.npy", generator.random((20, 12, 12, 256)).astype(np.float32))
     job("planes", input={"path": "planes.npy", "samples": "row"},
-        spec={"shape": [None, 12, 12, 912], "axes": "nhwc", "dtype": "float32", "range": [0, 1]})
+        spec={"shape": [None, 12, 12, 256], "axes": "nhwc", "dtype": "float32", "range": [0, 1]})
     for split in ("cat", "d<o>g"):
         shutil.copytree(PHOTOS / "cat", place / "bad" / split)
         for i in range(12):
