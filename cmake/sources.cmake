@@ -54,6 +54,7 @@ set(KPREP_SOURCES
     src/run/labels.c
     src/run/layers.c
     src/run/manifest.c
+    src/run/manifest_way.c
     src/run/order.c
     src/run/pipeline.c
     src/run/reader.c
@@ -64,6 +65,25 @@ set(KPREP_SOURCES
     src/run/summary.c
     src/run/verify.c
     src/run/worker.c
+    src/report/display.c
+    src/report/html.c
+    src/report/levels.c
+    src/report/page.c
+    src/report/page_classes.c
+    src/report/page_files.c
+    src/report/page_input.c
+    src/report/page_samples.c
+    src/report/page_style.c
+    src/report/page_svg.c
+    src/report/page_values.c
+    src/report/page_way.c
+    src/report/report.c
+    src/report/report_gather.c
+    src/report/report_job.c
+    src/report/report_labels.c
+    src/report/report_measure.c
+    src/report/report_rows.c
+    src/report/report_tables.c
     src/stage/lower.c
     src/stage/stage.c
     src/stage/stage_alpha.c
@@ -125,6 +145,7 @@ set(KPREP_CLI_SOURCES
     src/cli/cmd_inspect.c
     src/cli/cmd_merge.c
     src/cli/cmd_plan.c
+    src/cli/cmd_report.c
     src/cli/cmd_run.c
     src/cli/cmd_spec.c
     src/cli/cmd_stages.c

@@ -9,6 +9,7 @@
 #include <kprep/job.h>
 #include <kprep/npy.h>
 #include <kprep/pipeline.h>
+#include <kprep/report.h>
 #include <kprep/spec.h>
 
 #endif

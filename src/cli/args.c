@@ -8,7 +8,7 @@
 
 #include "cli.h"
 
-enum { JOB = RUN | CHECK | PLAN | INSPECT | STATS, ALL = ~0, MOST_LIST = 1 << 28 };
+enum { JOB = RUN | CHECK | PLAN | INSPECT | STATS | REPORT, ALL = ~0, MOST_LIST = 1 << 28 };
 
 /* How an option's argument becomes what it sets. */
 typedef enum {
@@ -40,8 +40,12 @@ static const option options[] = {
     {"labels", "folder|PATH.npy|PATH.csv:KEY:COLUMN", "labels", "labels", TEXT, JOB},
     {"files-from", "F", NULL, "input paths, one per line (-: stdin)", LIST_LINES, JOB},
     {"files0-from", "F", NULL, "input paths, each ended by NUL (-: stdin)", LIST_NULS, JOB},
-    {"sample", "N", NULL, "rows of float arrays to read (default 16)", OWN, CHECK},
-    {"output", "DIR", "output.path", "folder to write to", TEXT, RUN},
+    {"sample", "N", NULL,
+     "rows of float arrays to read (default 16); report: samples to look at (default all, of a job "
+     "256)",
+     OWN, CHECK | REPORT},
+    {"output", "DIR|FILE", "output.path",
+     "folder to write to; report: file (default report.html, -: stdout)", TEXT, RUN | REPORT},
     {"batch", "N|all", "output.batch", "rows per batch file (default 64)", TEXT, RUN},
     {"shuffle", "SEED", "output.shuffle", "order by a seeded permutation", TEXT, RUN},
     {"split", "train=0.8,validation=0.2", "output.split", "parts, a folder each", SPLIT, RUN},
@@ -275,7 +279,7 @@ json_t *cli_options_json(unsigned flag)
     return list;
 }
 
-static bool is_job_file(const char *path)
+bool cli_is_job_file(const char *path)
 {
     static const char *const ends[] = {".yaml", ".yml", ".json"};
     size_t n = strlen(path);
@@ -392,20 +396,33 @@ static kprep_status apply(cli *c, const struct cli_set *set, kprep_error *err)
 kprep_status cli_job(cli *c, kprep_error *err)
 {
     for (int i = 0; c->path_count > 1 && i < c->path_count; i++) {
-        if (!is_job_file(c->paths[i])) continue;
+        if (!cli_is_job_file(c->paths[i])) continue;
         usage(err, KPREP_E_BAD_OPTION, "command line",
               "%.200s looks like a job file among other paths", c->paths[i]);
         snprintf(err->help, sizeof err->help,
                  "a job file stands alone: it names its input; or give paths and --spec");
         return KPREP_E_BAD_OPTION;
     }
-    bool file = c->path_count == 1 && is_job_file(c->paths[0]);
+    bool file = c->path_count == 1 && cli_is_job_file(c->paths[0]);
     kprep_status st =
         file ? kprep_job_load(c->paths[0], &c->job, err) : kprep_job_new(&c->job, err);
     for (int i = 0; st == KPREP_OK && !file && i < c->path_count; i++)
         st = kprep_job_add_path(c->job, c->paths[i], err);
     for (int i = 0; st == KPREP_OK && i < c->set_count; i++) st = apply(c, &c->sets[i], err);
     return st;
+}
+
+const char *cli_option_given(const cli *c, const char *name)
+{
+    const char *argument = NULL;
+    for (int i = 0; i < c->set_count; i++)
+        if (strcmp(c->sets[i].option->name, name) == 0) argument = c->sets[i].argument;
+    return argument;
+}
+
+int cli_options_given(const cli *c)
+{
+    return c->set_count;
 }
 
 /* ---- a command line to run next ---- */
@@ -493,13 +510,6 @@ static bool lacks_channels(const kprep_explanation *e)
     return false;
 }
 
-static bool is_given(const cli *c, const char *name)
-{
-    for (int i = 0; i < c->set_count; i++)
-        if (strcmp(c->sets[i].option->name, name) == 0) return true;
-    return false;
-}
-
 /* Data can be mended by a pipeline, or by joining the files. */
 static void add_mend(FILE *to, const cli *c, const kprep_explanation *e, bool job)
 {
@@ -528,7 +538,7 @@ static void add_look(FILE *to, const cli *c, const kprep_explanation *e, bool jo
         else
             fputs(" FEATURES/", to);
         add_options(to, c, "");
-        if (!job && !is_given(c, "join")) fputs(" --join channels", to);
+        if (!job && cli_option_given(c, "join") == NULL) fputs(" --join channels", to);
     } else if (first != NULL && first->file[0] != '\0') {
         fputs("kprep inspect", to);
         add_word(to, first->file);
@@ -537,7 +547,7 @@ static void add_look(FILE *to, const cli *c, const kprep_explanation *e, bool jo
 
 static void add_command(FILE *to, const cli *c, const kprep_explanation *e)
 {
-    bool job = c->path_count == 1 && is_job_file(c->paths[0]);
+    bool job = c->path_count == 1 && cli_is_job_file(c->paths[0]);
     if (e->repair_count > 0 || e->join)
         add_mend(to, c, e, job);
     else

@@ -49,11 +49,12 @@ enum {
     STATS = 128,
     HELP = 256,
     EXPLAIN = 512,
-    MERGE = 1024
+    MERGE = 1024,
+    REPORT = 2048
 };
 
 extern const cli_command cmd_run, cmd_check, cmd_plan, cmd_spec, cmd_inspect, cmd_verify,
-    cmd_stages, cmd_stats, cmd_help, cmd_explain, cmd_merge;
+    cmd_stages, cmd_stats, cmd_help, cmd_explain, cmd_merge, cmd_report;
 
 /* The commands, in the order of the documentation; NULL at the end (main.c). */
 extern const cli_command *const cli_commands[];
@@ -79,6 +80,14 @@ json_t *cli_options_json(unsigned flag);
 
 /* Makes c->job: the job file, if that is what the sole path is, else the paths; then the options. */
 kprep_status cli_job(cli *c, kprep_error *err);
+
+/* Is a path a job file by its name? */
+bool cli_is_job_file(const char *path);
+
+/* The argument of an option that sets a key of the job, NULL if it was not given; and how many of them
+ * were. */
+const char *cli_option_given(const cli *c, const char *name);
+int cli_options_given(const cli *c);
 
 /* The command line that mends what an explanation of this one says: the same input and options, with more
  * stages or `join`. free() it; NULL if out of memory. */

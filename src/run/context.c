@@ -26,6 +26,11 @@ static int32_t usable_cpus(void)
     return n > 0 ? n : 1;
 }
 
+int32_t kprep_threads(const kprep_options *options)
+{
+    return options != NULL && options->threads > 0 ? options->threads : usable_cpus();
+}
+
 /* Descriptors for workers and batch files, out of the soft limit: a job must run under any limit. */
 static int64_t usable_files(const kprep_settings *settings)
 {
@@ -263,7 +268,7 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
     if (problems == NULL)
         return kprep_fail(err, KPREP_E_ARGUMENT, "the list of problems is missing");
     if (options != NULL) context->options = *options;
-    context->threads = context->options.threads > 0 ? context->options.threads : usable_cpus();
+    context->threads = kprep_threads(options);
     KPREP_TRY(kprep_settings_read(job, &context->settings, err));
     if (purpose == KPREP_TO_FILES) KPREP_TRY(check_output(context, job, err));
     bool measure = purpose == KPREP_TO_MEASURE;

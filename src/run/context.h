@@ -45,6 +45,9 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
                                 kprep_problems *problems, kprep_error *err);
 void kprep_context_free(kprep_context *context);
 
+/* Threads to work with: those asked for, else the CPUs this process may use. */
+int32_t kprep_threads(const kprep_options *options);
+
 /* Passes, sizes and memory as text, for --dry-run. */
 kprep_status kprep_context_passes(const kprep_context *context, kprep_text *text, kprep_error *err);
 

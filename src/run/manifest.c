@@ -59,8 +59,7 @@ static bool is_whole_file(const kprep_feed *feed, size_t file)
     return !by_row || kind == UINT32_MAX || feed->input.kinds[kind].header->codec->image;
 }
 
-/* "source,index,": where a sample is from. */
-static void add_source(const kprep_feed *feed, int64_t sample, kprep_text *text)
+void kprep_manifest_source(const kprep_feed *feed, int64_t sample, kprep_text *text)
 {
     const kprep_plan *plan = &feed->plan;
     int64_t index = sample;
@@ -82,7 +81,7 @@ static void add_sample(const kprep_context *context, int64_t batch, int64_t row,
 {
     int64_t label, sample = kprep_sequence_sample(&context->sequence, place);
     kprep_text_add(text, "%lld,%lld,", (long long)batch, (long long)row);
-    add_source(&context->feeds[0], sample, text);
+    kprep_manifest_source(&context->feeds[0], sample, text);
     if (kprep_label_number(&context->labels, sample, &label))
         kprep_text_add(text, "%lld", (long long)label);
     kprep_text_add(text, "\n");
@@ -114,8 +113,8 @@ static void add_rejected(const kprep_context *context, const kprep_folder *folde
     kprep_sequence_batch(&context->sequence, section->first_batch + b, &first, &rows);
     for (size_t i = 0; i < record->reject_count; i++) {
         const kprep_rejected *one = &record->rejects[i];
-        add_source(&context->feeds[one->array],
-                   kprep_sequence_sample(&context->sequence, first + one->row), text);
+        kprep_manifest_source(&context->feeds[one->array],
+                              kprep_sequence_sample(&context->sequence, first + one->row), text);
         kprep_text_add(text, "%s,", kprep_status_id(one->code));
         add_field(text, one->message);
         kprep_text_add(text, "\n");
@@ -178,7 +177,7 @@ static json_t *text_json(const char *text)
     return out;
 }
 
-static json_t *shape_json(const int64_t *shape, int32_t rank)
+json_t *kprep_manifest_shape(const int64_t *shape, int32_t rank)
 {
     json_t *list = json_array();
     for (int32_t i = 0; i < rank; i++)
@@ -195,9 +194,9 @@ static json_t *array_json(const int64_t *shape, int32_t rank, kprep_dtype dtype,
                           const kprep_moments *m)
 {
     bool some = m->count > 0;
-    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "shape", shape_json(shape, rank),
-                     "dtype", kprep_dtype_name(dtype), "axes", axes, "min",
-                     some ? number_json(m->min) : json_null(), "max",
+    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "shape",
+                     kprep_manifest_shape(shape, rank), "dtype", kprep_dtype_name(dtype), "axes",
+                     axes, "min", some ? number_json(m->min) : json_null(), "max",
                      some ? number_json(m->max) : json_null(), "mean",
                      some ? number_json(m->mean) : json_null(), "std",
                      some ? number_json(sqrt(m->m2 / (double)m->count)) : json_null());
@@ -207,8 +206,8 @@ static json_t *wanted_json(const kprep_spec_input *wanted)
 {
     static const char *const known[] = {"assumed", "inferred", "declared"};
     json_t *spec = json_pack("{s:o, s:o, s:s, s:s, s:s, s:b}", "name", text_json(wanted->name),
-                             "shape", shape_json(wanted->shape, wanted->rank), "axes", wanted->axes,
-                             "axes_known", known[wanted->axes_known], "dtype",
+                             "shape", kprep_manifest_shape(wanted->shape, wanted->rank), "axes",
+                             wanted->axes, "axes_known", known[wanted->axes_known], "dtype",
                              kprep_dtype_name(wanted->dtype), "finite", wanted->finite);
     if (kprep_spec_enforces_range(wanted))
         json_object_set_new(spec, "range",
@@ -576,20 +575,34 @@ static void add_retry(const kprep_context *context, uint8_t *const *bad, json_t 
         json_object_set(json_object_get(root, "retry"), "samples", joined);
 }
 
+kprep_status kprep_manifest_facts(const kprep_context *context, const char *plan, json_t **root,
+                                  kprep_error *err)
+{
+    json_t *job = job_json(context, err);
+    *root = json_object();
+    if (*root == NULL || job == NULL) {
+        json_decref(*root);
+        json_decref(job);
+        *root = NULL;
+        return kprep_fail_memory(err);
+    }
+    json_object_set_new(*root, "kprep", json_string(KPREP_VERSION));
+    json_object_set_new(*root, "plan", json_string(plan));
+    json_object_set_new(*root, "job", job);
+    json_object_set_new(*root, "spec", spec_json(context));
+    json_object_set_new(*root, "classes", classes_json(context));
+    kprep_manifest_way(context, *root);
+    return KPREP_OK;
+}
+
 kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *folder,
                                   kprep_error *err)
 {
-    json_t *root = json_object(), *tables = json_array(), *job = job_json(context, err);
-    json_t *joined = json_array();
+    json_t *root = NULL, *tables = json_array(), *joined = json_array();
     uint8_t **bad = mark_bad_files(context, folder, joined);
-    kprep_status st =
-        root != NULL && job != NULL && bad != NULL ? KPREP_OK : kprep_fail_memory(err);
+    kprep_status st = bad != NULL ? KPREP_OK : kprep_fail_memory(err);
+    if (st == KPREP_OK) st = kprep_manifest_facts(context, folder->plan, &root, err);
     int64_t rejected = 0;
-    json_object_set_new(root, "kprep", json_string(KPREP_VERSION));
-    json_object_set_new(root, "plan", json_string(folder->plan));
-    json_object_set_new(root, "job", job);
-    json_object_set_new(root, "spec", spec_json(context));
-    json_object_set_new(root, "classes", classes_json(context));
     add_files(context, folder, root);
     for (size_t i = 0; st == KPREP_OK && i < context->sequence.section_count; i++) {
         rejected += rejects_in(folder, &context->sequence.sections[i]);

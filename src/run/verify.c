@@ -17,7 +17,7 @@
 #include "base/hash.h"
 #include "io/path_list.h"
 #include "kernel/kernel.h"
-#include "run/folder.h"
+#include "run/manifest.h"
 
 enum { BLOCK_BYTES = 1 << 18, MANIFEST_LIMIT = 1 << 30 };
 
@@ -206,8 +206,8 @@ static kprep_status judge_file(verifier *v, const json_t *entry, bool array, kpr
     return st;
 }
 
-static kprep_status load_manifest(const char *folder, json_t **root, kprep_problems *problems,
-                                  kprep_error *err)
+kprep_status kprep_manifest_load(const char *folder, json_t **root, kprep_problems *problems,
+                                 kprep_error *err)
 {
     struct stat info;
     char *data = NULL;
@@ -246,7 +246,7 @@ kprep_status kprep_verify(const char *folder, const kprep_options *options,
                   .verified = verified != NULL ? verified : &none,
                   .cancel = options != NULL ? options->cancel : NULL};
     *v.verified = (kprep_verified){0};
-    KPREP_TRY(load_manifest(folder, &root, problems, err));
+    KPREP_TRY(kprep_manifest_load(folder, &root, problems, err));
     if (root == NULL) return KPREP_OK;
     v.root = root;
     v.block = malloc(BLOCK_BYTES);

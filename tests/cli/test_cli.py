@@ -11,7 +11,7 @@ from PIL import Image
 import make
 from support import IMAGES, MODELS, PHOTOS, equal, rows
 
-COMMANDS = ["run", "check", "plan", "spec", "inspect", "verify", "stages"]
+COMMANDS = ["run", "check", "plan", "spec", "inspect", "verify", "report", "stages"]
 STAGES = ["expand_dims", "squeeze", "transpose", "moveaxis", "reshape", "flatten", "rearrange", "select",
           "crop", "center_crop", "pad", "flip", "rotate90", "resize", "grayscale", "rgb", "bgr", "alpha",
           "cast", "rescale", "normalize", "clip", "reduce", "one_hot"]
