@@ -13,6 +13,9 @@ enum {
     ENTRY_SIZE = 46,   /* of a member in the directory, without its name */
     LOCAL_SIZE = 30,   /* of the header before a member's bytes, without its name */
     MAX_COMMENT = 65535,
+    LZMA_METHOD = 14,
+    LZMA_HEAD = 9,             /* version, size of the properties, and the properties */
+    MAX_DICTIONARY = 64 << 20, /* of LZMA: its largest preset's */
     MAX_DIRECTORY = 1 << 30,
     FLAG_ENCRYPTED = 0x2041 /* the member, strongly, or with its local header masked */
 };
@@ -134,11 +137,11 @@ static bool read_extra(const uint8_t *entry, const uint8_t *extra, size_t n, kpr
     return false;
 }
 
-/* Those that libarchive may be able to unpack: NumPy's two, and bzip2, lzma, zstd and xz. */
+/* Those that libarchive may be able to unpack: NumPy's two, and bzip2, lzma and zstd. Not xz (95), which
+ * nothing writes into zips, and whose memory is not bounded. */
 static bool knows_method(uint32_t method)
 {
-    return method == 0 || method == 8 || method == 12 || method == 14 || method == 93 ||
-           method == 95;
+    return method == 0 || method == 8 || method == 12 || method == LZMA_METHOD || method == 93;
 }
 
 static uint8_t find_fault(const uint8_t *entry, const kprep_member *member)
@@ -197,6 +200,22 @@ kprep_status kprep_zip_list(const kprep_bytes *bytes, kprep_listing *listing, kp
     return st;
 }
 
+/* Unpacking LZMA takes a dictionary of the size that its properties say, up to 4 GiB. */
+static kprep_status check_dictionary(const kprep_bytes *bytes, const kprep_member *member,
+                                     int64_t offset, kprep_error *err)
+{
+    uint8_t head[LZMA_HEAD];
+    if (member->packed < LZMA_HEAD) return fail_zip(err, KPREP_E_TRUNCATED, "ends within a member");
+    KPREP_TRY(read_exactly(bytes, offset, head, sizeof head, err));
+    const uint32_t size = get32(head + 5);
+    if (size <= MAX_DICTIONARY) return KPREP_OK;
+    fail_zip(err, KPREP_E_TOO_LARGE, "has a member that takes too much memory to unpack");
+    kprep_error_expected(err, "an LZMA dictionary of at most %d bytes", (int)MAX_DICTIONARY);
+    kprep_error_found(err, "%lu bytes", (unsigned long)size);
+    kprep_error_help(err, "compress it anew, without LZMA");
+    return KPREP_E_TOO_LARGE;
+}
+
 kprep_status kprep_zip_place(const kprep_bytes *bytes, const kprep_member *member, int64_t *offset,
                              kprep_error *err)
 {
@@ -212,5 +231,5 @@ kprep_status kprep_zip_place(const kprep_bytes *bytes, const kprep_member *membe
     if (member->method == 0 && member->packed != member->size)
         return fail_zip(err, KPREP_E_CORRUPT,
                         "gives two sizes for a member that is stored as it is");
-    return KPREP_OK;
+    return member->method == LZMA_METHOD ? check_dictionary(bytes, member, *offset, err) : KPREP_OK;
 }
