@@ -183,6 +183,34 @@ static kprep_status read_entry(const kprep_bytes *bytes, const directory *d, con
     return st;
 }
 
+typedef struct extent {
+    int64_t at, end;
+} extent;
+
+static int by_place(const void *a, const void *b)
+{
+    const extent *x = a, *y = b;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Members that share bytes are how a small archive is made to unpack to terabytes. */
+static kprep_status refuse_overlap(const kprep_listing *listing, kprep_error *err)
+{
+    const size_t n = listing->count;
+    if (n < 2) return KPREP_OK;
+    extent *extents = kprep_calloc(n, sizeof *extents);
+    if (extents == NULL) return kprep_fail_memory(err);
+    for (size_t i = 0; i < n; i++) {
+        const kprep_member *member = &listing->members[i];
+        extents[i] = (extent){member->at, member->at + LOCAL_SIZE + member->packed};
+    }
+    qsort(extents, n, sizeof *extents, by_place);
+    bool overlap = false;
+    for (size_t i = 1; i < n; i++) overlap = overlap || extents[i].at < extents[i - 1].end;
+    free(extents);
+    return overlap ? fail_zip(err, KPREP_E_CORRUPT, "has members that overlap") : KPREP_OK;
+}
+
 kprep_status kprep_zip_list(const kprep_bytes *bytes, kprep_listing *listing, kprep_error *err)
 {
     directory d;
@@ -197,7 +225,7 @@ kprep_status kprep_zip_list(const kprep_bytes *bytes, kprep_listing *listing, kp
     if (st == KPREP_OK && (count & 0xFFFF) != (d.count & 0xFFFF))
         st = fail_zip(err, KPREP_E_CORRUPT, "counts other members than its directory lists");
     free(all);
-    return st;
+    return st == KPREP_OK ? refuse_overlap(listing, err) : st;
 }
 
 /* Unpacking LZMA takes a dictionary of the size that its properties say, up to 4 GiB. */
