@@ -18,4 +18,11 @@ int fuzz_file(const uint8_t *data, size_t size, char path[FUZZ_PATH]);
 /* Reads bytes as a spec from a file of their own; what is read must print and read back the same. */
 void fuzz_spec(const uint8_t *data, size_t size);
 
+/* Lists the bytes as an archive and reads what is in it. */
+void fuzz_archive(const uint8_t *data, size_t size);
+
+/* The job as kprep_job_format() has it; free() it. */
+struct kprep_job;
+char *fuzz_job_text(const struct kprep_job *job, size_t *size);
+
 #endif

@@ -1,3 +1,4 @@
+#include <kprep/job.h>
 #include <kprep/spec.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,15 @@ int fuzz_file(const uint8_t *data, size_t size, char path[FUZZ_PATH])
     fuzz_require(write(fd, data, size) == (ssize_t)size, "writing it");
     snprintf(path, FUZZ_PATH, "/proc/self/fd/%d", fd);
     return fd;
+}
+
+char *fuzz_job_text(const kprep_job *job, size_t *size)
+{
+    *size = kprep_job_format(job, NULL, 0);
+    char *text = malloc(*size + 1);
+    fuzz_require(text != NULL, "memory");
+    fuzz_require(kprep_job_format(job, text, *size + 1) == *size, "the length of a job's text");
+    return text;
 }
 
 static char *format(const kprep_spec *spec, size_t *size)

@@ -126,6 +126,13 @@ void cli_note(const cli *c, const char *fmt, ...) __attribute__((format(printf, 
 /* "10.3 MiB". Returns dst. */
 char *cli_bytes(int64_t bytes, char *dst, size_t size);
 
+/* Makes text that comes out of a file or is a path safe for a terminal: control bytes become '?'. In place;
+ * returns text. */
+char *cli_clean(char *text);
+
+/* A line of an answer, cleaned: label and text. */
+void cli_print_line(const char *label, const char *text);
+
 /* Text for JSON: what is not UTF-8 (file names may hold any bytes) is replaced. A new reference. */
 json_t *cli_text(const char *text);
 json_t *cli_shape(const int64_t *shape, int32_t rank);

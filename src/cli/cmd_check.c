@@ -17,12 +17,12 @@ static void print_verdict(const cli *c, const kprep_summary *s)
     cli_print_mix(&s->images, 9);
     for (int32_t i = 0; i < s->array_count && i < KPREP_SUMMARY_ARRAYS; i++) {
         const kprep_array_summary *a = &s->arrays[i];
-        if (s->array_count > 1) printf("  array    %s\n", a->name);
-        if (a->channels[0] != '\0') printf("  channels %s\n", a->channels);
+        if (s->array_count > 1) cli_print_line("  array    ", a->name);
+        if (a->channels[0] != '\0') cli_print_line("  channels ", a->channels);
         if (a->result[0] != '\0')
             printf("  data     %s%s%s\n", a->result, a->axes_assumed ? " (assumed)" : "",
                    a->by_row ? ", a row of each file" : "");
-        printf("  model    %s\n", a->wanted);
+        cli_print_line("  model    ", a->wanted);
     }
 }
 

@@ -49,7 +49,8 @@ static json_t *info_json(const kprep_file_info *info)
 static void print_info(const kprep_file_info *info)
 {
     char shape[256], bytes[32];
-    printf("%s\n  %s %s %s", info->path, info->format,
+    cli_print_line("", info->path);
+    printf("  %s %s %s", info->format,
            kprep_shape_format(info->shape, info->rank, shape, sizeof shape),
            kprep_dtype_name(info->dtype));
     if (info->image) {

@@ -54,10 +54,10 @@ static void print_summary(const kprep_summary *s, double seconds)
     cli_print_mix(&s->images, 8);
     for (int32_t i = 0; i < s->array_count && i < KPREP_SUMMARY_ARRAYS; i++) {
         const kprep_array_summary *a = &s->arrays[i];
-        if (s->array_count > 1) printf("  array   %s\n", a->name);
-        if (a->channels[0] != '\0') printf("  joined  as channels: %s\n", a->channels);
+        if (s->array_count > 1) cli_print_line("  array   ", a->name);
+        if (a->channels[0] != '\0') cli_print_line("  joined  as channels: ", a->channels);
         printf("  sample  %s%s\n", a->data, a->axes_assumed ? " (assumed)" : "");
-        printf("  model   %s\n", a->wanted);
+        cli_print_line("  model   ", a->wanted);
     }
 }
 

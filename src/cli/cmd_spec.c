@@ -86,13 +86,6 @@ static char *show_shapes(const kprep_layer_shape *shapes, size_t count, char *ds
     return dst;
 }
 
-/* Names come out of a file: control bytes of theirs never reach a terminal. */
-static void clean(char *name)
-{
-    for (; *name != '\0'; name++)
-        if ((unsigned char)*name < 0x20 || *name == 0x7f) *name = '?';
-}
-
 static void print_layer(const kprep_layer *layer, const int *width)
 {
     char name[160], class_name[sizeof layer->class_name], in[256], out[256];
@@ -100,10 +93,8 @@ static void print_layer(const kprep_layer *layer, const int *width)
     show_shapes(layer->inputs, layer->input_count, in, sizeof in);
     show_shapes(layer->outputs, layer->output_count, out, sizeof out);
     snprintf(class_name, sizeof class_name, "%s", layer->class_name);
-    clean(name);
-    clean(class_name);
-    printf("%-*s  %-*s  %-*s  %s%s\n", width[0], name, width[1], class_name, width[2], in, out,
-           layer->failed ? "   <-- fails here" : "");
+    printf("%-*s  %-*s  %-*s  %s%s\n", width[0], cli_clean(name), width[1], cli_clean(class_name),
+           width[2], in, out, layer->failed ? "   <-- fails here" : "");
 }
 
 static void print_layers(const kprep_layers *layers)

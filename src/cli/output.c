@@ -87,6 +87,20 @@ char *cli_bytes(int64_t bytes, char *dst, size_t size)
     return dst;
 }
 
+char *cli_clean(char *text)
+{
+    for (char *c = text; *c != '\0'; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
+    return text;
+}
+
+void cli_print_line(const char *label, const char *text)
+{
+    char line[1024];
+    snprintf(line, sizeof line, "%s%s", label, text);
+    printf("%s\n", cli_clean(line));
+}
+
 static void print_modes(const kprep_image_mix *mix, int width)
 {
     enum { DEPTHS = sizeof mix->bits / sizeof *mix->bits };

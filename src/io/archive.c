@@ -267,6 +267,8 @@ static kprep_status add_tar_entry(kprep_stream *s, struct archive_entry *entry, 
     kprep_member member = {.at = s->position, .size = archive_entry_size(entry)};
     if (name == NULL)
         return kprep_fail(err, KPREP_E_CORRUPT, "the archive has a member without a name");
+    if (member.size < 0)
+        return kprep_fail(err, KPREP_E_CORRUPT, "the archive has a member of a negative size");
     if (type == AE_IFDIR) return KPREP_OK;
     if (hard_link || type == AE_IFLNK)
         member.fault = KPREP_MEMBER_LINK;

@@ -13,6 +13,9 @@ enum {
     ENTRY_SIZE = 46,   /* of a member in the directory, without its name */
     LOCAL_SIZE = 30,   /* of the header before a member's bytes, without its name */
     MAX_COMMENT = 65535,
+    LZMA_METHOD = 14,
+    LZMA_HEAD = 9,             /* version, size of the properties, and the properties */
+    MAX_DICTIONARY = 64 << 20, /* of LZMA: its largest preset's */
     MAX_DIRECTORY = 1 << 30,
     FLAG_ENCRYPTED = 0x2041 /* the member, strongly, or with its local header masked */
 };
@@ -134,11 +137,11 @@ static bool read_extra(const uint8_t *entry, const uint8_t *extra, size_t n, kpr
     return false;
 }
 
-/* Those that libarchive may be able to unpack: NumPy's two, and bzip2, lzma, zstd and xz. */
+/* Those that libarchive may be able to unpack: NumPy's two, and bzip2, lzma and zstd. Not xz (95), which
+ * nothing writes into zips, and whose memory is not bounded. */
 static bool knows_method(uint32_t method)
 {
-    return method == 0 || method == 8 || method == 12 || method == 14 || method == 93 ||
-           method == 95;
+    return method == 0 || method == 8 || method == 12 || method == LZMA_METHOD || method == 93;
 }
 
 static uint8_t find_fault(const uint8_t *entry, const kprep_member *member)
@@ -180,6 +183,34 @@ static kprep_status read_entry(const kprep_bytes *bytes, const directory *d, con
     return st;
 }
 
+typedef struct extent {
+    int64_t at, end;
+} extent;
+
+static int by_place(const void *a, const void *b)
+{
+    const extent *x = a, *y = b;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Members that share bytes are how a small archive is made to unpack to terabytes. */
+static kprep_status refuse_overlap(const kprep_listing *listing, kprep_error *err)
+{
+    const size_t n = listing->count;
+    if (n < 2) return KPREP_OK;
+    extent *extents = kprep_calloc(n, sizeof *extents);
+    if (extents == NULL) return kprep_fail_memory(err);
+    for (size_t i = 0; i < n; i++) {
+        const kprep_member *member = &listing->members[i];
+        extents[i] = (extent){member->at, member->at + LOCAL_SIZE + member->packed};
+    }
+    qsort(extents, n, sizeof *extents, by_place);
+    bool overlap = false;
+    for (size_t i = 1; i < n; i++) overlap = overlap || extents[i].at < extents[i - 1].end;
+    free(extents);
+    return overlap ? fail_zip(err, KPREP_E_CORRUPT, "has members that overlap") : KPREP_OK;
+}
+
 kprep_status kprep_zip_list(const kprep_bytes *bytes, kprep_listing *listing, kprep_error *err)
 {
     directory d;
@@ -194,7 +225,23 @@ kprep_status kprep_zip_list(const kprep_bytes *bytes, kprep_listing *listing, kp
     if (st == KPREP_OK && (count & 0xFFFF) != (d.count & 0xFFFF))
         st = fail_zip(err, KPREP_E_CORRUPT, "counts other members than its directory lists");
     free(all);
-    return st;
+    return st == KPREP_OK ? refuse_overlap(listing, err) : st;
+}
+
+/* Unpacking LZMA takes a dictionary of the size that its properties say, up to 4 GiB. */
+static kprep_status check_dictionary(const kprep_bytes *bytes, const kprep_member *member,
+                                     int64_t offset, kprep_error *err)
+{
+    uint8_t head[LZMA_HEAD];
+    if (member->packed < LZMA_HEAD) return fail_zip(err, KPREP_E_TRUNCATED, "ends within a member");
+    KPREP_TRY(read_exactly(bytes, offset, head, sizeof head, err));
+    const uint32_t size = get32(head + 5);
+    if (size <= MAX_DICTIONARY) return KPREP_OK;
+    fail_zip(err, KPREP_E_TOO_LARGE, "has a member that takes too much memory to unpack");
+    kprep_error_expected(err, "an LZMA dictionary of at most %d bytes", (int)MAX_DICTIONARY);
+    kprep_error_found(err, "%lu bytes", (unsigned long)size);
+    kprep_error_help(err, "compress it anew, without LZMA");
+    return KPREP_E_TOO_LARGE;
 }
 
 kprep_status kprep_zip_place(const kprep_bytes *bytes, const kprep_member *member, int64_t *offset,
@@ -212,5 +259,5 @@ kprep_status kprep_zip_place(const kprep_bytes *bytes, const kprep_member *membe
     if (member->method == 0 && member->packed != member->size)
         return fail_zip(err, KPREP_E_CORRUPT,
                         "gives two sizes for a member that is stored as it is");
-    return KPREP_OK;
+    return member->method == LZMA_METHOD ? check_dictionary(bytes, member, *offset, err) : KPREP_OK;
 }

@@ -362,12 +362,17 @@ static bool is_reserved_word(const char *text)
     return false;
 }
 
-static bool needs_quotes(const char *text)
+bool kprep_yaml_is_plain(const char *text)
 {
     static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                "_/.-+@$()=";
+    return text[strspn(text, safe)] == '\0';
+}
+
+static bool needs_quotes(const char *text)
+{
     size_t n = strlen(text);
-    if (n == 0 || strspn(text, safe) != n || strchr("-+@=", text[0]) != NULL) return true;
+    if (n == 0 || !kprep_yaml_is_plain(text) || strchr("-+@=", text[0]) != NULL) return true;
     if (is_reserved_word(text) || strcmp(text, "...") == 0) return true;
     /* Numbers, fractions, dates. */
     return strchr("0123456789.", text[0]) != NULL &&

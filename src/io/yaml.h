@@ -17,6 +17,9 @@ kprep_status kprep_yaml_load(const char *path, kprep_value *value, kprep_error *
 /* Is every byte part of a character of UTF-8? Only such text can be kept in YAML. */
 bool kprep_yaml_is_text(const char *text);
 
+/* Has text none but characters that mean nothing by themselves, wherever in YAML it stands? */
+bool kprep_yaml_is_plain(const char *text);
+
 /* Adds text as a YAML scalar, in double quotes where it needs them. */
 void kprep_yaml_quote(kprep_text *out, const char *text);
 

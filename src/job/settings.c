@@ -447,17 +447,16 @@ static const kprep_special_key top_specials[] = {
 /* clang-format on */
 static const kprep_key_table top_section = {"", kprep_top_options, top_specials};
 
-/* Reads a default as if the user had written it. */
-static kprep_status set_default(const kprep_job *job, const kprep_option *option,
-                                const kprep_special_key *entry, kprep_settings *settings,
-                                kprep_error *err)
+/* Reads a default as if the user had written it: that of an option, or of a key with a reader. */
+static kprep_status set_default(const kprep_job *job, const char *fallback,
+                                const kprep_option *option, kprep_key_read *read,
+                                kprep_settings *settings, kprep_error *err)
 {
-    const char *fallback = option != NULL ? option->fallback : entry->fallback;
     kprep_value value;
     if (fallback == NULL || fallback[0] == '\0') return KPREP_OK;
     if (!kprep_value_scalar(&value, fallback, strlen(fallback))) return kprep_fail_memory(err);
     kprep_status st = option != NULL ? kprep_option_set(option, "", &value, settings, err)
-                                     : entry->read(job, &value, settings, err);
+                                     : read(job, &value, settings, err);
     kprep_value_free(&value);
     return st;
 }
@@ -466,10 +465,10 @@ static kprep_status set_defaults(const kprep_job *job, const kprep_key_table *wh
                                  kprep_settings *settings, kprep_error *err)
 {
     for (const kprep_option *option = where->options; option->name != NULL; option++)
-        KPREP_TRY(set_default(job, option, NULL, settings, err));
+        KPREP_TRY(set_default(job, option->fallback, option, NULL, settings, err));
     for (const kprep_special_key *entry = where->specials; entry->name != NULL; entry++) {
         if (entry->section != NULL) KPREP_TRY(set_defaults(job, entry->section, settings, err));
-        KPREP_TRY(set_default(job, NULL, entry, settings, err));
+        KPREP_TRY(set_default(job, entry->fallback, NULL, entry->read, settings, err));
     }
     return KPREP_OK;
 }

@@ -32,7 +32,9 @@ static void format_value(const kprep_value *value, kprep_text *text)
     switch (value->kind) {
     case KPREP_VALUE_NULL: kprep_text_add(text, "null"); return;
     case KPREP_VALUE_SCALAR:
-        if (value->quoted)
+        /* A null, a number or the like must stay so; what has other characters in it is a text, and was
+         * written where these mean nothing. */
+        if (value->quoted || !kprep_yaml_is_plain(value->text))
             kprep_yaml_quote(text, value->text);
         else
             kprep_text_add(text, "%s", value->text);

@@ -638,6 +638,7 @@ kprep_status kprep_plan_measure(const kprep_settings *settings, kprep_input *inp
         if (st == KPREP_OK) st = kprep_plan_result(plan, &data, &result, &problem);
         if (st == KPREP_OK && !described) {
             plan->data = data;
+            /* cppcheck-suppress uninitStructMember ; set by kprep_plan_result(), which succeeded */
             plan->result = result;
             plan->described = described = true;
         } else if (st == KPREP_OK && channel_count(&result) != channel_count(&plan->result)) {

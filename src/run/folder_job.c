@@ -33,7 +33,7 @@ kprep_status kprep_folder_keep_job(const kprep_folder *folder, const kprep_setti
         st = kprep_fail(err, KPREP_E_UNWRITABLE,
                         "the job can't be kept for kprep merge: its paths are not UTF-8");
     if (st == KPREP_OK) st = kprep_create_part(part, &fd, err);
-    if (st == KPREP_OK) {
+    if (st == KPREP_OK && data != NULL) {
         st = kprep_write_at(fd, data, strlen(data), 0, part, err);
         if (st == KPREP_OK)
             st = kprep_publish(part, final, fd, err);

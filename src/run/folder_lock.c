@@ -127,10 +127,12 @@ void kprep_folder_unlock(const kprep_folder *folder)
     DIR *dir = work != NULL ? opendir(work) : NULL;
     const struct dirent *entry;
     bool alone = folder->lock >= 0 && flock(folder->lock, LOCK_EX | LOCK_NB) == 0;
-    while (alone && dir != NULL && (entry = readdir(dir)) != NULL)
-        if (strncmp(entry->d_name, "lock", 4) == 0 || strcmp(entry->d_name, "claim") == 0)
-            unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir != NULL) closedir(dir);
+    if (dir != NULL) {
+        while (alone && (entry = readdir(dir)) != NULL)
+            if (strncmp(entry->d_name, "lock", 4) == 0 || strcmp(entry->d_name, "claim") == 0)
+                unlinkat(dirfd(dir), entry->d_name, 0);
+        closedir(dir);
+    }
     if (work != NULL) rmdir(work); /* if there is nothing else */
     free(work);
 }

@@ -126,7 +126,7 @@ static kprep_status read_records(table *t, const kprep_settings *settings, const
         kprep_error_at_file(err, path);
         return st;
     }
-    qsort(t->entries, t->count, sizeof *t->entries, by_key);
+    if (t->count > 1) qsort(t->entries, t->count, sizeof *t->entries, by_key);
     for (size_t i = 1; i < t->count; i++)
         if (strcmp(t->entries[i].key, t->entries[i - 1].key) == 0 &&
             strcmp(t->entries[i].label, t->entries[i - 1].label) != 0) {

@@ -431,7 +431,8 @@ static char *quarantine_name(const kprep_feed *feed, size_t file)
     const char *array = feed->settings->name != NULL ? feed->file : "";
     while (name[0] == '/') name++;
     char *path = kprep_asprintf("quarantine/%s%s%s", array, array[0] != '\0' ? "/" : "", name);
-    for (char *p = path; p != NULL && (p = strstr(p, "..")) != NULL;) p[0] = p[1] = '_';
+    char *dots = path != NULL ? strstr(path, "..") : NULL;
+    for (; dots != NULL; dots = strstr(dots, "..")) dots[0] = dots[1] = '_';
     json_t *text = path != NULL ? json_string(path) : NULL;
     for (char *p = path; p != NULL && text == NULL && *p != '\0'; p++)
         if ((unsigned char)*p >= 0x80) *p = '_';

@@ -240,7 +240,7 @@ kprep_status kprep_verify(const char *folder, const kprep_options *options,
                           kprep_problems *problems, kprep_verified *verified, kprep_error *err)
 {
     json_t *root;
-    kprep_verified none;
+    kprep_verified none = {0};
     verifier v = {.folder = folder,
                   .problems = problems,
                   .verified = verified != NULL ? verified : &none,

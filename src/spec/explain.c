@@ -91,6 +91,7 @@ static void fill_axes(const kprep_trace *trace, const kprep_spec_input *spec,
     for (int32_t i = 0; i < n; i++) {
         const kprep_beside *row = &rows[i];
         kprep_explain_axis *axis = &out->axes[i];
+        /* cppcheck-suppress negativeIndex ; a row has an axis of one side at least */
         char letter = row->want >= 0 ? spec->axes[row->want + 1] : data->axes[row->have];
         int32_t index = row->want >= 0 ? row->want : row->have;
         /* An assumed letter of the data may be the model's for another axis. */

@@ -357,7 +357,7 @@ static kprep_status describe(const void *state, kprep_like like, const kprep_des
     (void)like;
     rearrange full;
     const rearrange *own = &full;
-    int64_t sizes[MAX_NAMES];
+    int64_t sizes[MAX_NAMES] = {0};
     KPREP_TRY(expand(state, in, &full, err));
     KPREP_TRY(bind(own, in, sizes, err));
     out->rank = own->right.axes;
@@ -380,7 +380,7 @@ static kprep_status lower(const void *state, kprep_like like, const kprep_desc *
     (void)like;
     rearrange full;
     const rearrange *own = &full;
-    int64_t sizes[MAX_NAMES], split[MAX_NAMES];
+    int64_t sizes[MAX_NAMES] = {0}, split[MAX_NAMES];
     int32_t perm[MAX_NAMES], place[MAX_NAMES];
     KPREP_TRY(expand(state, in, &full, err));
     KPREP_TRY(bind(own, in, sizes, err));

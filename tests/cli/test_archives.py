@@ -326,6 +326,26 @@ class TestDamage:
             (tmp_path / "a.deflated.zip").write_bytes(raw)
             assert kprep("inspect", "a.deflated.zip", "--json").ids in (["truncated"], ["corrupt"])
 
+    def test_size_below_zero_in_a_tar(self, kprep, tmp_path):
+        head = bytearray(tarfile.TarInfo("f.npy").tobuf(tarfile.GNU_FORMAT))
+        head[124:136] = (-5).to_bytes(12, "big", signed=True)
+        head[148:156] = b" " * 8
+        head[148:156] = b"%06o\0 " % sum(head)
+        (tmp_path / "a.tar").write_bytes(head + bytes(1024))
+        assert kprep("inspect", "a.tar", "--json", rc=3).ids == ["corrupt"]
+
+    def test_lzma_that_wants_4_gib(self, kprep, take, tmp_path):
+        """What a decoder allocates stands in the member's first bytes; np.load takes the sound one too."""
+        with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_LZMA) as archive:
+            archive.writestr("x.npy", npy_bytes(X))
+        equal(take("a.npz", spec(4, 3)), np.load(tmp_path / "a.npz")["x"])
+        raw = bytearray((tmp_path / "a.npz").read_bytes())
+        at = 30 + len("x.npy")  # behind the local header: version, length, then the properties
+        assert struct.unpack_from("<H", raw, at + 2) == (5,)
+        struct.pack_into("<I", raw, at + 5, 2**32 - 1)
+        (tmp_path / "a.npz").write_bytes(raw)
+        assert kprep("inspect", "a.npz", "--json", rc=3).ids == ["too-large"]
+
     def test_gzip_that_is_no_tar(self, kprep, tmp_path):
         (tmp_path / "a.gz").write_bytes(gzip.compress(b"no tar at all" * 100))
         assert kprep("inspect", "a.gz", "--json", rc=3).ids == ["unsupported-format"]

@@ -385,6 +385,8 @@ static void round_trip(void **state)
         "output: {path: /out, batch: all, shuffle: {seed: 3}, split: {a: 0.1, b: 0.9}}\n"
         "limits: {pixels: 9, sample_bytes: 1KiB, memory: 7, files: 3}\n",
         "output: {path: '/o: #1', batch: 3}\nspec: '/a: b.keras'\n",
+        /* Texts without quotes, on their own lines: in a flow map they mean something else. */
+        "spec:\n  shape: [null, 3]\n  axes: a, b\n\n    c} [d\n",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         kprep_job *job = support_job(*state, "one.yaml", texts[i]);
