@@ -104,6 +104,7 @@ typedef struct kprep_batch {
     int64_t number; /**< of the batch, from 0 */
     int64_t rows;
     void *slot; /**< the pipeline's own */
+    void *kept; /**< the batch's own memory after kprep_pipeline_detach(), else NULL */
 } kprep_batch;
 
 /** Looks whether a job fits: reads headers only (and some rows of float arrays), writes nothing.
@@ -193,18 +194,32 @@ KPREP_API const char *const *kprep_pipeline_classes(const kprep_pipeline *pipeli
 
 /** Takes the next batch, in order, waiting for it if it is not ready.
  *
- * At most a few batches are out at a time: release each before or soon after taking the next; a caller
- * that holds them all waits forever only if it never releases one, which is KPREP_E_ARGUMENT.
+ * At most a few batches are out at a time: release each before or soon after taking the next, or detach
+ * it. A batch whose buffer is still out can't be made: that is KPREP_E_ARGUMENT, and the call may be
+ * repeated after a release or kprep_pipeline_detach().
  * @return KPREP_OK; KPREP_E_END after the last batch; the error of the first sample, in input order, that
  *         failed; KPREP_E_INTERRUPTED. One thread at a time.
  */
 KPREP_API kprep_status kprep_pipeline_next(kprep_pipeline *pipeline, kprep_batch *batch,
                                            kprep_error *err);
 
-/** Gives a batch back; its views are then invalid. Any thread. */
+/** Makes the memory of a batch that was taken the batch's own: the pipeline goes on with new buffers, so
+ * that any number of batches may be held, and the views stay valid after kprep_pipeline_close(), until
+ * kprep_pipeline_release(). limits.memory does not count it. Nothing is copied, and pointers stay.
+ *
+ * @return KPREP_OK, also for a batch that is detached already; KPREP_E_ARGUMENT for one that was released;
+ *         KPREP_E_NO_MEMORY: the batch is as it was. Any thread, but not two for one batch.
+ */
+KPREP_API kprep_status kprep_pipeline_detach(kprep_pipeline *pipeline, kprep_batch *batch,
+                                             kprep_error *err);
+
+/** Gives a batch back; its views are then invalid. Any thread.
+ * @param pipeline  the batch's pipeline; of a detached batch it may be closed, or NULL.
+ */
 KPREP_API void kprep_pipeline_release(kprep_pipeline *pipeline, kprep_batch *batch);
 
-/** Stops the workers, frees everything and sets the pointer to NULL; batches not released are gone. */
+/** Stops the workers, frees everything and sets the pointer to NULL; batches neither released nor detached
+ * are gone. */
 KPREP_API void kprep_pipeline_close(kprep_pipeline **pipeline);
 
 #ifdef __cplusplus

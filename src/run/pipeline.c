@@ -176,8 +176,51 @@ kprep_status kprep_pipeline_next(kprep_pipeline *pipeline, kprep_batch *batch, k
     return KPREP_OK;
 }
 
+/* Buffers that were a slot's. */
+typedef struct kept_buffers {
+    kprep_array *arrays;
+    uint8_t *labels;
+    size_t count;
+    uint8_t *data[]; /* of each array */
+} kept_buffers;
+
+kprep_status kprep_pipeline_detach(kprep_pipeline *pipeline, kprep_batch *batch, kprep_error *err)
+{
+    kprep_slot *slot = batch->slot;
+    if (batch->kept != NULL) return KPREP_OK;
+    if (slot == NULL) return kprep_fail(err, KPREP_E_ARGUMENT, "the batch was released");
+    kept_buffers *kept = kprep_calloc(1, sizeof *kept + slot->part_count * sizeof *kept->data);
+    if (kept == NULL) return kprep_fail_memory(err);
+    kept->arrays = slot->arrays;
+    kept->labels = slot->labels;
+    kept->count = slot->part_count;
+    for (size_t p = 0; p < slot->part_count; p++) {
+        kept->data[p] = slot->part[p].data;
+        slot->part[p].data = NULL;
+    }
+    slot->arrays = NULL; /* open_slot() makes new ones */
+    slot->labels = NULL;
+    batch->kept = kept;
+    batch->slot = NULL;
+    kprep_engine_give_back(&pipeline->engine, slot);
+    return KPREP_OK;
+}
+
+static void free_kept(kept_buffers *kept)
+{
+    for (size_t p = 0; p < kept->count; p++) free(kept->data[p]);
+    free(kept->arrays);
+    free(kept->labels);
+    free(kept);
+}
+
 void kprep_pipeline_release(kprep_pipeline *pipeline, kprep_batch *batch)
 {
+    if (batch->kept != NULL) {
+        free_kept(batch->kept);
+        memset(batch, 0, sizeof *batch);
+        return;
+    }
     if (batch->slot == NULL) return;
     kprep_engine_give_back(&pipeline->engine, batch->slot);
     memset(batch, 0, sizeof *batch);
