@@ -173,7 +173,8 @@ KPREP_API kprep_status kprep_dry_run(const kprep_job *job, const kprep_options *
                                      char **text, kprep_problems *problems, kprep_summary *summary,
                                      kprep_error *err);
 
-/** Opens a job for taking batches from memory; nothing is written, so the job needs no output.
+/** Opens a job for taking batches from memory; nothing is written, so the job needs no output. The job must
+ * outlive the pipeline. Workers begin with the first kprep_pipeline_next().
  *
  * @param pipeline  set on success, NULL on failure; free with kprep_pipeline_close().
  * @return as kprep_run(); problems receives every misfit.
@@ -202,6 +203,27 @@ KPREP_API const char *const *kprep_pipeline_classes(const kprep_pipeline *pipeli
  */
 KPREP_API kprep_status kprep_pipeline_next(kprep_pipeline *pipeline, kprep_batch *batch,
                                            kprep_error *err);
+
+/** Makes one batch by its number, on the calling thread alone and in memory of its own: the batch is
+ * detached. Samples that the job rejects are left out of it, and not counted against max_bad; it may have no
+ * rows.
+ *
+ * @param number  from 0; those of the order that kprep_pipeline_rewind() set last.
+ * @return KPREP_OK; KPREP_E_ARGUMENT if there is no such batch; the error of its first sample that failed;
+ *         KPREP_E_INTERRUPTED; KPREP_E_NO_MEMORY. Any number of threads at once, beside
+ *         kprep_pipeline_next() too, but not beside kprep_pipeline_rewind().
+ */
+KPREP_API kprep_status kprep_pipeline_get(kprep_pipeline *pipeline, int64_t number,
+                                          kprep_batch *batch, kprep_error *err);
+
+/** Begins again with the first batch, without reading headers again: for the next epoch. Batches that are
+ * neither released nor detached are gone.
+ *
+ * @param seed  the order becomes that of output.shuffle with this seed; below 0: it stays as it is.
+ * @return KPREP_OK; KPREP_E_NO_MEMORY. No other call at the same time.
+ */
+KPREP_API kprep_status kprep_pipeline_rewind(kprep_pipeline *pipeline, int64_t seed,
+                                             kprep_error *err);
 
 /** Makes the memory of a batch that was taken the batch's own: the pipeline goes on with new buffers, so
  * that any number of batches may be held, and the views stay valid after kprep_pipeline_close(), until

@@ -4,10 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <kprep/npy.h>
+
 #include "base/fail.h"
 #include "io/yaml.h"
 #include "job/pipeline_text.h"
 #include "job/settings.h"
+
+enum { NPY_HEAD = 2048 }; /* 64 sizes of 19 digits and what is around them */
 
 kprep_status kprep_job_new(kprep_job **job, kprep_error *err)
 {
@@ -20,6 +24,12 @@ kprep_status kprep_job_new(kprep_job **job, kprep_error *err)
     return kprep_fail_memory(err);
 }
 
+static void free_given(kprep_given *given)
+{
+    free(given->name);
+    free(given->head);
+}
+
 void kprep_job_free(kprep_job **job)
 {
     if (job == NULL || *job == NULL) return;
@@ -28,6 +38,8 @@ void kprep_job_free(kprep_job **job)
     kprep_value_free(&j->sources_map);
     for (size_t i = 0; i < j->path_count; i++) free(j->paths[i]);
     for (size_t i = 0; i < j->set_count; i++) free(j->set_keys[i]);
+    for (size_t i = 0; i < j->given_count; i++) free_given(&j->given[i]);
+    free(j->given);
     free(j->paths);
     free(j->set_keys);
     free(j->array);
@@ -82,6 +94,65 @@ kprep_status kprep_job_add_path(kprep_job *job, const char *path, kprep_error *e
     return add_string(&job->paths, &job->path_count, path, err);
 }
 
+/* Adds an array; name and head are copied, data is borrowed. */
+static kprep_status add_given(kprep_job *job, const kprep_given *array, kprep_error *err)
+{
+    kprep_given *list = kprep_realloc_array(job->given, job->given_count + 1, sizeof *list);
+    if (list == NULL) return kprep_fail_memory(err);
+    job->given = list;
+    kprep_given *given = &list[job->given_count];
+    *given = *array;
+    given->name = kprep_strdup(array->name);
+    given->head = malloc(array->head_size);
+    if (given->name == NULL || given->head == NULL) {
+        free_given(given);
+        return kprep_fail_memory(err);
+    }
+    memcpy(given->head, array->head, array->head_size);
+    job->given_count++;
+    return KPREP_OK;
+}
+
+/* Do the elements lie without gaps, in the order that begins with the last axis, or with the first? */
+static bool lies_packed(const kprep_array *array, bool fortran)
+{
+    int64_t stride = (int64_t)kprep_dtype_size(array->dtype);
+    for (int32_t k = 0; k < array->rank; k++) {
+        const int32_t i = fortran ? k : array->rank - 1 - k;
+        if (array->shape[i] > 1 && array->strides[i] != stride) return false;
+        stride *= array->shape[i];
+    }
+    return true;
+}
+
+kprep_status kprep_job_add_array(kprep_job *job, const char *name, const kprep_array *array,
+                                 bool named, kprep_error *err)
+{
+    char head[NPY_HEAD];
+    int64_t count = 0, bytes = 0;
+    size_t size =
+        kprep_npy_header_write(array->dtype, array->shape, array->rank, head, sizeof head);
+    if (name == NULL || name[0] == '\0' || strchr(name, '/') != NULL || size == 0 ||
+        size > sizeof head || !kprep_count_elements(array->shape, array->rank, &count) ||
+        !kprep_mul_i64(count, (int64_t)kprep_dtype_size(array->dtype), &bytes))
+        return kprep_fail(err, KPREP_E_ARGUMENT, "kprep_job_add_array: a bad name or shape");
+    const bool packed = count == 0 || lies_packed(array, false);
+    if (!packed && !lies_packed(array, true))
+        return kprep_fail(err, KPREP_E_ARGUMENT, "kprep_job_add_array: the elements have gaps");
+    if (!packed) { /* of the same length, but for the blanks at the end */
+        static const char c_order[] = "'fortran_order': False", other[] = "'fortran_order': True ";
+        char *at = memmem(head, size, c_order, sizeof c_order - 1);
+        if (at != NULL) memcpy(at, other, sizeof other - 1);
+    }
+    const kprep_given given = {.name = (char *)(uintptr_t)name,
+                               .head = (uint8_t *)head,
+                               .head_size = size,
+                               .data = array->data,
+                               .size = bytes};
+    KPREP_TRY(add_given(job, &given, err));
+    return named ? KPREP_OK : add_string(&job->paths, &job->path_count, name, err);
+}
+
 kprep_status kprep_job_copy(const kprep_job *job, kprep_job **copy, kprep_error *err)
 {
     kprep_status st;
@@ -100,6 +171,8 @@ kprep_status kprep_job_copy(const kprep_job *job, kprep_job **copy, kprep_error 
     }
     for (size_t i = 0; i < job->path_count; i++)
         KPREP_TRY_GOTO(st, add_string(&c->paths, &c->path_count, job->paths[i], err), fail);
+    for (size_t i = 0; i < job->given_count; i++)
+        KPREP_TRY_GOTO(st, add_given(c, &job->given[i], err), fail);
     for (size_t i = 0; i < job->set_count; i++)
         KPREP_TRY_GOTO(st, add_string(&c->set_keys, &c->set_count, job->set_keys[i], err), fail);
     return KPREP_OK;

@@ -388,6 +388,8 @@ static void hand_down(kprep_settings *settings)
         array->max_bad = settings->max_bad;
         array->max_bad_share = settings->max_bad_share;
         array->limits = settings->limits;
+        array->given = settings->given;
+        array->given_count = settings->given_count;
     }
 }
 
@@ -566,8 +568,12 @@ static kprep_status check_quarantine(const kprep_job *job, const kprep_settings 
 kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings, kprep_error *err)
 {
     kprep_status st;
-    *settings = (kprep_settings){
-        .base = job->base, .spec_base = job->base, .max_bad = -1, .max_bad_share = -1};
+    *settings = (kprep_settings){.given = job->given,
+                                 .given_count = job->given_count,
+                                 .base = job->base,
+                                 .spec_base = job->base,
+                                 .max_bad = -1,
+                                 .max_bad_share = -1};
     if (job->array != NULL && (settings->name = kprep_strdup(job->array)) == NULL) {
         st = kprep_fail_memory(err);
         goto fail;

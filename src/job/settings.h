@@ -43,6 +43,8 @@ typedef struct kprep_settings {
     size_t source_count;
     char **paths; /* as written */
     size_t path_count;
+    const kprep_given *given; /* arrays in memory; borrowed from the job */
+    size_t given_count;
     const char *base;    /* prefix of relative input paths: "" or "dir/"; borrowed from the job */
     bool paths_together; /* given on a command line: ordered together */
     int32_t samples, join, by, order, depth, exif, match;
@@ -84,6 +86,8 @@ struct kprep_job {
     char *base;      /* its folder: "" or "dir/" */
     char **paths;    /* of kprep_job_add_path(): they replace input.path */
     size_t path_count;
+    kprep_given *given; /* of kprep_job_add_array() */
+    size_t given_count;
     char **set_keys; /* keys that kprep_job_set() gave: relative to the working directory */
     size_t set_count;
 };
