@@ -73,6 +73,11 @@ KPREP_API const char *kprep_job_array(const kprep_job *job, size_t i);
 KPREP_API kprep_status kprep_job_select(const kprep_job *job, const char *array, kprep_job **one,
                                         kprep_error *err);
 
+/** Writes the output folder, relative to the working directory; "" if the job names none or makes no sense.
+ * @return the length of the whole text without the terminator, as snprintf.
+ */
+KPREP_API size_t kprep_job_output(const kprep_job *job, char *dst, size_t size);
+
 /** Writes the job with all defaults filled in, as YAML; relative paths in it are relative to the working
  * directory.
  * @return the length of the whole text without the terminator, as snprintf.

@@ -113,6 +113,13 @@ static kprep_status add_given(kprep_job *job, const kprep_given *array, kprep_er
     return KPREP_OK;
 }
 
+kprep_status kprep_job_give(kprep_job *job, const kprep_job *from, kprep_error *err)
+{
+    for (size_t i = 0; i < from->given_count; i++)
+        KPREP_TRY(add_given(job, &from->given[i], err));
+    return KPREP_OK;
+}
+
 /* Do the elements lie without gaps, in the order that begins with the last axis, or with the first? */
 static bool lies_packed(const kprep_array *array, bool fortran)
 {
@@ -171,8 +178,7 @@ kprep_status kprep_job_copy(const kprep_job *job, kprep_job **copy, kprep_error 
     }
     for (size_t i = 0; i < job->path_count; i++)
         KPREP_TRY_GOTO(st, add_string(&c->paths, &c->path_count, job->paths[i], err), fail);
-    for (size_t i = 0; i < job->given_count; i++)
-        KPREP_TRY_GOTO(st, add_given(c, &job->given[i], err), fail);
+    KPREP_TRY_GOTO(st, kprep_job_give(c, job, err), fail);
     for (size_t i = 0; i < job->set_count; i++)
         KPREP_TRY_GOTO(st, add_string(&c->set_keys, &c->set_count, job->set_keys[i], err), fail);
     return KPREP_OK;
@@ -374,6 +380,18 @@ kprep_status kprep_job_select(const kprep_job *job, const char *array, kprep_job
     if (st == KPREP_OK && !lift_keys(*one, array)) st = kprep_fail_memory(err);
     if (st != KPREP_OK) kprep_job_free(one);
     return st;
+}
+
+size_t kprep_job_output(const kprep_job *job, char *dst, size_t size)
+{
+    kprep_settings settings;
+    if (size > 0) dst[0] = '\0';
+    if (kprep_settings_read(job, &settings, NULL) != KPREP_OK) return 0;
+    const char *path = settings.output != NULL ? settings.output : "";
+    const size_t length = strlen(path);
+    if (size > 0) snprintf(dst, size, "%s", path);
+    kprep_settings_free(&settings);
+    return length;
 }
 
 size_t kprep_job_format(const kprep_job *job, char *dst, size_t size)

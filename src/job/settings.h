@@ -95,6 +95,9 @@ struct kprep_job {
 /* A copy that can be changed on its own. On failure *copy is NULL. */
 kprep_status kprep_job_copy(const kprep_job *job, kprep_job **copy, kprep_error *err);
 
+/* Gives a job the arrays in memory that another has. */
+kprep_status kprep_job_give(kprep_job *job, const kprep_job *from, kprep_error *err);
+
 /* Reads a job's tree into settings. Nothing is opened. On failure settings holds nothing. */
 kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings, kprep_error *err);
 void kprep_settings_free(kprep_settings *settings);
