@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from kprep.batches import Batch, Batches
@@ -46,17 +45,10 @@ def torch_dataset(batches: Batches, iterable: bool) -> Any:
     import torch
     from torch.utils import data
 
-    def tensor(array: Any) -> Any:
-        if hasattr(array, "flags"): # NumPy's own DLPack refuses what is read-only
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return torch.from_numpy(array)
-        return torch.from_dlpack(array)
-
     def pair(batch: Batch) -> Any:
-        arrays = {name: tensor(batch.exports[name]) for name in batch.arrays}
+        arrays = {name: torch.from_dlpack(batch.exports[name]) for name in batch.arrays}
         x = next(iter(arrays.values())) if len(arrays) == 1 else arrays
-        return x if batch.y is None else (x, tensor(batch.exports["y"]))
+        return x if batch.y is None else (x, torch.from_dlpack(batch.exports["y"]))
 
     class MapBatches(data.Dataset):
         def __len__(self) -> int:

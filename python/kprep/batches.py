@@ -8,18 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from kprep._kprep import Array
+
 
 class Batch:
     """Some samples. `x` is an array, or for a model with several inputs a dict of arrays; `y` the labels
     or None. All are read-only views: nothing is copied. `x, y = batch` works, too.
 
     `exports` holds the same arrays for DLPack: `jax.dlpack.from_dlpack(batch.exports["x"])`.
+    TensorFlow takes the capsule: `tf.experimental.dlpack.from_dlpack(batch.exports["x"].__dlpack__())`.
     """
 
     __slots__ = ("number", "arrays", "y", "exports")
 
     def __init__(self, number: int, arrays: dict[str, np.ndarray], y: np.ndarray | None,
-                 exports: dict[str, Any]) -> None:
+                 exports: dict[str, Array]) -> None:
         self.number = number
         self.arrays = arrays
         self.y = y

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kprep import _kprep, show
+from kprep._kprep import Array
 from kprep.batches import Batch, Batches
 from kprep.errors import InputError, IntegrityError, Problem
 
@@ -21,6 +22,10 @@ class _Entry(NamedTuple):
     files: dict[str, dict[str, Any]]
 
 
+class _Map(mmap.mmap):
+    """A mapped file, known as long as a view of it is there."""
+
+
 class _Store:
     """The folder: its manifest, which files were checked, which are mapped just now."""
 
@@ -28,7 +33,7 @@ class _Store:
         self.folder = folder
         self.manifest = self._read_manifest()
         self.checked: set[str] = set()
-        self.mapped: weakref.WeakValueDictionary[str, np.ndarray] = weakref.WeakValueDictionary()
+        self.mapped: weakref.WeakValueDictionary[str, _Map] = weakref.WeakValueDictionary()
 
     def _read_manifest(self) -> dict[str, Any]:
         path = self.folder / "manifest.json"
@@ -42,29 +47,35 @@ class _Store:
         except (ValueError, OSError) as e:
             raise InputError([_problem("corrupt", f"manifest.json can't be read: {e}", path, 3)]) from None
 
-    def array(self, entry: dict[str, Any]) -> np.ndarray:
+    def array(self, entry: dict[str, Any]) -> Array:
         name = entry["path"]
-        array = self.mapped.get(name)
-        if array is None:
-            array = self.mapped[name] = self._map(entry)
-        return array
+        mapped = self.mapped.get(name)
+        if mapped is None:
+            mapped = self.mapped[name] = self._map(entry)
+        return self._view(mapped, entry)
 
-    def _map(self, entry: dict[str, Any]) -> np.ndarray:
+    def _map(self, entry: dict[str, Any]) -> _Map:
         path = self.folder / entry["path"]
         try:
             with path.open("rb") as file:
-                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                # Who writes to a view in spite of all writes to a copy, not to the file.
+                data = _Map(file.fileno(), 0, access=mmap.ACCESS_COPY)
         except (OSError, ValueError) as e:
             raise IntegrityError([_problem("not-found", f"a file of the data set can't be read: {e}",
                                            path)]) from None
         if entry["path"] not in self.checked:
             self._check(entry, path, data)
-        problems, header = _kprep.npy_header(data)
-        if problems or not header[3]:
-            raise IntegrityError([_problem("corrupt", "the file is no NPY array that kprep wrote", path)])
-        dtype, shape, offset, _ = header
-        count = int(np.prod(shape, dtype=np.int64))
-        return np.frombuffer(data, dtype, count, offset).reshape(shape)
+        return data
+
+    def _view(self, data: _Map, entry: dict[str, Any]) -> Array:
+        try:
+            problems, array = _kprep.map(data)
+        except ValueError:
+            problems = True
+        if problems:
+            raise IntegrityError([_problem("corrupt", "the file is no NPY array that kprep wrote",
+                                           self.folder / entry["path"])])
+        return array
 
     def _check(self, entry: dict[str, Any], path: Path, data: mmap.mmap) -> None:
         found = _kprep.hash(data) if len(data) == entry["bytes"] else f"{len(data)} bytes"
@@ -137,8 +148,8 @@ class DataSet(Batches):
         if isinstance(key, slice):
             return DataSet(self._store, self._entries[key], self.split)
         entry = self._entries[key]
-        arrays = {name: self._store.array(file) for name, file in entry.files.items()}
-        exports = dict(arrays)
+        exports = {name: self._store.array(file) for name, file in entry.files.items()}
+        arrays = {name: np.asarray(array) for name, array in exports.items()}
         y = arrays.pop("y", None) if "y" not in self._inputs() else None
         return Batch(entry.number, arrays, y, exports)
 

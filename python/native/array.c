@@ -1,5 +1,5 @@
-/* array.c: one array of a batch, read-only, for the buffer protocol and DLPack. Nothing is copied: what
- * takes the array keeps it, and it keeps the batch. */
+/* array.c: one array, of a batch or of a mapped file, read-only, for the buffer protocol and DLPack. Nothing is
+ * copied: what takes the array keeps it, and it keeps the batch, or the map. */
 #include "native.h"
 
 #include <stdlib.h>
@@ -9,28 +9,78 @@
 
 typedef struct array_object {
     PyObject ob_base;
-    PyObject *batch;
-    const kprep_array *array; /* the batch's */
+    PyObject *owner;          /* batch, or memoryview of a file */
+    const kprep_array *array; /* the batch's, or `own` */
+    kprep_array *own;         /* NULL: the batch's */
 } array_object;
 
 _Static_assert(sizeof(Py_ssize_t) == sizeof(int64_t), "shapes are handed out as they are");
 
-PyObject *native_array_new(PyObject *batch, const kprep_array *array)
+PyObject *native_array_new(PyObject *owner, const kprep_array *array)
 {
     PyTypeObject *type = (PyTypeObject *)native_get_state()->array;
     array_object *self = PyObject_New(array_object, type);
     if (self == NULL) return NULL;
-    self->batch = Py_NewRef(batch);
+    self->owner = Py_NewRef(owner);
     self->array = array;
+    self->own = NULL;
     return (PyObject *)self;
 }
 
 static void dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
-    Py_DECREF(((array_object *)self)->batch);
+    Py_DECREF(((array_object *)self)->owner);
+    free(((array_object *)self)->own);
     PyObject_Free(self);
     Py_DECREF(type);
+}
+
+/* A view of the elements behind a header; NULL if they do not lie as kprep writes them. */
+static kprep_array *view_of(const Py_buffer *view, const kprep_npy_header *header)
+{
+    kprep_array *array = NULL;
+    if (!header->swapped && !header->fortran_order) array = calloc(1, sizeof *array);
+    if (array == NULL) return NULL;
+    array->data = (uint8_t *)view->buf + header->data_offset;
+    array->dtype = header->dtype;
+    array->rank = header->rank;
+    int64_t stride = (int64_t)kprep_dtype_size(header->dtype);
+    for (int32_t i = header->rank - 1; i >= 0; i--) {
+        array->shape[i] = header->shape[i];
+        array->strides[i] = stride;
+        stride *= header->shape[i];
+    }
+    return array;
+}
+
+PyObject *native_array_map(PyObject *module, PyObject *data)
+{
+    (void)module;
+    Py_buffer view;
+    kprep_npy_header header;
+    kprep_error err;
+    PyObject *kept = PyMemoryView_FromObject(data);
+    if (kept == NULL || PyObject_GetBuffer(kept, &view, PyBUF_SIMPLE) != 0) {
+        Py_XDECREF(kept);
+        return NULL;
+    }
+    kprep_status st = kprep_npy_parse(view.buf, (size_t)view.len, (int64_t)view.len, &header, &err);
+    kprep_array *array = st == KPREP_OK ? view_of(&view, &header) : NULL;
+    PyBuffer_Release(&view); /* the memoryview holds on */
+    PyObject *self = array != NULL ? native_array_new(kept, array) : NULL;
+    Py_DECREF(kept);
+    if (self != NULL) {
+        ((array_object *)self)->own = array;
+        return Py_BuildValue("([]N)", self);
+    }
+    free(array);
+    if (PyErr_Occurred() != NULL) return NULL;
+    if (st == KPREP_OK) {
+        PyErr_SetString(PyExc_ValueError, "the array is not in C order, little-endian");
+        return NULL;
+    }
+    return native_failure(&err);
 }
 
 static const kprep_array *array_of(PyObject *self)
@@ -242,7 +292,7 @@ PyObject *native_make_array_type(void)
         {Py_tp_getset, fields},
         {Py_tp_repr, (void *)repr},
         {Py_bf_getbuffer, (void *)get_buffer},
-        {Py_tp_doc, (void *)"One array of a batch in memory, read-only; numpy.asarray(array) and "
+        {Py_tp_doc, (void *)"One array of a batch, read-only; numpy.asarray(array) and "
                             "from_dlpack(array) copy nothing."},
         {0},
     };

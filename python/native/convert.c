@@ -153,6 +153,7 @@ PyObject *native_answer(kprep_status status, const kprep_error *err, kprep_probl
 static void on_progress(void *context, const kprep_progress *p)
 {
     native_call *call = context;
+    if (call->cancel != 0) return; /* an exception waits to be raised */
     PyEval_RestoreThread(call->thread);
     bool stop = PyErr_CheckSignals() != 0;
     if (!stop && call->progress != NULL && call->progress != Py_None) {

@@ -479,21 +479,6 @@ static PyObject *hash(PyObject *module, PyObject *data)
     return PyUnicode_FromString(text);
 }
 
-static PyObject *npy_header(PyObject *module, PyObject *data)
-{
-    (void)module;
-    Py_buffer view;
-    kprep_npy_header h;
-    kprep_error err;
-    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) != 0) return NULL;
-    kprep_status st = kprep_npy_parse(view.buf, (size_t)view.len, (int64_t)view.len, &h, &err);
-    PyBuffer_Release(&view);
-    if (st != KPREP_OK) return native_failure(&err);
-    return Py_BuildValue("([](NNLO))", native_text(kprep_dtype_name(h.dtype)),
-                         native_shape(h.shape, h.rank), (long long)h.data_offset,
-                         h.fortran_order || h.swapped ? Py_False : Py_True);
-}
-
 static PyObject *version(PyObject *module, PyObject *ignored)
 {
     (void)module;
@@ -510,7 +495,7 @@ PyMethodDef native_functions[] = {
     {"inspect", inspect, METH_O, "inspect(job)"},
     {"spec", spec, METH_O, "spec(path)"},
     {"hash", hash, METH_O, "XXH3-128 of a buffer."},
-    {"npy_header", npy_header, METH_O, "(dtype, shape, offset, plain) of an .npy file."},
+    {"map", native_array_map, METH_O, "The array of an .npy file that a buffer holds."},
     {"version", version, METH_NOARGS, "The library's version."},
     {0},
 };

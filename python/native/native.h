@@ -65,4 +65,7 @@ extern PyMethodDef native_functions[];
 /* A view of one array of a batch; keeps the batch. */
 PyObject *native_array_new(PyObject *batch, const kprep_array *array);
 
+/* (problems, a view of the array of an .npy file that a buffer holds); keeps the buffer. */
+PyObject *native_array_map(PyObject *module, PyObject *data);
+
 #endif
