@@ -60,6 +60,7 @@ set(KPREP_SOURCES
     src/run/reader.c
     src/run/retry.c
     src/run/run.c
+    src/run/serve.c
     src/run/sink_files.c
     src/run/stats.c
     src/run/summary.c
@@ -73,6 +74,7 @@ set(KPREP_SOURCES
     src/stage/stage_center_crop.c
     src/stage/stage_clip.c
     src/stage/stage_crop.c
+    src/stage/stage_custom.c
     src/stage/stage_expand_dims.c
     src/stage/stage_flatten.c
     src/stage/stage_flip.c

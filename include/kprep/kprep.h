@@ -9,6 +9,8 @@
 #include <kprep/job.h>
 #include <kprep/npy.h>
 #include <kprep/pipeline.h>
+#include <kprep/serve.h>
 #include <kprep/spec.h>
+#include <kprep/stage.h>
 
 #endif

@@ -30,21 +30,28 @@ static void free_given(kprep_given *given)
     free(given->head);
 }
 
-void kprep_job_free(kprep_job **job)
+/* What comes of a job file and of what was set. */
+static void free_text(kprep_job *j)
 {
-    if (job == NULL || *job == NULL) return;
-    kprep_job *j = *job;
     kprep_value_free(&j->tree);
     kprep_value_free(&j->sources_map);
     for (size_t i = 0; i < j->path_count; i++) free(j->paths[i]);
     for (size_t i = 0; i < j->set_count; i++) free(j->set_keys[i]);
-    for (size_t i = 0; i < j->given_count; i++) free_given(&j->given[i]);
-    free(j->given);
     free(j->paths);
     free(j->set_keys);
-    free(j->array);
     free(j->config);
     free(j->base);
+}
+
+void kprep_job_free(kprep_job **job)
+{
+    if (job == NULL || *job == NULL) return;
+    kprep_job *j = *job;
+    free_text(j);
+    for (size_t i = 0; i < j->given_count; i++) free_given(&j->given[i]);
+    free(j->given);
+    kprep_custom_free(&j->stages);
+    free(j->array);
     free(j);
     *job = NULL;
 }
@@ -58,24 +65,30 @@ static kprep_status validate(const kprep_job *job, kprep_error *err)
     return st;
 }
 
+kprep_status kprep_job_read(kprep_job *job, const char *path, kprep_error *err)
+{
+    kprep_job old = *job;
+    const char *slash = strrchr(path, '/');
+    kprep_status st = KPREP_OK;
+    job->tree = job->sources_map = (kprep_value){0};
+    job->paths = job->set_keys = NULL;
+    job->path_count = job->set_count = 0;
+    job->config = kprep_strdup(path);
+    job->base = kprep_strndup(path, slash != NULL ? (size_t)(slash - path) + 1 : 0);
+    if (job->config == NULL || job->base == NULL) st = kprep_fail_memory(err);
+    if (st == KPREP_OK) st = kprep_yaml_load(path, &job->tree, err);
+    if (st == KPREP_OK) st = validate(job, err);
+    kprep_job dropped = st == KPREP_OK ? old : *job;
+    if (st != KPREP_OK) *job = old;
+    free_text(&dropped);
+    return st;
+}
+
 kprep_status kprep_job_load(const char *path, kprep_job **job, kprep_error *err)
 {
-    kprep_status st;
-    KPREP_TRY_GOTO(st, kprep_job_new(job, err), fail);
-    KPREP_TRY_GOTO(st, kprep_yaml_load(path, &(*job)->tree, err), fail);
-    const char *slash = strrchr(path, '/');
-    free((*job)->config);
-    free((*job)->base);
-    (*job)->config = kprep_strdup(path);
-    (*job)->base = kprep_strndup(path, slash != NULL ? (size_t)(slash - path) + 1 : 0);
-    if ((*job)->config == NULL || (*job)->base == NULL) {
-        st = kprep_fail_memory(err);
-        goto fail;
-    }
-    KPREP_TRY_GOTO(st, validate(*job, err), fail);
-    return KPREP_OK;
-fail:
-    kprep_job_free(job);
+    KPREP_TRY(kprep_job_new(job, err));
+    kprep_status st = kprep_job_read(*job, path, err);
+    if (st != KPREP_OK) kprep_job_free(job);
     return st;
 }
 
@@ -115,9 +128,15 @@ static kprep_status add_given(kprep_job *job, const kprep_given *array, kprep_er
 
 kprep_status kprep_job_give(kprep_job *job, const kprep_job *from, kprep_error *err)
 {
-    for (size_t i = 0; i < from->given_count; i++)
-        KPREP_TRY(add_given(job, &from->given[i], err));
+    for (size_t i = 0; i < from->given_count; i++) KPREP_TRY(add_given(job, &from->given[i], err));
+    for (size_t i = 0; i < from->stages.count; i++)
+        KPREP_TRY(kprep_custom_add(&job->stages, &from->stages.items[i]->user, err));
     return KPREP_OK;
+}
+
+kprep_status kprep_job_add_stage(kprep_job *job, const kprep_custom_stage *stage, kprep_error *err)
+{
+    return kprep_custom_add(&job->stages, stage, err);
 }
 
 /* Do the elements lie without gaps, in the order that begins with the last axis, or with the first? */

@@ -294,8 +294,8 @@ static kprep_status read_pipeline(const kprep_job *job, const kprep_value *value
 {
     if (kprep_value_is_null(value)) return KPREP_OK;
     if (value->kind == KPREP_VALUE_LIST) {
-        kprep_status st =
-            kprep_pipeline_make(value, job->config, &settings->stages, &settings->stage_count, err);
+        kprep_status st = kprep_pipeline_make_with(value, job->config, &job->stages,
+                                                   &settings->stages, &settings->stage_count, err);
         return st == KPREP_OK ? st : kprep_settings_at(job, value, st, err);
     }
     if (value->kind != KPREP_VALUE_SCALAR)
@@ -303,8 +303,8 @@ static kprep_status read_pipeline(const kprep_job *job, const kprep_value *value
     kprep_value list = {0};
     kprep_status st = kprep_pipeline_parse(value->text, job->config, &list, err);
     if (st == KPREP_OK)
-        st =
-            kprep_pipeline_make(&list, job->config, &settings->stages, &settings->stage_count, err);
+        st = kprep_pipeline_make_with(&list, job->config, &job->stages, &settings->stages,
+                                      &settings->stage_count, err);
     kprep_value_free(&list);
     if (st == KPREP_OK) return st;
     place_in_file(value, err);

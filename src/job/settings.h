@@ -10,7 +10,7 @@
 #include "base/value.h"
 #include "codec/codec.h"
 #include "io/path_list.h"
-#include "stage/stage.h"
+#include "stage/stage_custom.h"
 
 typedef enum { KPREP_SAMPLES_AUTO, KPREP_SAMPLES_FILE, KPREP_SAMPLES_ROW } kprep_samples;
 typedef enum { KPREP_JOIN_SAMPLES, KPREP_JOIN_CHANNELS } kprep_join;
@@ -86,7 +86,8 @@ struct kprep_job {
     char *base;      /* its folder: "" or "dir/" */
     char **paths;    /* of kprep_job_add_path(): they replace input.path */
     size_t path_count;
-    kprep_given *given; /* of kprep_job_add_array() */
+    kprep_custom_list stages; /* of kprep_job_add_stage() */
+    kprep_given *given;       /* of kprep_job_add_array() */
     size_t given_count;
     char **set_keys; /* keys that kprep_job_set() gave: relative to the working directory */
     size_t set_count;
@@ -95,7 +96,7 @@ struct kprep_job {
 /* A copy that can be changed on its own. On failure *copy is NULL. */
 kprep_status kprep_job_copy(const kprep_job *job, kprep_job **copy, kprep_error *err);
 
-/* Gives a job the arrays in memory that another has. */
+/* Gives a job the arrays in memory and the stages that another has. */
 kprep_status kprep_job_give(kprep_job *job, const kprep_job *from, kprep_error *err);
 
 /* Reads a job's tree into settings. Nothing is opened. On failure settings holds nothing. */

@@ -45,6 +45,10 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
                                 kprep_problems *problems, kprep_error *err);
 void kprep_context_free(kprep_context *context);
 
+/* Reads the spec that a job names or holds. */
+kprep_status kprep_context_spec(const kprep_job *job, const kprep_settings *settings,
+                                kprep_spec **spec, kprep_error *err);
+
 /* Passes, sizes and memory as text, for --dry-run. */
 kprep_status kprep_context_passes(const kprep_context *context, kprep_text *text, kprep_error *err);
 
