@@ -41,6 +41,7 @@ set(KPREP_SOURCES
     src/plan/join_match.c
     src/plan/plan.c
     src/run/check.c
+    src/run/check_text.c
     src/run/context.c
     src/run/engine.c
     src/run/explain.c
@@ -60,6 +61,7 @@ set(KPREP_SOURCES
     src/run/reader.c
     src/run/retry.c
     src/run/run.c
+    src/run/serve.c
     src/run/sink_files.c
     src/run/stats.c
     src/run/summary.c
@@ -92,6 +94,7 @@ set(KPREP_SOURCES
     src/stage/stage_center_crop.c
     src/stage/stage_clip.c
     src/stage/stage_crop.c
+    src/stage/stage_custom.c
     src/stage/stage_expand_dims.c
     src/stage/stage_flatten.c
     src/stage/stage_flip.c

@@ -24,6 +24,9 @@ KPREP_API kprep_status kprep_verify(const char *folder, const kprep_options *opt
                                     kprep_problems *problems, kprep_verified *verified,
                                     kprep_error *err);
 
+/** XXH3-128 of bytes as 32 hexadecimal digits: `xxh128` of a manifest's files. @return out. Thread-safe. */
+KPREP_API char *kprep_hash(const void *data, size_t size, char out[33]);
+
 /** What one file holds. Plain data. */
 typedef struct kprep_file_info {
     char path[1024];

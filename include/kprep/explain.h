@@ -68,6 +68,29 @@ KPREP_API kprep_status kprep_check_explain(const kprep_job *job, const kprep_opt
                                            kprep_explanation **list, size_t *count,
                                            kprep_error *err);
 
+/** Writes what `kprep check` says first: whether the job fits, how much there is, and for each array the
+ * data beside the model. Lines end with a newline.
+ *
+ * @param problems  those of kprep_check(); none or NULL: it fits.
+ * @return the length of the whole text without the terminator, as snprintf.
+ */
+KPREP_API size_t kprep_verdict_format(const kprep_summary *summary, const kprep_problems *problems,
+                                      char *dst, size_t size);
+
+/** Writes how the images of an input differ; nothing if they do not. `width` columns are left for the name
+ * of a line. As kprep_verdict_format(). */
+KPREP_API size_t kprep_image_mix_format(const kprep_image_mix *mix, int32_t width, char *dst,
+                                        size_t size);
+
+/** Writes an explanation as `kprep check` does: axis by axis, the stages, repairs. As kprep_verdict_format().
+ *
+ * @param problems  what their help says is not said again; may be NULL.
+ * @param all       `kprep explain`: also what only repeats the sizes.
+ */
+KPREP_API size_t kprep_explanation_format(const kprep_explanation *explanation,
+                                          const kprep_problems *problems, bool all, char *dst,
+                                          size_t size);
+
 /** What an error message of another program says. Plain data. */
 typedef struct kprep_message {
     char framework[24]; /**< "Keras", "TensorFlow", "PyTorch", "ONNX Runtime", "NumPy" */

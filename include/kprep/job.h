@@ -2,7 +2,7 @@
 #ifndef KPREP_JOB_H
 #define KPREP_JOB_H
 
-#include <kprep/error.h>
+#include <kprep/array.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,6 +34,18 @@ KPREP_API void kprep_job_free(kprep_job **job);
  */
 KPREP_API kprep_status kprep_job_add_path(kprep_job *job, const char *path, kprep_error *err);
 
+/** Gives the job an array in memory as a file of input, in the place of an .npy file: input.path may name it,
+ * and without one it is added as kprep_job_add_path() does. It goes before a file of the same name.
+ *
+ * @param name   what to call it, in messages and in samples.csv too; no slash.
+ * @param array  in C or in Fortran order without gaps; its data is borrowed as long as the job and what was
+ *               opened from it are used, and is not to change meanwhile.
+ * @param named  true: input.path names it, so that it is not added to the paths.
+ * @return KPREP_OK; KPREP_E_ARGUMENT (another layout, or a bad name); KPREP_E_NO_MEMORY.
+ */
+KPREP_API kprep_status kprep_job_add_array(kprep_job *job, const char *name,
+                                           const kprep_array *array, bool named, kprep_error *err);
+
 /** Sets one key of the job file, for instance "output.batch", from a value in YAML ("64",
  * "{train: 0.8, validation: 0.2}"). Replaces what was there. Where input is a list of sources, a key of input
  * holds for each of them that does not have the key itself.
@@ -60,6 +72,11 @@ KPREP_API const char *kprep_job_array(const kprep_job *job, size_t i);
  */
 KPREP_API kprep_status kprep_job_select(const kprep_job *job, const char *array, kprep_job **one,
                                         kprep_error *err);
+
+/** Writes the output folder, relative to the working directory; "" if the job names none or makes no sense.
+ * @return the length of the whole text without the terminator, as snprintf.
+ */
+KPREP_API size_t kprep_job_output(const kprep_job *job, char *dst, size_t size);
 
 /** Writes the job with all defaults filled in, as YAML; relative paths in it are relative to the working
  * directory.

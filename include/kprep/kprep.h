@@ -10,6 +10,8 @@
 #include <kprep/npy.h>
 #include <kprep/pipeline.h>
 #include <kprep/report.h>
+#include <kprep/serve.h>
 #include <kprep/spec.h>
+#include <kprep/stage.h>
 
 #endif

@@ -104,6 +104,7 @@ typedef struct kprep_batch {
     int64_t number; /**< of the batch, from 0 */
     int64_t rows;
     void *slot; /**< the pipeline's own */
+    void *kept; /**< the batch's own memory after kprep_pipeline_detach(), else NULL */
 } kprep_batch;
 
 /** Looks whether a job fits: reads headers only (and some rows of float arrays), writes nothing.
@@ -172,7 +173,8 @@ KPREP_API kprep_status kprep_dry_run(const kprep_job *job, const kprep_options *
                                      char **text, kprep_problems *problems, kprep_summary *summary,
                                      kprep_error *err);
 
-/** Opens a job for taking batches from memory; nothing is written, so the job needs no output.
+/** Opens a job for taking batches from memory; nothing is written, so the job needs no output. The job must
+ * outlive the pipeline. Workers begin with the first kprep_pipeline_next().
  *
  * @param pipeline  set on success, NULL on failure; free with kprep_pipeline_close().
  * @return as kprep_run(); problems receives every misfit.
@@ -193,18 +195,53 @@ KPREP_API const char *const *kprep_pipeline_classes(const kprep_pipeline *pipeli
 
 /** Takes the next batch, in order, waiting for it if it is not ready.
  *
- * At most a few batches are out at a time: release each before or soon after taking the next; a caller
- * that holds them all waits forever only if it never releases one, which is KPREP_E_ARGUMENT.
+ * At most a few batches are out at a time: release each before or soon after taking the next, or detach
+ * it. A batch whose buffer is still out can't be made: that is KPREP_E_ARGUMENT, and the call may be
+ * repeated after a release or kprep_pipeline_detach().
  * @return KPREP_OK; KPREP_E_END after the last batch; the error of the first sample, in input order, that
  *         failed; KPREP_E_INTERRUPTED. One thread at a time.
  */
 KPREP_API kprep_status kprep_pipeline_next(kprep_pipeline *pipeline, kprep_batch *batch,
                                            kprep_error *err);
 
-/** Gives a batch back; its views are then invalid. Any thread. */
+/** Makes one batch by its number, on the calling thread alone and in memory of its own: the batch is
+ * detached. Samples that the job rejects are left out of it, and not counted against max_bad; it may have no
+ * rows.
+ *
+ * @param number  from 0; those of the order that kprep_pipeline_rewind() set last.
+ * @return KPREP_OK; KPREP_E_ARGUMENT if there is no such batch; the error of its first sample that failed;
+ *         KPREP_E_INTERRUPTED; KPREP_E_NO_MEMORY. Any number of threads at once, beside
+ *         kprep_pipeline_next() too, but not beside kprep_pipeline_rewind().
+ */
+KPREP_API kprep_status kprep_pipeline_get(kprep_pipeline *pipeline, int64_t number,
+                                          kprep_batch *batch, kprep_error *err);
+
+/** Begins again with the first batch, without reading headers again: for the next epoch. Batches that are
+ * neither released nor detached are gone.
+ *
+ * @param seed  the order becomes that of output.shuffle with this seed; below 0: it stays as it is.
+ * @return KPREP_OK; KPREP_E_NO_MEMORY. No other call at the same time.
+ */
+KPREP_API kprep_status kprep_pipeline_rewind(kprep_pipeline *pipeline, int64_t seed,
+                                             kprep_error *err);
+
+/** Makes the memory of a batch that was taken the batch's own: the pipeline goes on with new buffers, so
+ * that any number of batches may be held, and the views stay valid after kprep_pipeline_close(), until
+ * kprep_pipeline_release(). limits.memory does not count it. Nothing is copied, and pointers stay.
+ *
+ * @return KPREP_OK, also for a batch that is detached already; KPREP_E_ARGUMENT for one that was released;
+ *         KPREP_E_NO_MEMORY: the batch is as it was. Any thread, but not two for one batch.
+ */
+KPREP_API kprep_status kprep_pipeline_detach(kprep_pipeline *pipeline, kprep_batch *batch,
+                                             kprep_error *err);
+
+/** Gives a batch back; its views are then invalid. Any thread.
+ * @param pipeline  the batch's pipeline; of a detached batch it may be closed, or NULL.
+ */
 KPREP_API void kprep_pipeline_release(kprep_pipeline *pipeline, kprep_batch *batch);
 
-/** Stops the workers, frees everything and sets the pointer to NULL; batches not released are gone. */
+/** Stops the workers, frees everything and sets the pointer to NULL; batches neither released nor detached
+ * are gone. */
 KPREP_API void kprep_pipeline_close(kprep_pipeline **pipeline);
 
 #ifdef __cplusplus

@@ -5,25 +5,13 @@
 
 static void print_verdict(const cli *c, const kprep_summary *s)
 {
-    bool fits = kprep_problems_count(c->problems) == 0;
-    if (c->quiet && fits) return;
-    printf("%s: %lld %s", fits ? "fits" : "does not fit", (long long)s->files,
-           s->files == 1 ? "file" : "files");
-    if (s->samples > 0)
-        printf(", %lld %s", (long long)s->samples, s->samples == 1 ? "sample" : "samples");
-    if (s->skipped > 0) printf(", %lld of other kinds left out", (long long)s->skipped);
-    if (s->hidden > 0) printf(", %lld hidden left out", (long long)s->hidden);
-    printf("\n");
-    cli_print_mix(&s->images, 9);
-    for (int32_t i = 0; i < s->array_count && i < KPREP_SUMMARY_ARRAYS; i++) {
-        const kprep_array_summary *a = &s->arrays[i];
-        if (s->array_count > 1) cli_print_line("  array    ", a->name);
-        if (a->channels[0] != '\0') cli_print_line("  channels ", a->channels);
-        if (a->result[0] != '\0')
-            printf("  data     %s%s%s\n", a->result, a->axes_assumed ? " (assumed)" : "",
-                   a->by_row ? ", a row of each file" : "");
-        cli_print_line("  model    ", a->wanted);
-    }
+    size_t size = kprep_verdict_format(s, c->problems, NULL, 0) + 1;
+    if (c->quiet && kprep_problems_count(c->problems) == 0) return;
+    char *text = malloc(size);
+    if (text == NULL) return;
+    kprep_verdict_format(s, c->problems, text, size);
+    fputs(text, stdout);
+    free(text);
 }
 
 /* Side by side, for each array that does not fit. */

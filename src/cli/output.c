@@ -101,33 +101,11 @@ void cli_print_line(const char *label, const char *text)
     printf("%s\n", cli_clean(line));
 }
 
-static void print_modes(const kprep_image_mix *mix, int width)
-{
-    enum { DEPTHS = sizeof mix->bits / sizeof *mix->bits };
-    const char *before = "";
-    printf("  %-*s", width, "images");
-    for (int32_t i = 0; mix->mode_count > 1 && i < mix->mode_count; i++, before = ", ")
-        printf("%s%lld %s", before, (long long)mix->modes[i].files, mix->modes[i].mode);
-    if (mix->mode_count > 1 && mix->depth_count > 1) before = "; ";
-    for (int i = 0; mix->depth_count > 1 && i < DEPTHS; i++) {
-        if (mix->bits[i] == 0) continue;
-        printf("%s%lld of %d %s", before, (long long)mix->bits[i], i, i == 1 ? "bit" : "bits");
-        before = ", ";
-    }
-    printf("\n");
-}
-
 void cli_print_mix(const kprep_image_mix *mix, int width)
 {
-    if (mix->mode_count > 1 || mix->depth_count > 1) print_modes(mix, width);
-    if (mix->oriented == 0) return;
-    printf("  %-*s%lld of %lld %s an orientation other than 1: %s", width, "exif",
-           (long long)mix->oriented, (long long)mix->files, mix->oriented == 1 ? "has" : "have",
-           mix->exif_applied ? "applied" : "ignored");
-    if (mix->turned > 0)
-        printf("; height and width %sswap in %lld", mix->exif_applied ? "" : "would ",
-               (long long)mix->turned);
-    printf("\n");
+    char text[1024];
+    kprep_image_mix_format(mix, width, text, sizeof text);
+    fputs(text, stdout);
 }
 
 /* ---- JSON ---- */

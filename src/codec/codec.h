@@ -21,7 +21,9 @@ struct kprep_stream;
 /* The bytes of one file: in memory, behind a descriptor that only pread() is used on, from its start or
  * within an archive, or in an archive that unpacks them as far as they are read. */
 typedef struct kprep_bytes {
-    const uint8_t *memory;       /* NULL: read through stream or fd */
+    const uint8_t *memory; /* NULL: read through stream or fd */
+    const uint8_t *head;   /* stands before memory: `head_size` bytes; NULL: nothing does */
+    int64_t head_size;
     struct kprep_stream *stream; /* NULL: read through fd (io/archive.h) */
     int fd;
     int64_t base; /* where the file begins behind fd: 0 unless it lies in an archive */

@@ -25,7 +25,15 @@ kprep_status kprep_bytes_read(const kprep_bytes *bytes, int64_t offset, void *ds
         memory = bytes->stream->data.data;
     }
     if (memory != NULL) {
-        memcpy(dst, memory + offset, n);
+        const size_t all = n, head = (size_t)bytes->head_size;
+        if ((size_t)offset < head) {
+            const size_t part = head - (size_t)offset < n ? head - (size_t)offset : n;
+            memcpy(dst, bytes->head + offset, part);
+            n -= part;
+            offset += (int64_t)part;
+        }
+        if (n > 0) memcpy((uint8_t *)dst + (all - n), memory + ((size_t)offset - head), n);
+        n = all;
         *got = n;
         return KPREP_OK;
     }

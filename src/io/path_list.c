@@ -713,6 +713,13 @@ static kprep_status add_path(kprep_path_list *list, const char *base, const char
     return not_found(full, err);
 }
 
+const kprep_given *kprep_path_given(const kprep_path_list *list, const char *name)
+{
+    for (size_t i = 0; i < list->given_count; i++)
+        if (strcmp(list->given[i].name, name) == 0) return &list->given[i];
+    return NULL;
+}
+
 kprep_status kprep_path_list_add(kprep_path_list *list, const char *base, const char *path,
                                  kprep_order order, kprep_error *err)
 {

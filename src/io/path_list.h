@@ -12,6 +12,15 @@ typedef enum kprep_order {
     KPREP_ORDER_KERAS = 3  /* of keras.utils.image_dataset_from_directory, hidden files included */
 } kprep_order;
 
+/* An array in memory that stands for a file of its name. */
+typedef struct kprep_given {
+    char *name;
+    uint8_t *head; /* what an .npy file has before the elements; owned by the job, as the name is */
+    size_t head_size;
+    const uint8_t *data;
+    int64_t size; /* bytes of data */
+} kprep_given;
+
 /* One file. 32 bytes and the path. */
 typedef struct kprep_path {
     char *path;        /* as to be opened; the list's */
@@ -38,11 +47,13 @@ typedef struct kprep_path_list {
     int64_t skipped;  /* files in folders that are not taken: of a kind that the registry does not
                              know or, by class, outside of all classes */
     int64_t hidden;   /* hidden files (or files in hidden folders) left out */
-    uint32_t entries; /* input paths added */
-    bool tolerant;    /* set by the caller: files that a list names and that are not there are taken
+    uint32_t entries;         /* input paths added */
+    const kprep_given *given; /* set by the caller: arrays in memory that go before files */
+    size_t given_count;
+    bool tolerant;  /* set by the caller: files that a list names and that are not there are taken
                        * all the same; that they can't be read is found when they are */
-    bool classless;   /* set by the caller: the paths added from now on have no classes */
-    bool by_class;    /* set by the caller before anything is added. Only order keras looks at it: a
+    bool classless; /* set by the caller: the paths added from now on have no classes */
+    bool by_class;  /* set by the caller before anything is added. Only order keras looks at it: a
                              folder with class folders gives their files, class by class, as with
                              labels="inferred"; otherwise all that os.walk finds, as with labels=None */
 } kprep_path_list;
@@ -69,6 +80,9 @@ kprep_status kprep_path_list_add(kprep_path_list *list, const char *base, const 
 
 /* Adds one file by its literal path, or one member of an archive, and nothing else. */
 kprep_status kprep_path_list_add_one(kprep_path_list *list, const char *path, kprep_error *err);
+
+/* The array in memory of a name; NULL if there is none. */
+const kprep_given *kprep_path_given(const kprep_path_list *list, const char *name);
 
 /* Sorts all items together, for paths on a command line. KPREP_ORDER_LIST leaves them. */
 void kprep_path_list_sort(kprep_path_list *list, kprep_order order);

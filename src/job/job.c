@@ -4,10 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <kprep/npy.h>
+
 #include "base/fail.h"
 #include "io/yaml.h"
 #include "job/pipeline_text.h"
 #include "job/settings.h"
+
+enum { NPY_HEAD = 2048 }; /* 64 sizes of 19 digits and what is around them */
 
 kprep_status kprep_job_new(kprep_job **job, kprep_error *err)
 {
@@ -20,19 +24,34 @@ kprep_status kprep_job_new(kprep_job **job, kprep_error *err)
     return kprep_fail_memory(err);
 }
 
-void kprep_job_free(kprep_job **job)
+static void free_given(kprep_given *given)
 {
-    if (job == NULL || *job == NULL) return;
-    kprep_job *j = *job;
+    free(given->name);
+    free(given->head);
+}
+
+/* What comes of a job file and of what was set. */
+static void free_text(kprep_job *j)
+{
     kprep_value_free(&j->tree);
     kprep_value_free(&j->sources_map);
     for (size_t i = 0; i < j->path_count; i++) free(j->paths[i]);
     for (size_t i = 0; i < j->set_count; i++) free(j->set_keys[i]);
     free(j->paths);
     free(j->set_keys);
-    free(j->array);
     free(j->config);
     free(j->base);
+}
+
+void kprep_job_free(kprep_job **job)
+{
+    if (job == NULL || *job == NULL) return;
+    kprep_job *j = *job;
+    free_text(j);
+    for (size_t i = 0; i < j->given_count; i++) free_given(&j->given[i]);
+    free(j->given);
+    kprep_custom_free(&j->stages);
+    free(j->array);
     free(j);
     *job = NULL;
 }
@@ -46,24 +65,30 @@ static kprep_status validate(const kprep_job *job, kprep_error *err)
     return st;
 }
 
+kprep_status kprep_job_read(kprep_job *job, const char *path, kprep_error *err)
+{
+    kprep_job old = *job;
+    const char *slash = strrchr(path, '/');
+    kprep_status st = KPREP_OK;
+    job->tree = job->sources_map = (kprep_value){0};
+    job->paths = job->set_keys = NULL;
+    job->path_count = job->set_count = 0;
+    job->config = kprep_strdup(path);
+    job->base = kprep_strndup(path, slash != NULL ? (size_t)(slash - path) + 1 : 0);
+    if (job->config == NULL || job->base == NULL) st = kprep_fail_memory(err);
+    if (st == KPREP_OK) st = kprep_yaml_load(path, &job->tree, err);
+    if (st == KPREP_OK) st = validate(job, err);
+    kprep_job dropped = st == KPREP_OK ? old : *job;
+    if (st != KPREP_OK) *job = old;
+    free_text(&dropped);
+    return st;
+}
+
 kprep_status kprep_job_load(const char *path, kprep_job **job, kprep_error *err)
 {
-    kprep_status st;
-    KPREP_TRY_GOTO(st, kprep_job_new(job, err), fail);
-    KPREP_TRY_GOTO(st, kprep_yaml_load(path, &(*job)->tree, err), fail);
-    const char *slash = strrchr(path, '/');
-    free((*job)->config);
-    free((*job)->base);
-    (*job)->config = kprep_strdup(path);
-    (*job)->base = kprep_strndup(path, slash != NULL ? (size_t)(slash - path) + 1 : 0);
-    if ((*job)->config == NULL || (*job)->base == NULL) {
-        st = kprep_fail_memory(err);
-        goto fail;
-    }
-    KPREP_TRY_GOTO(st, validate(*job, err), fail);
-    return KPREP_OK;
-fail:
-    kprep_job_free(job);
+    KPREP_TRY(kprep_job_new(job, err));
+    kprep_status st = kprep_job_read(*job, path, err);
+    if (st != KPREP_OK) kprep_job_free(job);
     return st;
 }
 
@@ -80,6 +105,78 @@ static kprep_status add_string(char ***list, size_t *count, const char *text, kp
 kprep_status kprep_job_add_path(kprep_job *job, const char *path, kprep_error *err)
 {
     return add_string(&job->paths, &job->path_count, path, err);
+}
+
+/* Adds an array; name and head are copied, data is borrowed. */
+static kprep_status add_given(kprep_job *job, const kprep_given *array, kprep_error *err)
+{
+    kprep_given *list = kprep_realloc_array(job->given, job->given_count + 1, sizeof *list);
+    if (list == NULL) return kprep_fail_memory(err);
+    job->given = list;
+    kprep_given *given = &list[job->given_count];
+    *given = *array;
+    given->name = kprep_strdup(array->name);
+    given->head = malloc(array->head_size);
+    if (given->name == NULL || given->head == NULL) {
+        free_given(given);
+        return kprep_fail_memory(err);
+    }
+    memcpy(given->head, array->head, array->head_size);
+    job->given_count++;
+    return KPREP_OK;
+}
+
+kprep_status kprep_job_give(kprep_job *job, const kprep_job *from, kprep_error *err)
+{
+    for (size_t i = 0; i < from->given_count; i++) KPREP_TRY(add_given(job, &from->given[i], err));
+    for (size_t i = 0; i < from->stages.count; i++)
+        KPREP_TRY(kprep_custom_add(&job->stages, &from->stages.items[i]->user, err));
+    return KPREP_OK;
+}
+
+kprep_status kprep_job_add_stage(kprep_job *job, const kprep_custom_stage *stage, kprep_error *err)
+{
+    return kprep_custom_add(&job->stages, stage, err);
+}
+
+/* Do the elements lie without gaps, in the order that begins with the last axis, or with the first? */
+static bool lies_packed(const kprep_array *array, bool fortran)
+{
+    int64_t stride = (int64_t)kprep_dtype_size(array->dtype);
+    for (int32_t k = 0; k < array->rank; k++) {
+        const int32_t i = fortran ? k : array->rank - 1 - k;
+        if (array->shape[i] > 1 && array->strides[i] != stride) return false;
+        stride *= array->shape[i];
+    }
+    return true;
+}
+
+kprep_status kprep_job_add_array(kprep_job *job, const char *name, const kprep_array *array,
+                                 bool named, kprep_error *err)
+{
+    char head[NPY_HEAD];
+    int64_t count = 0, bytes = 0;
+    size_t size =
+        kprep_npy_header_write(array->dtype, array->shape, array->rank, head, sizeof head);
+    if (name == NULL || name[0] == '\0' || strchr(name, '/') != NULL || size == 0 ||
+        size > sizeof head || !kprep_count_elements(array->shape, array->rank, &count) ||
+        !kprep_mul_i64(count, (int64_t)kprep_dtype_size(array->dtype), &bytes))
+        return kprep_fail(err, KPREP_E_ARGUMENT, "kprep_job_add_array: a bad name or shape");
+    const bool packed = count == 0 || lies_packed(array, false);
+    if (!packed && !lies_packed(array, true))
+        return kprep_fail(err, KPREP_E_ARGUMENT, "kprep_job_add_array: the elements have gaps");
+    if (!packed) { /* of the same length, but for the blanks at the end */
+        static const char c_order[] = "'fortran_order': False", other[] = "'fortran_order': True ";
+        char *at = memmem(head, size, c_order, sizeof c_order - 1);
+        if (at != NULL) memcpy(at, other, sizeof other - 1);
+    }
+    const kprep_given given = {.name = (char *)(uintptr_t)name,
+                               .head = (uint8_t *)head,
+                               .head_size = size,
+                               .data = array->data,
+                               .size = bytes};
+    KPREP_TRY(add_given(job, &given, err));
+    return named ? KPREP_OK : add_string(&job->paths, &job->path_count, name, err);
 }
 
 kprep_status kprep_job_copy(const kprep_job *job, kprep_job **copy, kprep_error *err)
@@ -100,6 +197,7 @@ kprep_status kprep_job_copy(const kprep_job *job, kprep_job **copy, kprep_error 
     }
     for (size_t i = 0; i < job->path_count; i++)
         KPREP_TRY_GOTO(st, add_string(&c->paths, &c->path_count, job->paths[i], err), fail);
+    KPREP_TRY_GOTO(st, kprep_job_give(c, job, err), fail);
     for (size_t i = 0; i < job->set_count; i++)
         KPREP_TRY_GOTO(st, add_string(&c->set_keys, &c->set_count, job->set_keys[i], err), fail);
     return KPREP_OK;
@@ -301,6 +399,18 @@ kprep_status kprep_job_select(const kprep_job *job, const char *array, kprep_job
     if (st == KPREP_OK && !lift_keys(*one, array)) st = kprep_fail_memory(err);
     if (st != KPREP_OK) kprep_job_free(one);
     return st;
+}
+
+size_t kprep_job_output(const kprep_job *job, char *dst, size_t size)
+{
+    kprep_settings settings;
+    if (size > 0) dst[0] = '\0';
+    if (kprep_settings_read(job, &settings, NULL) != KPREP_OK) return 0;
+    const char *path = settings.output != NULL ? settings.output : "";
+    const size_t length = strlen(path);
+    if (size > 0) snprintf(dst, size, "%s", path);
+    kprep_settings_free(&settings);
+    return length;
 }
 
 size_t kprep_job_format(const kprep_job *job, char *dst, size_t size)

@@ -255,6 +255,7 @@ typedef struct making {
     kprep_stage_use *uses; /* room for KPREP_MAX_STAGES */
     size_t count;
     const char *config;
+    const struct kprep_custom_list *own;
     kprep_error *err;
 } making;
 
@@ -272,7 +273,7 @@ static kprep_status make_stage(making *m, const kprep_value *name, const kprep_v
 {
     if (m->count == KPREP_MAX_STAGES) return fail_item(m, name, "a pipeline has at most 64 stages");
     kprep_stage_use *use = &m->uses[m->count];
-    kprep_status st = kprep_stage_use_make(name->text, options, use, m->err);
+    kprep_status st = kprep_stage_use_make(name->text, m->own, options, use, m->err);
     if (st != KPREP_OK) {
         kprep_error *err = m->err;
         if (err == NULL) return st;
@@ -346,7 +347,14 @@ static kprep_status make_all(making *m, const kprep_value *list)
 kprep_status kprep_pipeline_make(const kprep_value *list, const char *config,
                                  kprep_stage_use **uses, size_t *count, kprep_error *err)
 {
-    making m = {.config = config, .err = err};
+    return kprep_pipeline_make_with(list, config, NULL, uses, count, err);
+}
+
+kprep_status kprep_pipeline_make_with(const kprep_value *list, const char *config,
+                                      const struct kprep_custom_list *own, kprep_stage_use **uses,
+                                      size_t *count, kprep_error *err)
+{
+    making m = {.config = config, .own = own, .err = err};
     *uses = NULL;
     *count = 0;
     m.uses = kprep_calloc(KPREP_MAX_STAGES, sizeof *m.uses);

@@ -22,13 +22,19 @@
 kprep_status kprep_pipeline_parse(const char *text, const char *name, kprep_value *list,
                                   kprep_error *err);
 
+struct kprep_custom_list;
+
 /* Makes stages of such a list, or of a job file's: there an item is a map with one key, the stage's
  * name, or a scalar, which is parsed as text; a scalar or nothing may also stand for the whole list.
- * config names the text in messages. On success *uses has *count stages, to be freed with
+ * config names the text in messages; own: stages of
+ * the program, may be NULL. On success *uses has *count stages, to be freed with
  * kprep_pipeline_free(); on failure *uses is NULL. Errors: unknown-key, bad-option, no-memory, with
  * line, column, stage and index. */
 kprep_status kprep_pipeline_make(const kprep_value *list, const char *config,
                                  kprep_stage_use **uses, size_t *count, kprep_error *err);
+kprep_status kprep_pipeline_make_with(const kprep_value *list, const char *config,
+                                      const struct kprep_custom_list *own, kprep_stage_use **uses,
+                                      size_t *count, kprep_error *err);
 
 /* Frees the stages and the array; NULL is allowed. */
 void kprep_pipeline_free(kprep_stage_use *uses, size_t count);

@@ -294,8 +294,8 @@ static kprep_status read_pipeline(const kprep_job *job, const kprep_value *value
 {
     if (kprep_value_is_null(value)) return KPREP_OK;
     if (value->kind == KPREP_VALUE_LIST) {
-        kprep_status st =
-            kprep_pipeline_make(value, job->config, &settings->stages, &settings->stage_count, err);
+        kprep_status st = kprep_pipeline_make_with(value, job->config, &job->stages,
+                                                   &settings->stages, &settings->stage_count, err);
         return st == KPREP_OK ? st : kprep_settings_at(job, value, st, err);
     }
     if (value->kind != KPREP_VALUE_SCALAR)
@@ -303,8 +303,8 @@ static kprep_status read_pipeline(const kprep_job *job, const kprep_value *value
     kprep_value list = {0};
     kprep_status st = kprep_pipeline_parse(value->text, job->config, &list, err);
     if (st == KPREP_OK)
-        st =
-            kprep_pipeline_make(&list, job->config, &settings->stages, &settings->stage_count, err);
+        st = kprep_pipeline_make_with(&list, job->config, &job->stages, &settings->stages,
+                                      &settings->stage_count, err);
     kprep_value_free(&list);
     if (st == KPREP_OK) return st;
     place_in_file(value, err);
@@ -388,6 +388,8 @@ static void hand_down(kprep_settings *settings)
         array->max_bad = settings->max_bad;
         array->max_bad_share = settings->max_bad_share;
         array->limits = settings->limits;
+        array->given = settings->given;
+        array->given_count = settings->given_count;
     }
 }
 
@@ -565,8 +567,12 @@ static kprep_status check_quarantine(const kprep_job *job, const kprep_settings 
 kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings, kprep_error *err)
 {
     kprep_status st;
-    *settings = (kprep_settings){
-        .base = job->base, .spec_base = job->base, .max_bad = -1, .max_bad_share = -1};
+    *settings = (kprep_settings){.given = job->given,
+                                 .given_count = job->given_count,
+                                 .base = job->base,
+                                 .spec_base = job->base,
+                                 .max_bad = -1,
+                                 .max_bad_share = -1};
     if (job->array != NULL && (settings->name = kprep_strdup(job->array)) == NULL) {
         st = kprep_fail_memory(err);
         goto fail;

@@ -10,7 +10,7 @@
 #include "base/value.h"
 #include "codec/codec.h"
 #include "io/path_list.h"
-#include "stage/stage.h"
+#include "stage/stage_custom.h"
 
 typedef enum { KPREP_SAMPLES_AUTO, KPREP_SAMPLES_FILE, KPREP_SAMPLES_ROW } kprep_samples;
 typedef enum { KPREP_JOIN_SAMPLES, KPREP_JOIN_CHANNELS } kprep_join;
@@ -43,6 +43,8 @@ typedef struct kprep_settings {
     size_t source_count;
     char **paths; /* as written */
     size_t path_count;
+    const kprep_given *given; /* arrays in memory; borrowed from the job */
+    size_t given_count;
     const char *base;    /* prefix of relative input paths: "" or "dir/"; borrowed from the job */
     bool paths_together; /* given on a command line: ordered together */
     int32_t samples, join, by, order, depth, exif, match;
@@ -84,12 +86,18 @@ struct kprep_job {
     char *base;      /* its folder: "" or "dir/" */
     char **paths;    /* of kprep_job_add_path(): they replace input.path */
     size_t path_count;
+    kprep_custom_list stages; /* of kprep_job_add_stage() */
+    kprep_given *given;       /* of kprep_job_add_array() */
+    size_t given_count;
     char **set_keys; /* keys that kprep_job_set() gave: relative to the working directory */
     size_t set_count;
 };
 
 /* A copy that can be changed on its own. On failure *copy is NULL. */
 kprep_status kprep_job_copy(const kprep_job *job, kprep_job **copy, kprep_error *err);
+
+/* Gives a job the arrays in memory and the stages that another has. */
+kprep_status kprep_job_give(kprep_job *job, const kprep_job *from, kprep_error *err);
 
 /* Reads a job's tree into settings. Nothing is opened. On failure settings holds nothing. */
 kprep_status kprep_settings_read(const kprep_job *job, kprep_settings *settings, kprep_error *err);

@@ -122,6 +122,8 @@ typedef struct kprep_pass {
         struct { const double *background; int64_t count; double white; } blend; /* src: ..., c with
                   alpha last; background: one number or one for each colour, borrowed, none: white */
         struct { int64_t depth; } one_hot; /* src: ..., 1 */
+        struct { const void *state; int32_t rank; int64_t shape[KPREP_MAX_RANK]; } custom; /* a
+                  program's own; the shape that it gives */
     } u;                   /* grayscale needs nothing: src: ..., c = 3 */
     /* clang-format on */
 } kprep_pass;

@@ -8,6 +8,7 @@
 
 #include "base/fail.h"
 #include "base/hash.h"
+#include "io/path_internal.h"
 
 /* Several input paths may hold files of one name: they are named from the folder that all roots share. */
 static void share_root(kprep_path_list *paths)
@@ -167,6 +168,11 @@ static kprep_status add_source(const kprep_settings *source, bool of_list, kprep
     }
     for (size_t i = 0; i < source->path_count; i++) {
         size_t first = paths->count;
+        if (kprep_path_given(paths, source->paths[i]) != NULL) {
+            KPREP_TRY(
+                kprep_path_add_item(paths, kprep_strdup(source->paths[i]), 0, UINT32_MAX, err));
+            continue;
+        }
         KPREP_TRY(kprep_path_list_add(paths, source->base, source->paths[i], order, err));
         if (source->by != KPREP_BY_FOLDER || source->join != KPREP_JOIN_CHANNELS) continue;
         KPREP_TRY(check_folders(paths->items + first, paths->count - first, err));
@@ -180,7 +186,9 @@ kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *p
 {
     *paths = (kprep_path_list){.by_class = settings->labels == KPREP_LABELS_FOLDER,
                                .tolerant = settings->on_error != KPREP_ON_ERROR_FAIL,
-                               .member_bytes = settings->limits.sample_bytes};
+                               .member_bytes = settings->limits.sample_bytes,
+                               .given = settings->given,
+                               .given_count = settings->given_count};
     kprep_order order = (kprep_order)settings->order;
     for (size_t i = 0; i < kprep_settings_source_count(settings); i++) {
         kprep_status st =
@@ -266,6 +274,15 @@ kprep_status kprep_input_bytes(const kprep_path_list *paths, size_t file, bool i
     *bytes = (kprep_bytes){.fd = -1};
     *fd = -1;
     *mtime = 0;
+    const kprep_given *given = kprep_path_given(paths, item->path);
+    if (given != NULL) {
+        *bytes = (kprep_bytes){.memory = given->data,
+                               .head = given->head,
+                               .head_size = (int64_t)given->head_size,
+                               .fd = -1,
+                               .size = (int64_t)given->head_size + given->size};
+        return KPREP_OK;
+    }
     if (item->member == 0) {
         KPREP_TRY(kprep_open_read(item->path, fd, &bytes->size, mtime, err));
         bytes->fd = *fd;

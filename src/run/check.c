@@ -366,7 +366,8 @@ static bool fits_joined(const kprep_job *job, const kprep_options *options, kpre
 
 /* A planned job must run as it stands: opens it as a job file is. Some misfits, such as images of several
  * sizes for a model that takes any, are not to be seen from single files. */
-static kprep_status prove(const char *text, const kprep_options *options, kprep_error *err)
+static kprep_status prove(const char *text, const kprep_job *from, const kprep_options *options,
+                          kprep_error *err)
 {
     kprep_context context = {0};
     kprep_job *job = NULL;
@@ -374,6 +375,7 @@ static kprep_status prove(const char *text, const kprep_options *options, kprep_
     if (problems == NULL) return kprep_fail_memory(err);
     kprep_status st = kprep_job_new(&job, err);
     if (st == KPREP_OK) st = kprep_yaml_parse(text, strlen(text), "plan", &job->tree, err);
+    if (st == KPREP_OK) st = kprep_job_give(job, from, err);
     if (st == KPREP_OK)
         st = kprep_context_open(&context, job, options, KPREP_TO_LOOK, problems, err);
     if (st == KPREP_OK) st = kprep_first_problem(problems, err);
@@ -408,7 +410,7 @@ kprep_status kprep_plan_job(const kprep_job *job, const kprep_options *options, 
     }
     kprep_context_free(&context);
     if (st == KPREP_OK && (out.data == NULL || out.failed)) st = kprep_fail_memory(err);
-    if (st == KPREP_OK && (st = prove(out.data, options, err)) != KPREP_OK &&
+    if (st == KPREP_OK && (st = prove(out.data, job, options, err)) != KPREP_OK &&
         kprep_problems_count(problems) > 0)
         st = kprep_first_problem(problems, err);
     if (st == KPREP_OK)

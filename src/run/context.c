@@ -49,9 +49,10 @@ static size_t files_for_worker(int64_t usable, int32_t threads)
     return usable > threads ? (size_t)(usable / threads) : 1;
 }
 
-static kprep_status open_spec(kprep_context *context, const kprep_job *job, kprep_error *err)
+kprep_status kprep_context_spec(const kprep_job *job, const kprep_settings *settings,
+                                kprep_spec **spec, kprep_error *err)
 {
-    const kprep_value *value = &context->settings.spec;
+    const kprep_value *value = &settings->spec;
     if (value->kind == KPREP_VALUE_NULL) {
         kprep_fail(err, KPREP_E_BAD_OPTION, "the job has no spec");
         kprep_error_help(err,
@@ -61,14 +62,14 @@ static kprep_status open_spec(kprep_context *context, const kprep_job *job, kpre
         return KPREP_E_BAD_OPTION;
     }
     if (value->kind == KPREP_VALUE_SCALAR) {
-        const char *base = value->text[0] == '/' ? "" : context->settings.spec_base;
+        const char *base = value->text[0] == '/' ? "" : settings->spec_base;
         char *path = kprep_asprintf("%s%s", base, value->text);
         if (path == NULL) return kprep_fail_memory(err);
-        kprep_status st = kprep_spec_load(path, &context->spec, err);
+        kprep_status st = kprep_spec_load(path, spec, err);
         free(path);
         KPREP_TRY(st);
     } else {
-        KPREP_TRY(kprep_spec_from_value(value, job->config, &context->spec, err));
+        KPREP_TRY(kprep_spec_from_value(value, job->config, spec, err));
     }
     return KPREP_OK;
 }
@@ -272,7 +273,7 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
     KPREP_TRY(kprep_settings_read(job, &context->settings, err));
     if (purpose == KPREP_TO_FILES) KPREP_TRY(check_output(context, job, err));
     bool measure = purpose == KPREP_TO_MEASURE;
-    if (!measure) KPREP_TRY(open_spec(context, job, err));
+    if (!measure) KPREP_TRY(kprep_context_spec(job, &context->settings, &context->spec, err));
     context->open_files = files_for_worker(usable_files(&context->settings), context->threads);
     KPREP_TRY(kprep_feed_list(job, &context->settings, context->spec, &context->feeds,
                               &context->feed_count, err));

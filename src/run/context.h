@@ -47,6 +47,9 @@ void kprep_context_free(kprep_context *context);
 
 /* Threads to work with: those asked for, else the CPUs this process may use. */
 int32_t kprep_threads(const kprep_options *options);
+/* Reads the spec that a job names or holds. */
+kprep_status kprep_context_spec(const kprep_job *job, const kprep_settings *settings,
+                                kprep_spec **spec, kprep_error *err);
 
 /* Passes, sizes and memory as text, for --dry-run. */
 kprep_status kprep_context_passes(const kprep_context *context, kprep_text *text, kprep_error *err);

@@ -89,6 +89,19 @@ static void clear_row(kprep_row *row, int64_t place)
     *row = (kprep_row){.place = place};
 }
 
+/* Gives a slot to a task's batch. */
+static kprep_status open_batch(const kprep_engine *engine, const task *t, kprep_slot *slot,
+                               kprep_error *err)
+{
+    slot->section = t->section;
+    slot->batch = t->batch;
+    slot->first = t->first;
+    slot->rows = t->rows;
+    for (int64_t i = 0; i < t->rows; i++) clear_row(&slot->row[i], t->first + i);
+    atomic_store(&slot->left, t->rows);
+    return engine->sink->open(engine->sink->context, slot, err);
+}
+
 /* The slot of a task's batch, opened by whoever comes first. NULL: stopped or failed. */
 static kprep_slot *enter_slot(kprep_engine *engine, const task *t)
 {
@@ -103,14 +116,8 @@ static kprep_slot *enter_slot(kprep_engine *engine, const task *t)
         pthread_cond_wait(&engine->changed, &engine->lock);
     }
     if (slot->state == KPREP_SLOT_FREE) {
-        slot->section = t->section;
-        slot->batch = t->batch;
-        slot->first = t->first;
-        slot->rows = t->rows;
-        for (int64_t i = 0; i < t->rows; i++) clear_row(&slot->row[i], t->first + i);
-        atomic_store(&slot->left, t->rows);
         kprep_error_clear(&err);
-        if (engine->sink->open(engine->sink->context, slot, &err) != KPREP_OK) {
+        if (open_batch(engine, t, slot, &err) != KPREP_OK) {
             pthread_mutex_unlock(&engine->lock);
             fail(engine, t->first, &err);
             return NULL;
@@ -368,15 +375,14 @@ static void work(kprep_engine *engine, kprep_worker *workers)
     }
 }
 
-static void free_workers(const kprep_engine *engine, kprep_worker *workers)
+void kprep_engine_workers_free(const kprep_engine *engine, kprep_worker *workers)
 {
     for (size_t p = 0; workers != NULL && p < engine->feed_count; p++)
         kprep_worker_free(&workers[p]);
     free(workers);
 }
 
-/* The tools of one thread: a worker for each array. */
-static kprep_status make_workers(const kprep_engine *engine, kprep_worker **out, kprep_error *err)
+kprep_status kprep_engine_workers(const kprep_engine *engine, kprep_worker **out, kprep_error *err)
 {
     size_t files = engine->open_files / engine->feed_count;
     *out = kprep_calloc(engine->feed_count, sizeof **out);
@@ -397,11 +403,11 @@ static void *run_worker(void *argument)
     kprep_worker *workers;
     kprep_error err;
     kprep_error_clear(&err);
-    if (make_workers(engine, &workers, &err) == KPREP_OK)
+    if (kprep_engine_workers(engine, &workers, &err) == KPREP_OK)
         work(engine, workers);
     else
         fail(engine, INT64_MAX - 1, &err);
-    free_workers(engine, workers);
+    kprep_engine_workers_free(engine, workers);
     pthread_mutex_lock(&engine->lock);
     engine->running--;
     pthread_cond_broadcast(&engine->changed);
@@ -409,7 +415,7 @@ static void *run_worker(void *argument)
     return NULL;
 }
 
-static void free_slot_memory(const kprep_engine *engine, kprep_slot *slot)
+void kprep_slot_free(const kprep_engine *engine, kprep_slot *slot)
 {
     for (int64_t k = 0; slot->row != NULL && k < engine->sequence->batch_rows; k++)
         free(slot->row[k].reject);
@@ -429,7 +435,7 @@ static void free_slots(kprep_engine *engine)
         kprep_slot *slot = &engine->slots[i];
         if (slot->state == KPREP_SLOT_FILLING && engine->sink->drop != NULL)
             engine->sink->drop(engine->sink->context, slot);
-        free_slot_memory(engine, slot);
+        kprep_slot_free(engine, slot);
     }
     free(engine->slots);
     engine->slots = NULL;
@@ -460,6 +466,24 @@ static kprep_status make_slots(kprep_engine *engine, kprep_error *err)
         if (!make_slot(engine, &engine->slots[i])) return kprep_fail_memory(err);
     }
     return KPREP_OK;
+}
+
+kprep_status kprep_engine_make(kprep_engine *engine, kprep_worker *workers, int64_t batch,
+                               kprep_slot *slot, kprep_error *err)
+{
+    const int64_t run = kprep_engine_task_rows(engine->feeds, engine->feed_count, engine->sequence);
+    int64_t place;
+    task t = {.batch = batch};
+    t.section = kprep_sequence_batch(engine->sequence, batch, &t.first, &t.rows);
+    if (!make_slot(engine, slot)) return kprep_fail_memory(err);
+    KPREP_TRY(open_batch(engine, &t, slot, err));
+    for (; t.row < t.rows; t.row += run) {
+        t.count = t.rows - t.row < run ? t.rows - t.row : run;
+        if (kprep_is_cancelled(engine->cancel))
+            return kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
+        KPREP_TRY(fill(engine, workers, &t, slot, &place, err));
+    }
+    return engine->sink->seal(engine->sink->context, slot, err);
 }
 
 kprep_status kprep_engine_start(kprep_engine *engine, kprep_error *err)

@@ -158,6 +158,18 @@ typedef struct kprep_worker {
     kprep_buffer rows;
 } kprep_worker;
 
+/* Makes one batch on the calling thread, started or not, from any number of threads at once: *slot, which
+ * is all zero, is opened, filled and sealed. Rejected samples are noted in its rows. The slot is freed with
+ * kprep_slot_free() in any case. */
+kprep_status kprep_engine_make(kprep_engine *engine, kprep_worker *workers, int64_t batch,
+                               kprep_slot *slot, kprep_error *err);
+void kprep_slot_free(const kprep_engine *engine, kprep_slot *slot);
+
+/* The tools of one thread: a worker for each array. Freed in any case, also where some could not be made. */
+kprep_status kprep_engine_workers(const kprep_engine *engine, kprep_worker **workers,
+                                  kprep_error *err);
+void kprep_engine_workers_free(const kprep_engine *engine, kprep_worker *workers);
+
 kprep_status kprep_worker_init(kprep_worker *worker, const kprep_plan *plan, size_t open_files,
                                kprep_error *err);
 void kprep_worker_free(

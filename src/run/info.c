@@ -1,6 +1,7 @@
 /* info.c: what programs and the documentation are told of the tables: stages, options, keys. */
 #include <kprep/dataset.h>
 
+#include "base/hash.h"
 #include "base/option.h"
 #include "job/settings.h"
 #include "spec/spec_internal.h"
@@ -39,6 +40,13 @@ bool kprep_key_info_get(size_t i, kprep_key_info *info)
 const char *kprep_suggest(const char *word, const char *const *names)
 {
     return kprep_nearest(word, names);
+}
+
+char *kprep_hash(const void *data, size_t size, char out[33])
+{
+    const XXH128_hash_t hash = XXH3_128bits(data, size);
+    kprep_hash_text(hash.high64, hash.low64, out);
+    return out;
 }
 
 const char *kprep_version(void)

@@ -130,8 +130,9 @@ static kprep_status open_file(kprep_reader *reader, size_t file, kprep_bytes *by
 {
     kprep_open_file *slot = &reader->open[file % reader->open_count];
     const kprep_input_file *known = &reader->plan->input->files[file];
-    const char *path = reader->plan->input->paths.items[file].path;
-    if (reader->plan->input->paths.items[file].member != 0)
+    const kprep_path_list *paths = &reader->plan->input->paths;
+    const char *path = paths->items[file].path;
+    if (paths->items[file].member != 0 || kprep_path_given(paths, path) != NULL)
         return open_member(reader, file, bytes, err);
     if (slot->file != (int64_t)file) {
         int64_t size, mtime;

@@ -116,7 +116,7 @@ static bool make_use(const search *f, const step *s, kprep_stage_use *use)
         made = add_numbers(&list, values->mean, values->channels) &&
                add_numbers(&list, values->std, values->channels);
     const kprep_value *options = list.count == 0 ? NULL : list.count == 1 ? list.items : &list;
-    made = made && kprep_stage_use_make(stage_names[s->kind], options, use, NULL) == KPREP_OK;
+    made = made && kprep_stage_use_make(stage_names[s->kind], NULL, options, use, NULL) == KPREP_OK;
     kprep_value_free(&list);
     return made;
 }

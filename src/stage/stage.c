@@ -9,6 +9,7 @@
 #include "base/dtype.h"
 #include "base/fail.h"
 #include "kernel/kernel.h"
+#include "stage/stage_custom.h"
 
 extern const kprep_stage kprep_stage_expand_dims, kprep_stage_squeeze, kprep_stage_transpose,
     kprep_stage_reshape, kprep_stage_flatten, kprep_stage_moveaxis, kprep_stage_rearrange,
@@ -70,11 +71,13 @@ static kprep_status fail_unknown(const char *name, kprep_error *err)
     return KPREP_E_UNKNOWN_KEY;
 }
 
-kprep_status kprep_stage_use_make(const char *name, const kprep_value *options,
-                                  kprep_stage_use *use, kprep_error *err)
+kprep_status kprep_stage_use_make(const char *name, const kprep_custom_list *own,
+                                  const kprep_value *options, kprep_stage_use *use,
+                                  kprep_error *err)
 {
     *use = (kprep_stage_use){0};
     const kprep_stage *stage = kprep_stage_find(name);
+    if (stage == NULL) stage = kprep_custom_find(own, name);
     if (stage == NULL) return fail_unknown(name, err);
     void *state = kprep_calloc(1, stage->state_size);
     if (state == NULL) return kprep_fail_memory(err);
@@ -82,6 +85,7 @@ kprep_status kprep_stage_use_make(const char *name, const kprep_value *options,
     snprintf(what, sizeof what, "stage %s", name);
     kprep_status st = kprep_options_read(stage->options, what, options, state, err);
     if (st != KPREP_OK) goto fail;
+    if (stage->custom != NULL) kprep_custom_bind(state, stage->custom);
     if (stage->prepare != NULL && (st = stage->prepare(state, err)) != KPREP_OK) {
         kprep_options_free(stage->options, state);
         goto fail;

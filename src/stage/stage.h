@@ -14,11 +14,12 @@
 
 typedef struct kprep_stage {
     const char *name;
-    const char *summary;         /* one line: what it does */
-    const char *follows;         /* whose semantics it has: "numpy.transpose" */
-    const char *example;         /* as on the command line: "resize 224 224" */
-    size_t state_size;           /* of the struct that options fill; at least 1 */
-    const kprep_option *options; /* zero entry at the end; may be NULL */
+    const char *summary;               /* one line: what it does */
+    const char *follows;               /* whose semantics it has: "numpy.transpose" */
+    const char *example;               /* as on the command line: "resize 224 224" */
+    size_t state_size;                 /* of the struct that options fill; at least 1 */
+    const kprep_option *options;       /* zero entry at the end; may be NULL */
+    const struct kprep_custom *custom; /* a program's own (stage_custom.h); NULL: kprep's */
 
     /* Checks what a single option's range can't, and derives fields. May be NULL. Called once, after
      * the options are set; the state may hold heap memory in fields the options own only. */
@@ -49,10 +50,14 @@ typedef struct kprep_stage_use {
     int32_t line, column; /* where the job names it; 0: unknown */
 } kprep_stage_use;
 
-/* Makes a stage from its name and what the user wrote behind it (NULL: nothing). On failure use is
- * {0}; unknown names are unknown-key with the nearest name. */
-kprep_status kprep_stage_use_make(const char *name, const kprep_value *options,
-                                  kprep_stage_use *use, kprep_error *err);
+struct kprep_custom_list;
+
+/* Makes a stage from its name and what the user wrote behind it (NULL: nothing). own: stages of the
+ * program besides kprep's; may be NULL. On failure use is {0}; unknown names are unknown-key with the
+ * nearest name. */
+kprep_status kprep_stage_use_make(const char *name, const struct kprep_custom_list *own,
+                                  const kprep_value *options, kprep_stage_use *use,
+                                  kprep_error *err);
 void kprep_stage_use_free(kprep_stage_use *use);
 
 /* Describes with one stage: out becomes what in is after it. index is its place in the pipeline.
