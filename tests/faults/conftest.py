@@ -1,0 +1,45 @@
+"""The command under test, the library that is preloaded into it, and the counts at the end."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from harness import Bench
+
+ROOT = Path(__file__).resolve().parents[2]
+benches = []
+
+
+@pytest.fixture(scope="session")
+def binary():
+    path = Path(os.environ.get("KPREP_BIN", ROOT / "build/release/bin/kprep"))
+    if not path.exists():
+        pytest.exit(f"no such program: {path} (scripts/build makes it)", returncode=2)
+    return path.resolve()
+
+
+@pytest.fixture(scope="session")
+def room():
+    """In memory where that is possible: each of some thousand runs syncs its files."""
+    memory = Path("/dev/shm")
+    where = memory if os.access(memory, os.W_OK) else None
+    path = Path(tempfile.mkdtemp(prefix="kprep-faults-", dir=where))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def bench(binary, room):
+    shim = binary.parents[1] / "lib/libkprep_faults.so"
+    if not shim.exists():
+        pytest.exit(f"no such library: {shim} (scripts/build makes it)", returncode=2)
+    benches.append(Bench(binary, shim, room))
+    return benches[-1]
+
+
+def pytest_terminal_summary(terminalreporter):
+    for bench in benches:
+        terminalreporter.write_line(", ".join(f"{k}: {v}" for k, v in bench.tally.items()))
