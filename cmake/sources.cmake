@@ -55,6 +55,7 @@ set(KPREP_SOURCES
     src/run/layers.c
     src/run/manifest.c
     src/run/order.c
+    src/run/output_file.c
     src/run/pipeline.c
     src/run/reader.c
     src/run/retry.c

@@ -35,73 +35,6 @@ void kprep_batch_name(const kprep_context *context, size_t array, int64_t number
         snprintf(dst, size, "%s-%05lld.npy", file, (long long)number);
 }
 
-/* ---- writing ---- */
-
-kprep_status kprep_write_at(int fd, const void *data, size_t n, int64_t offset, const char *path,
-                            kprep_error *err)
-{
-    const uint8_t *from = data;
-    while (n > 0) {
-        ssize_t done = pwrite(fd, from, n, offset);
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0)
-            return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, done < 0 ? errno : EIO, "write", path);
-        from += done;
-        n -= (size_t)done;
-        offset += done;
-    }
-    return KPREP_OK;
-}
-
-kprep_status kprep_create_part(const char *path, int *fd, kprep_error *err)
-{
-    *fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (*fd >= 0) return KPREP_OK;
-    const int failed = errno;
-    kprep_status st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, failed, "create", path);
-    if (failed == EMFILE || failed == ENFILE)
-        kprep_error_help(err, "raise the limit of open files: ulimit -n");
-    return st;
-}
-
-kprep_status kprep_publish(const char *part, const char *final, int fd, kprep_error *err)
-{
-    kprep_status st = KPREP_OK;
-    if (fsync(fd) != 0) st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "sync", part);
-    if (close(fd) != 0 && st == KPREP_OK)
-        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "close", part);
-    if (st == KPREP_OK && rename(part, final) != 0)
-        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "rename to its final name", final);
-    return st;
-}
-
-kprep_status kprep_write_file(const kprep_folder *folder, const char *section, const char *name,
-                              const void *data, size_t n, kprep_written *written, kprep_error *err)
-{
-    int fd = -1;
-    char *part = kprep_folder_part(folder, section, name);
-    char *final = kprep_folder_final(folder, section, name);
-    kprep_status st = part != NULL && final != NULL ? KPREP_OK : kprep_fail_memory(err);
-    if (st == KPREP_OK) st = kprep_create_part(part, &fd, err);
-    if (st == KPREP_OK) {
-        st = kprep_write_at(fd, data, n, 0, part, err);
-        if (st == KPREP_OK)
-            st = kprep_publish(part, final, fd, err);
-        else
-            close(fd);
-    }
-    if (st == KPREP_OK && written != NULL) {
-        XXH128_hash_t hash = XXH3_128bits(data, n);
-        kprep_hash_text(hash.high64, hash.low64, written->hash);
-        written->bytes = (int64_t)n;
-        snprintf(written->path, sizeof written->path, "%s%s%s", section,
-                 section[0] != '\0' ? "/" : "", name);
-    }
-    free(part);
-    free(final);
-    return st;
-}
-
 /* Makes a folder and those above it. */
 static kprep_status make_folder(const char *path, kprep_error *err)
 {
@@ -393,6 +326,7 @@ kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const cha
                              .files = files};
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/') n--;
+    pthread_mutex_init(&folder->noting, NULL);
     folder->path = kprep_strndup(path, n);
     folder->records = kprep_calloc((size_t)(batches > 0 ? batches : 1), sizeof *folder->records);
     kprep_status st =
@@ -496,6 +430,7 @@ void kprep_folder_close(kprep_folder *folder)
         kprep_record_free(&folder->records[b]);
     free(folder->records);
     free(folder->path);
+    pthread_mutex_destroy(&folder->noting);
     *folder = (kprep_folder){.lock = -1, .journal = -1, .own_lock = -1, .count_lock = -1};
 }
 

@@ -10,7 +10,7 @@ enum { KPREP_MANIFEST_LIMIT = 1 << 30 }; /* bytes of a manifest or journal */
 
 /* ---- journal.c ---- */
 
-/* Appends one line; a single write to a file opened for appending is not torn by other threads. */
+/* Appends one line, and sees to it that it lasts. Thread-safe. */
 kprep_status kprep_journal_append(kprep_folder *folder, const json_t *line, kprep_error *err);
 
 /* Opens a journal: a fresh one begins with the plan. */

@@ -39,7 +39,7 @@ static kprep_status lock_file(const kprep_folder *folder, const char *path, int 
                               kprep_error *err)
 {
     struct stat held, named;
-    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    *fd = kprep_open_again(path, O_RDWR | O_CREAT);
     if (*fd < 0) return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
     int failed;
     do {

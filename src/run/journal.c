@@ -104,21 +104,34 @@ static bool unpack_file(const json_t *list, kprep_sealed *sealed)
     return unpack_moments(json_array_get(list, 3), &sealed->moments);
 }
 
+static kprep_status append(kprep_folder *folder, const char *text, size_t n, kprep_error *err)
+{
+    const char *journal = folder->path;
+    for (size_t done = 0; done < n;) {
+        ssize_t more = write(folder->journal, text + done, n - done);
+        if (more < 0 && errno == EINTR) continue;
+        if (more <= 0)
+            return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, more < 0 ? errno : EIO,
+                                    "write the journal", journal);
+        done += (size_t)more;
+        folder->torn = done < n;
+    }
+    return kprep_sync(folder->journal, journal, err);
+}
+
 kprep_status kprep_journal_append(kprep_folder *folder, const json_t *line, kprep_error *err)
 {
     char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    char *whole = text != NULL ? kprep_asprintf("%s\n", text) : NULL;
+    char *whole = text != NULL ? kprep_asprintf("\n%s\n", text) : NULL;
     free(text);
     if (whole == NULL) return kprep_fail_memory(err);
-    size_t n = strlen(whole);
-    ssize_t done;
-    do {
-        done = write(folder->journal, whole, n);
-    } while (done < 0 && errno == EINTR);
+    pthread_mutex_lock(&folder->noting);
+    /* What was torn is ended, so that this line begins on its own. */
+    const char *from = folder->torn ? whole : whole + 1;
+    kprep_status st = append(folder, from, strlen(from), err);
+    pthread_mutex_unlock(&folder->noting);
     free(whole);
-    if (done == (ssize_t)n && fdatasync(folder->journal) == 0) return KPREP_OK;
-    return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, done < 0 ? errno : ENOSPC, "write the journal",
-                            folder->path);
+    return st;
 }
 
 kprep_status kprep_folder_note(kprep_folder *folder, int64_t batch, const kprep_record *record,
@@ -204,14 +217,10 @@ kprep_status kprep_journal_start(kprep_folder *folder, const char *path, bool fr
                                  kprep_error *err)
 {
     /* A first line that was torn is no journal, and must not run into the new first line. */
-    folder->journal =
-        open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (fresh ? O_TRUNC : 0), 0666);
+    folder->journal = kprep_open_again(path, O_WRONLY | O_CREAT | O_APPEND | (fresh ? O_TRUNC : 0));
     if (folder->journal < 0) return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
-    if (!fresh) { /* ends a line that was torn, so that the next begins on its own */
-        return write(folder->journal, "\n", 1) == 1
-                   ? KPREP_OK
-                   : kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "write", path);
-    }
+    folder->torn = !fresh; /* for all we know */
+    if (!fresh) return KPREP_OK;
     json_t *line = json_pack("{s:s, s:s}", "kprep", KPREP_VERSION, "plan", folder->plan);
     if (line == NULL) return kprep_fail_memory(err);
     kprep_status st = kprep_journal_append(folder, line, err);
