@@ -77,23 +77,27 @@ static void add_source(const kprep_feed *feed, int64_t sample, kprep_text *text)
     kprep_text_add(text, ",");
 }
 
-static void add_sample(const kprep_context *context, int64_t batch, int64_t row, int64_t place,
-                       kprep_text *text)
+static kprep_status add_sample(const kprep_context *context, int64_t batch, int64_t row,
+                               int64_t place, kprep_text *text, kprep_error *err)
 {
+    bool has;
     int64_t label, sample = kprep_sequence_sample(&context->sequence, place);
     kprep_text_add(text, "%lld,%lld,", (long long)batch, (long long)row);
     add_source(&context->feeds[0], sample, text);
-    if (kprep_label_number(&context->labels, sample, &label))
-        kprep_text_add(text, "%lld", (long long)label);
+    KPREP_TRY(kprep_label_number(&context->labels, sample, &label, &has, err));
+    if (has) kprep_text_add(text, "%lld", (long long)label);
     kprep_text_add(text, "\n");
+    return KPREP_OK;
 }
 
 /* Adds a batch's records: those of its rows, or of what was left out of it. */
-typedef void add_batch(const kprep_context *context, const kprep_folder *folder,
-                       const kprep_section *section, int64_t b, kprep_text *text);
+typedef kprep_status add_batch(const kprep_context *context, const kprep_folder *folder,
+                               const kprep_section *section, int64_t b, kprep_text *text,
+                               kprep_error *err);
 
-static void add_samples(const kprep_context *context, const kprep_folder *folder,
-                        const kprep_section *section, int64_t b, kprep_text *text)
+static kprep_status add_samples(const kprep_context *context, const kprep_folder *folder,
+                                const kprep_section *section, int64_t b, kprep_text *text,
+                                kprep_error *err)
 {
     int64_t first, rows, row = 0;
     const kprep_record *record = &folder->records[section->first_batch + b];
@@ -102,15 +106,18 @@ static void add_samples(const kprep_context *context, const kprep_folder *folder
         if ((size_t)bad < record->reject_count && record->rejects[bad].row == i)
             bad++;
         else
-            add_sample(context, b, row++, first + i, text);
+            KPREP_TRY(add_sample(context, b, row++, first + i, text, err));
     }
+    return KPREP_OK;
 }
 
-static void add_rejected(const kprep_context *context, const kprep_folder *folder,
-                         const kprep_section *section, int64_t b, kprep_text *text)
+static kprep_status add_rejected(const kprep_context *context, const kprep_folder *folder,
+                                 const kprep_section *section, int64_t b, kprep_text *text,
+                                 kprep_error *err)
 {
     int64_t first, rows;
     const kprep_record *record = &folder->records[section->first_batch + b];
+    (void)err;
     kprep_sequence_batch(&context->sequence, section->first_batch + b, &first, &rows);
     for (size_t i = 0; i < record->reject_count; i++) {
         const kprep_rejected *one = &record->rejects[i];
@@ -120,6 +127,7 @@ static void add_rejected(const kprep_context *context, const kprep_folder *folde
         add_field(text, one->message);
         kprep_text_add(text, "\n");
     }
+    return KPREP_OK;
 }
 
 /* Written batch by batch, so that it takes no memory by the sample. */
@@ -140,7 +148,7 @@ static kprep_status write_table(const kprep_context *context, const kprep_folder
     kprep_text_add(&text, "%s\n", columns);
     for (int64_t b = 0; st == KPREP_OK && b <= section->batches; b++) {
         enum { FLUSH = 1 << 16 };
-        if (b < section->batches) add(context, folder, section, b, &text);
+        if (b < section->batches) st = add(context, folder, section, b, &text, err);
         if (text.failed) st = kprep_fail_memory(err);
         if (st != KPREP_OK || (text.length < FLUSH && b < section->batches)) continue;
         st = kprep_write_at(fd, text.data, text.length, offset, part, err);
