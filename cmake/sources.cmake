@@ -11,6 +11,7 @@ set(KPREP_SOURCES
     src/io/archive_zip.c
     src/io/bytes.c
     src/io/csv.c
+    src/io/entries.c
     src/io/path_archive.c
     src/io/path_list.c
     src/io/path_order.c
@@ -48,6 +49,7 @@ set(KPREP_SOURCES
     src/run/folder.c
     src/run/folder_job.c
     src/run/folder_lock.c
+    src/run/folder_read.c
     src/run/info.c
     src/run/inspect.c
     src/run/journal.c

@@ -1,6 +1,5 @@
 #include "run/folder_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,7 +10,7 @@
 
 #include "base/fail.h"
 #include "base/hash.h"
-#include "io/path_list.h"
+#include "io/entries.h"
 
 char *kprep_folder_final(const kprep_folder *folder, const char *section, const char *name)
 {
@@ -82,18 +81,21 @@ static kprep_status refuse(const kprep_folder *folder, const char *what, const c
 }
 
 /* The plan that manifest.json or the journal's first line names; "" if there is none. */
-static void read_plan(const char *path, bool journal, char plan[33])
+static kprep_status read_plan(const char *path, bool journal, char plan[33], kprep_error *err)
 {
     char *data;
     size_t size;
+    json_t *root = NULL;
     plan[0] = '\0';
-    if (kprep_read_file(path, KPREP_MANIFEST_LIMIT, &data, &size, NULL) != KPREP_OK) return;
-    char *end = journal ? strchr(data, '\n') : data + size;
-    json_t *root = end != NULL ? json_loadb(data, (size_t)(end - data), 0, NULL) : NULL;
+    KPREP_TRY(kprep_folder_read(path, &data, &size, err));
+    const char *end = data == NULL ? NULL : journal ? strchr(data, '\n') : data + size;
+    kprep_status st =
+        end != NULL ? kprep_folder_parse(data, (size_t)(end - data), &root, err) : KPREP_OK;
     const char *text = json_string_value(json_object_get(root, "plan"));
     if (text != NULL && strlen(text) == 32) memcpy(plan, text, 33);
     json_decref(root);
     free(data);
+    return st;
 }
 
 /* Removes a file that a manifest or journal names, if the name stays inside the folder. */
@@ -121,10 +123,11 @@ static void remove_listed(const kprep_folder *folder, const json_t *list)
 
 static void remove_work(const kprep_folder *folder)
 {
+    int ignored; /* what is left is removed by the next run */
     char *path = kprep_folder_final(folder, "", ".kprep");
-    DIR *dir = path != NULL ? opendir(path) : NULL;
+    DIR *dir = path != NULL ? kprep_open_entries(path) : NULL;
     const struct dirent *entry;
-    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+    while (dir != NULL && (entry = kprep_next_entry(dir, &ignored)) != NULL) {
         if (entry->d_name[0] == '.') continue;
         unlinkat(dirfd(dir), entry->d_name, 0);
     }
@@ -133,33 +136,39 @@ static void remove_work(const kprep_folder *folder)
     free(path);
 }
 
-static void remove_from_journal(kprep_folder *folder, const json_t *line)
+static kprep_status remove_from_journal(kprep_folder *folder, const json_t *line, kprep_error *err)
 {
     size_t i;
     const json_t *file;
+    (void)err;
     remove_named(folder, json_string_value(json_object_get(line, "table")));
     json_array_foreach(json_object_get(line, "files"), i, file)
         remove_named(folder, json_string_value(json_array_get(file, 0)));
+    return KPREP_OK;
 }
 
-/* Calls use for the path of each journal there is: one, or one of each shard. */
+/* What is done with the path of each journal there is: one, or one of each shard. */
+typedef struct journal_use {
+    kprep_status (*call)(kprep_folder *, const char *, kprep_error *);
+} journal_use;
+
+static kprep_status use_journal(kprep_folder *folder, const char *name, void *context,
+                                kprep_error *err)
+{
+    const journal_use *use = context;
+    if (strncmp(name, "journal", 7) != 0) return KPREP_OK;
+    char *path = kprep_asprintf("%s/.kprep/%s", folder->path, name);
+    kprep_status st = path != NULL ? use->call(folder, path, err) : kprep_fail_memory(err);
+    free(path);
+    return st;
+}
+
 static kprep_status for_journals(kprep_folder *folder,
-                                 kprep_status (*use)(kprep_folder *, const char *, kprep_error *),
+                                 kprep_status (*call)(kprep_folder *, const char *, kprep_error *),
                                  kprep_error *err)
 {
-    char *work = kprep_folder_final(folder, "", ".kprep");
-    DIR *dir = work != NULL ? opendir(work) : NULL;
-    const struct dirent *entry;
-    kprep_status st = work != NULL ? KPREP_OK : kprep_fail_memory(err);
-    while (st == KPREP_OK && dir != NULL && (entry = readdir(dir)) != NULL) {
-        if (strncmp(entry->d_name, "journal", 7) != 0) continue;
-        char *path = kprep_asprintf("%s/%s", work, entry->d_name);
-        st = path != NULL ? use(folder, path, err) : kprep_fail_memory(err);
-        free(path);
-    }
-    if (dir != NULL) closedir(dir);
-    free(work);
-    return st;
+    journal_use use = {call};
+    return kprep_folder_names(folder, true, use_journal, &use, err);
 }
 
 static kprep_status replay(kprep_folder *folder, const char *path, kprep_error *err)
@@ -169,8 +178,7 @@ static kprep_status replay(kprep_folder *folder, const char *path, kprep_error *
 
 static kprep_status remove_journal(kprep_folder *folder, const char *path, kprep_error *err)
 {
-    (void)err;
-    kprep_journal_read(path, folder, remove_from_journal, NULL);
+    KPREP_TRY(kprep_journal_read(path, folder, remove_from_journal, err));
     unlink(path);
     return KPREP_OK;
 }
@@ -179,64 +187,64 @@ static kprep_status remove_journal(kprep_folder *folder, const char *path, kprep
 static kprep_status read_begun(kprep_folder *folder, const char *path, kprep_error *err)
 {
     char plan[33];
-    (void)err;
-    read_plan(path, true, plan);
+    KPREP_TRY(read_plan(path, true, plan, err));
     if (plan[0] != '\0' && (folder->begun[0] == '\0' || strcmp(plan, folder->plan) != 0))
         memcpy(folder->begun, plan, sizeof plan);
     return KPREP_OK;
 }
 
 /* Removes what an earlier job wrote, and nothing else. */
-static void remove_job(kprep_folder *folder, const char *manifest)
+static kprep_status remove_job(kprep_folder *folder, const char *manifest, kprep_error *err)
 {
-    char *data, *job = kprep_folder_final(folder, "", ".kprep/job");
-    size_t size;
-    if (kprep_read_file(manifest, KPREP_MANIFEST_LIMIT, &data, &size, NULL) == KPREP_OK) {
-        json_t *root = json_loadb(data, size, 0, NULL);
+    json_t *root = NULL;
+    char *job = kprep_folder_final(folder, "", ".kprep/job");
+    kprep_status st = job != NULL ? KPREP_OK : kprep_fail_memory(err);
+    if (st == KPREP_OK) st = kprep_folder_load(manifest, &root, err);
+    if (st == KPREP_OK) {
         remove_listed(folder, json_object_get(root, "files"));
         remove_listed(folder, json_object_get(root, "tables"));
-        json_decref(root);
-        free(data);
+        st = for_journals(folder, remove_journal, err);
     }
-    for_journals(folder, remove_journal, NULL);
-    unlink(manifest);
-    if (job != NULL) unlink(job);
+    if (st == KPREP_OK) {
+        unlink(manifest); /* by which a run that is stopped here finds the rest */
+        unlink(job);
+    }
+    json_decref(root);
     free(job);
+    return st;
 }
 
-static bool is_empty(const char *path)
+static kprep_status is_foreign(kprep_folder *folder, const char *name, void *context,
+                               kprep_error *err)
 {
-    DIR *dir = opendir(path);
-    const struct dirent *entry;
-    bool empty = true;
-    if (dir == NULL) return true;
-    while (empty && (entry = readdir(dir)) != NULL)
-        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-                strcmp(entry->d_name, ".kprep") == 0;
-    closedir(dir);
-    return empty;
+    bool *foreign = context;
+    (void)folder;
+    (void)err;
+    *foreign |= strcmp(name, ".kprep") != 0;
+    return KPREP_OK;
 }
 
 /* Are the files of a complete data set there, at their length? */
-static bool is_whole(const kprep_folder *folder, const char *manifest)
+static kprep_status is_whole(const kprep_folder *folder, const char *manifest, bool *whole,
+                             kprep_error *err)
 {
-    char *data;
-    size_t size, i;
+    size_t i;
+    json_t *root;
     const json_t *entry;
-    if (kprep_read_file(manifest, KPREP_MANIFEST_LIMIT, &data, &size, NULL) != KPREP_OK)
-        return false;
-    json_t *root = json_loadb(data, size, 0, NULL);
-    bool whole = root != NULL;
+    KPREP_TRY(kprep_folder_load(manifest, &root, err));
+    kprep_status st = KPREP_OK;
+    *whole = root != NULL;
     json_array_foreach(json_object_get(root, "files"), i, entry)
     {
         const char *name = json_string_value(json_object_get(entry, "path"));
         kprep_written file = {.bytes = json_integer_value(json_object_get(entry, "bytes"))};
-        if (name != NULL) kprep_copy_text(file.path, sizeof file.path, name);
-        whole = whole && name != NULL && kprep_folder_has(folder, &file);
+        *whole = *whole && name != NULL;
+        if (!*whole || st != KPREP_OK) break;
+        kprep_copy_text(file.path, sizeof file.path, name);
+        st = kprep_folder_has(folder, &file, whole, err);
     }
     json_decref(root);
-    free(data);
-    return whole;
+    return st;
 }
 
 /* Batches that lack rows are made again. */
@@ -255,18 +263,18 @@ static void forget_rejects(kprep_folder *folder)
 static kprep_status claim(kprep_folder *folder, const char *manifest, const char *journal,
                           const kprep_options *options, kprep_error *err)
 {
-    char old[33];
-    bool force = options->force;
-    read_plan(manifest, false, old);
+    char old[33], plan[33];
+    bool force = options->force, foreign = false;
+    KPREP_TRY(read_plan(manifest, false, old, err));
     KPREP_TRY(for_journals(folder, read_begun, err));
     folder->retrying = options->retry && old[0] != '\0';
     if (folder->retrying) return KPREP_OK;
     if (strcmp(old, folder->plan) == 0 && !force) {
-        folder->complete = is_whole(folder, manifest);
+        KPREP_TRY(is_whole(folder, manifest, &folder->complete, err));
         if (folder->complete) return KPREP_OK;
         force = true; /* our own data with a hole: written again */
     }
-    bool exists = access(manifest, F_OK) == 0;
+    KPREP_TRY(kprep_folder_names(folder, false, is_foreign, &foreign, err));
     if (old[0] != '\0' || folder->begun[0] != '\0') {
         bool same = old[0] == '\0' && strcmp(folder->begun, folder->plan) == 0;
         if (!same && !force)
@@ -275,18 +283,18 @@ static kprep_status claim(kprep_folder *folder, const char *manifest, const char
                 "write to another folder, or add --force to remove what that job wrote", err);
         if (!same) {
             KPREP_TRY(kprep_folder_lock_alone(folder, err));
-            remove_job(folder, manifest);
+            kprep_status st = remove_job(folder, manifest, err);
             kprep_folder_lock_together(folder);
+            if (st != KPREP_OK) return st;
             folder->begun[0] = '\0';
         }
-    } else if (exists || !is_empty(folder->path)) {
+    } else if (foreign) {
         return refuse(folder, "the output folder is not empty, and what is in it is not kprep's",
                       "write to a new or empty folder", err);
     }
     if (folder->begun[0] != '\0') KPREP_TRY(for_journals(folder, replay, err));
     if (options->retry) forget_rejects(folder);
-    char plan[33];
-    read_plan(journal, true, plan);
+    KPREP_TRY(read_plan(journal, true, plan, err));
     return kprep_journal_start(folder, journal, plan[0] == '\0', err);
 }
 
@@ -356,8 +364,10 @@ static kprep_status begin_anew(kprep_folder *folder, kprep_error *err)
     kprep_status st = manifest != NULL && journal != NULL ? kprep_folder_lock_alone(folder, err)
                                                           : kprep_fail_memory(err);
     if (st == KPREP_OK) {
-        remove_job(folder, manifest);
+        st = remove_job(folder, manifest, err);
         kprep_folder_lock_together(folder);
+    }
+    if (st == KPREP_OK) {
         close(folder->journal);
         for (int64_t b = 0; b < folder->batches; b++) kprep_record_free(&folder->records[b]);
         folder->times[0] = '\0';

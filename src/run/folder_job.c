@@ -57,8 +57,11 @@ kprep_status kprep_folder_kept_job(const char *path, kprep_job **job, char **tex
     *job = NULL;
     *text = NULL;
     if (file == NULL) return kprep_fail_memory(err);
-    kprep_status st = kprep_read_file(file, KPREP_MANIFEST_LIMIT, &data, &size, err);
-    json_t *root = st == KPREP_OK ? json_loadb(data, size, 0, NULL) : NULL;
+    json_t *root = NULL;
+    kprep_status st = kprep_folder_read(file, &data, &size, err);
+    if (st == KPREP_OK && data == NULL)
+        st = kprep_fail(err, KPREP_E_NOT_FOUND, "the folder holds no job of shards");
+    if (st == KPREP_OK) st = kprep_folder_parse(data, size, &root, err);
     const char *here = json_string_value(json_object_get(root, "folder"));
     const char *yaml = json_string_value(json_object_get(root, "job"));
     const char *plain = json_string_value(json_object_get(root, "manifest"));

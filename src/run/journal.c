@@ -32,23 +32,26 @@ static json_t *pack_rejects(const kprep_record *record)
     return list;
 }
 
-static bool unpack_rejects(const json_t *list, kprep_record *record)
+static kprep_status unpack_rejects(const json_t *list, kprep_record *record, bool *good,
+                                   kprep_error *err)
 {
     size_t n = json_array_size(list);
-    if (n == 0) return true;
-    record->rejects = kprep_calloc(n, sizeof *record->rejects);
-    for (size_t i = 0; record->rejects != NULL && i < n; i++) {
+    record->rejects = n > 0 ? kprep_calloc(n, sizeof *record->rejects) : NULL;
+    if (n > 0 && record->rejects == NULL) return kprep_fail_memory(err);
+    for (size_t i = 0; i < n; i++) {
         const json_t *one = json_array_get(list, i);
         const char *message = json_string_value(json_array_get(one, 2));
         kprep_rejected *to = &record->rejects[record->reject_count];
+        *good = message != NULL;
+        if (!*good) return KPREP_OK;
         to->row = json_integer_value(json_array_get(one, 0));
         to->code = (kprep_status)json_integer_value(json_array_get(one, 1));
         to->array = (size_t)json_integer_value(json_array_get(one, 3));
-        to->message = message != NULL ? kprep_strdup(message) : NULL;
-        if (to->message == NULL) return false;
+        to->message = kprep_strdup(message);
+        if (to->message == NULL) return kprep_fail_memory(err);
         record->reject_count++;
     }
-    return record->rejects != NULL;
+    return KPREP_OK;
 }
 
 static json_t *pack_moments(const kprep_moments *m)
@@ -156,30 +159,24 @@ kprep_status kprep_folder_note_table(kprep_folder *folder, const char *section, 
     return st;
 }
 
-bool kprep_folder_has(const kprep_folder *folder, const kprep_written *written)
-{
-    struct stat info;
-    char *path = kprep_folder_final(folder, "", written->path);
-    bool there = path != NULL && stat(path, &info) == 0 && S_ISREG(info.st_mode) &&
-                 info.st_size == written->bytes;
-    free(path);
-    return there;
-}
-
 /* A sealed batch counts only while its files are there at their length. */
-static bool unpack_files(const kprep_folder *folder, const json_t *list, kprep_record *record)
+static kprep_status unpack_files(const kprep_folder *folder, const json_t *list,
+                                 kprep_record *record, bool *good, kprep_error *err)
 {
-    if (record->rows < 0 || !json_is_array(list)) return false;
-    if (record->rows == 0) return true; /* there was none to write */
+    *good = record->rows == 0; /* there was none to write */
+    if (record->rows <= 0 || !json_is_array(list) || json_array_size(list) != folder->files)
+        return KPREP_OK;
     record->files = kprep_calloc(folder->files, sizeof *record->files);
-    bool good = record->files != NULL && json_array_size(list) == folder->files;
-    for (size_t i = 0; good && i < folder->files; i++)
-        good = unpack_file(json_array_get(list, i), &record->files[i]) &&
-               kprep_folder_has(folder, &record->files[i].file);
-    return good;
+    if (record->files == NULL) return kprep_fail_memory(err);
+    *good = true;
+    for (size_t i = 0; *good && i < folder->files; i++) {
+        *good = unpack_file(json_array_get(list, i), &record->files[i]);
+        if (*good) KPREP_TRY(kprep_folder_has(folder, &record->files[i].file, good, err));
+    }
+    return KPREP_OK;
 }
 
-void kprep_journal_replay(kprep_folder *folder, const json_t *line)
+kprep_status kprep_journal_replay(kprep_folder *folder, const json_t *line, kprep_error *err)
 {
     const char *times = json_string_value(json_object_get(line, "times"));
     if (times != NULL && strlen(times) < sizeof folder->times)
@@ -187,30 +184,38 @@ void kprep_journal_replay(kprep_folder *folder, const json_t *line)
     int64_t batch = json_integer_value(json_object_get(line, "batch"));
     kprep_record record = {.sealed = true,
                            .rows = json_integer_value(json_object_get(line, "rows"))};
+    bool good;
     if (!json_is_integer(json_object_get(line, "batch")) || batch < 0 || batch >= folder->batches)
-        return;
-    if (unpack_files(folder, json_object_get(line, "files"), &record) &&
-        unpack_rejects(json_object_get(line, "rejects"), &record)) {
+        return KPREP_OK;
+    kprep_status st = unpack_files(folder, json_object_get(line, "files"), &record, &good, err);
+    if (st == KPREP_OK && good)
+        st = unpack_rejects(json_object_get(line, "rejects"), &record, &good, err);
+    if (st == KPREP_OK && good) {
         kprep_record_free(&folder->records[batch]);
         folder->records[batch] = record;
     } else {
         kprep_record_free(&record);
     }
+    return st;
 }
 
 kprep_status kprep_journal_read(const char *path, kprep_folder *folder,
-                                void (*use)(kprep_folder *, const json_t *), kprep_error *err)
+                                kprep_status (*use)(kprep_folder *, const json_t *, kprep_error *),
+                                kprep_error *err)
 {
     char *data;
     size_t size;
-    KPREP_TRY(kprep_read_file(path, KPREP_MANIFEST_LIMIT, &data, &size, err));
-    for (char *at = data, *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
-        json_t *line = json_loadb(at, (size_t)(end - at), 0, NULL);
-        if (line != NULL) use(folder, line);
+    KPREP_TRY(kprep_folder_read(path, &data, &size, err));
+    kprep_status st = KPREP_OK;
+    for (char *at = data, *end; st == KPREP_OK && at != NULL && (end = strchr(at, '\n')) != NULL;
+         at = end + 1) {
+        json_t *line;
+        st = kprep_folder_parse(at, (size_t)(end - at), &line, err);
+        if (line != NULL) st = use(folder, line, err);
         json_decref(line);
     }
     free(data);
-    return KPREP_OK;
+    return st;
 }
 
 kprep_status kprep_journal_start(kprep_folder *folder, const char *path, bool fresh,
