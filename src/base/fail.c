@@ -148,6 +148,11 @@ kprep_status kprep_fail_errno(kprep_error *err, kprep_side side, int sys_errno, 
     return code;
 }
 
+bool kprep_is_of_machine(const kprep_error *err)
+{
+    return err->code == KPREP_E_NO_MEMORY || err->sys_errno == EMFILE || err->sys_errno == ENFILE;
+}
+
 void kprep_error_expected(kprep_error *err, const char *fmt, ...)
 {
     if (err == NULL) return;

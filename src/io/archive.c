@@ -53,24 +53,29 @@ bool kprep_archive_takes_name(const char *name)
     return n >= 4 && strcasecmp(name + n - 4, ".npz") == 0;
 }
 
-static const kprep_archive_format *tell(const kprep_bytes *bytes)
+static kprep_status tell(const kprep_bytes *bytes, const kprep_archive_format **format,
+                         kprep_error *err)
 {
     uint8_t head[HEAD];
     size_t n;
-    if (kprep_bytes_read(bytes, 0, head, sizeof head, &n, NULL) != KPREP_OK) return NULL;
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (formats[i].sniff(head, n)) return &formats[i];
-    return NULL;
+    *format = NULL;
+    KPREP_TRY(kprep_bytes_read(bytes, 0, head, sizeof head, &n, err));
+    for (size_t i = 0; *format == NULL && i < sizeof formats / sizeof *formats; i++)
+        if (formats[i].sniff(head, n)) *format = &formats[i];
+    return KPREP_OK;
 }
 
-const kprep_archive_format *kprep_archive_tell(const char *path)
+kprep_status kprep_archive_tell(const char *path, const kprep_archive_format **format,
+                                kprep_error *err)
 {
     int64_t mtime;
     kprep_bytes bytes = {.fd = -1};
-    if (kprep_open_read(path, &bytes.fd, &bytes.size, &mtime, NULL) != KPREP_OK) return NULL;
-    const kprep_archive_format *format = tell(&bytes);
+    *format = NULL;
+    KPREP_TRY(kprep_open_read(path, &bytes.fd, &bytes.size, &mtime, err));
+    kprep_status st = tell(&bytes, format, err);
     close(bytes.fd);
-    return format;
+    if (st != KPREP_OK) kprep_error_at_file(err, path);
+    return st;
 }
 
 /* ---- libarchive ---- */
@@ -303,11 +308,10 @@ kprep_status kprep_archive_list(const char *path, int64_t limit, kprep_archive *
     KPREP_TRY(kprep_open_read(path, &s.fd, &archive->size, &archive->mtime, err));
     s.archive = archive;
     const kprep_bytes bytes = {.fd = s.fd, .size = archive->size};
-    archive->format = tell(&bytes);
-    kprep_status st;
-    if (archive->format == NULL)
+    kprep_status st = tell(&bytes, &archive->format, err);
+    if (st == KPREP_OK && archive->format == NULL)
         st = kprep_fail(err, KPREP_E_UNSUPPORTED_FORMAT, "the file is no archive that is read");
-    else
+    else if (st == KPREP_OK)
         st = archive->format->zip ? kprep_zip_list(&bytes, listing, err)
                                   : list_tar(&s, limit, listing, err);
     if (st == KPREP_OK) st = drop_replaced(listing, err);

@@ -486,11 +486,15 @@ static kprep_status copy_file(const kprep_feed *feed, kprep_folder *folder, size
     char hash[33];
     kprep_bytes bytes;
     kprep_stream stream = KPREP_STREAM_CLOSED;
+    kprep_error failure;
     const char *path = feed->input.paths.items[file].path;
+    kprep_error_clear(&failure);
     if (kprep_input_bytes(&feed->input.paths, file, true, feed->settings->limits.sample_bytes,
-                          &stream, &bytes, &from, &mtime, NULL) != KPREP_OK) {
+                          &stream, &bytes, &from, &mtime, &failure) != KPREP_OK) {
         kprep_stream_free(&stream);
-        return KPREP_OK;
+        if (!kprep_is_of_machine(&failure)) return KPREP_OK;
+        if (err != NULL) *err = failure;
+        return failure.code;
     }
     char *name = quarantine_name(feed, file);
     char *part = kprep_folder_part(folder, "", "quarantine");
@@ -500,14 +504,13 @@ static kprep_status copy_file(const kprep_feed *feed, kprep_folder *folder, size
     if (st == KPREP_OK) st = kprep_folder_make(folder, name, err);
     if (st == KPREP_OK) st = kprep_create_part(part, &to, err);
     if (st == KPREP_OK) {
-        kprep_error failure;
         st = copy_bytes(&bytes, to, part, path, hash, &failure);
         if (st == KPREP_OK) {
             st = kprep_publish(part, final, to, err);
             if (st == KPREP_OK) add_table(tables, name, bytes.size, hash);
         } else {
             close(to);
-            if (failure.side != KPREP_SIDE_OUTPUT && st != KPREP_E_NO_MEMORY)
+            if (failure.side != KPREP_SIDE_OUTPUT && !kprep_is_of_machine(&failure))
                 st = KPREP_OK; /* its bytes are what is bad about it */
             else if (err != NULL)
                 *err = failure;
