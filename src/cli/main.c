@@ -19,6 +19,16 @@ static const char *const reserved[] = {"report", "lint", "diff"};
 /* The one state a signal handler can reach. */
 static volatile int cancel;
 
+/* Did a JSON value go without memory? Then what was made of it lacks something. */
+static volatile int json_failed;
+
+static void *json_allocate(size_t size)
+{
+    void *block = malloc(size);
+    if (block == NULL) __atomic_store_n(&json_failed, 1, __ATOMIC_RELAXED);
+    return block;
+}
+
 static void on_signal(int number)
 {
     if (cancel) _exit(128 + number); /* the second time: at once */
@@ -86,7 +96,16 @@ int cli_unknown_command(cli *c, const char *name)
 /* Flushes the answer: one that could not be written is no answer. */
 static int finish(cli *c, int code)
 {
-    if (c->json) cli_print_json(c, code);
+    char *text = c->json && c->lost == 0 ? cli_json_text(c, code) : NULL;
+    if (text != NULL && !json_failed) {
+        printf("%s\n", text);
+    } else if (c->json) {
+        code = c->lost != 0 ? c->lost : 3;
+        printf("{\"ok\": false, \"exit\": %d, \"problems\": [{\"id\": \"no-memory\", "
+               "\"message\": \"out of memory\"}]}\n",
+               code);
+    }
+    free(text);
     if (fflush(stdout) == 0 && !ferror(stdout)) return code;
     fprintf(stderr, "kprep: error[unwritable]: can't write to standard output: %s\n",
             strerror(errno));
@@ -139,8 +158,12 @@ static int answer(cli *c, int argc, char **argv)
 int main(int argc, char **argv)
 {
     hold_standard_files();
+    json_set_alloc_funcs(json_allocate, free);
     cli c = {.document = json_object(), .problems = kprep_problems_new()};
-    if (c.document == NULL || c.problems == NULL) return 3;
+    if (c.document == NULL || c.problems == NULL) {
+        fprintf(stderr, "kprep: error[no-memory]: out of memory\n");
+        return 3;
+    }
     c.options.cancel = &cancel;
     catch_signals();
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
