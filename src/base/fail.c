@@ -80,6 +80,7 @@ int kprep_exit_code(const kprep_error *err)
 {
     if (err == NULL || err->code == KPREP_OK) return 0;
     if (err->code == KPREP_E_INTERRUPTED) return 130;
+    if (err->code == KPREP_E_NO_MEMORY) return 3; /* whatever it was wanted for */
     if (err->side != KPREP_SIDE_DEFAULT) return (int)err->side;
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
         if (statuses[i].status == err->code) return statuses[i].exit_code;
@@ -126,6 +127,9 @@ static kprep_status status_of_errno(int sys_errno, kprep_side side)
     bool output = side == KPREP_SIDE_OUTPUT;
     switch (sys_errno) {
     case ENOMEM: return KPREP_E_NO_MEMORY;
+    case EAGAIN: /* of a thread: it is memory that is lacking, or their number is limited */
+        if (side == KPREP_SIDE_DEFAULT) return KPREP_E_NO_MEMORY;
+        return output ? KPREP_E_UNWRITABLE : KPREP_E_UNREADABLE;
     case ENOSPC:
     case EDQUOT: return KPREP_E_NO_SPACE;
     case ENOENT:

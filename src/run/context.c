@@ -304,9 +304,10 @@ kprep_status kprep_first_problem(const kprep_problems *problems, kprep_error *er
     return worst->code;
 }
 
-void kprep_context_hash(const kprep_context *context, char out[33])
+kprep_status kprep_context_hash(const kprep_context *context, char out[33], kprep_error *err)
 {
-    kprep_feed_hash(context->feeds, context->feed_count, kprep_label_digest(&context->labels), out);
+    return kprep_feed_hash(context->feeds, context->feed_count,
+                           kprep_label_digest(&context->labels), out, err);
 }
 
 const char *kprep_array_name(const kprep_context *context, size_t array)

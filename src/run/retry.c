@@ -185,11 +185,11 @@ static kprep_status is_same(const kprep_context *context, const json_t *retry, b
             sample >= 0 && sample < context->samples)
             kprep_join_mark(&context->feeds[f].plan, sample, loose[f]);
     }
-    kprep_feed_base_hash(context->feeds, context->feed_count, kprep_label_digest(&context->labels),
-                         loose, hash);
-    *same = *same && strcmp(hash, base) == 0;
+    kprep_status st = kprep_feed_base_hash(context->feeds, context->feed_count,
+                                           kprep_label_digest(&context->labels), loose, hash, err);
+    *same = st == KPREP_OK && *same && strcmp(hash, base) == 0;
     kprep_feed_free_marks(loose, context->feed_count);
-    return KPREP_OK;
+    return st;
 }
 
 static kprep_status refuse(const kprep_folder *folder, kprep_error *err)
