@@ -3,6 +3,7 @@ set(KPREP_SOURCES
     src/base/desc.c
     src/base/dtype.c
     src/base/fail.c
+    src/base/json_build.c
     src/base/mem.c
     src/base/option.c
     src/base/value.c

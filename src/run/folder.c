@@ -444,21 +444,27 @@ void kprep_folder_close(kprep_folder *folder)
     *folder = (kprep_folder){.lock = -1, .journal = -1, .own_lock = -1, .count_lock = -1};
 }
 
-void kprep_folder_sync(const kprep_folder *folder, const char *section)
+kprep_status kprep_folder_sync(const kprep_folder *folder, const char *section, kprep_error *err)
 {
     char *path = kprep_folder_final(folder, "", section);
-    int fd = path != NULL ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (path == NULL) return kprep_fail_memory(err);
+    int fd = kprep_open_again(path, O_RDONLY | O_DIRECTORY), failed = 0;
     if (fd >= 0) {
-        fsync(fd); /* a file system that can't is no reason to fail */
+        do {
+            failed = fsync(fd) != 0 ? errno : 0;
+        } while (failed == EINTR);
         close(fd);
     }
+    if (failed == EINVAL || failed == EROFS) failed = 0; /* there are file systems that can't */
+    kprep_status st =
+        failed == 0 ? KPREP_OK : kprep_fail_errno(err, KPREP_SIDE_OUTPUT, failed, "sync", path);
     free(path);
+    return st;
 }
 
 kprep_status kprep_folder_finish(kprep_folder *folder, kprep_error *err)
 {
-    kprep_folder_sync(folder, "");
+    KPREP_TRY(kprep_folder_sync(folder, "", err));
     remove_work(folder);
-    (void)err;
     return KPREP_OK;
 }

@@ -89,7 +89,7 @@ kprep_status kprep_folder_same_times(kprep_folder *folder, const char *times, bo
 void kprep_folder_close(kprep_folder *folder);
 
 /* Makes the renames in a section's folder ("": the top) last. */
-void kprep_folder_sync(const kprep_folder *folder, const char *section);
+kprep_status kprep_folder_sync(const kprep_folder *folder, const char *section, kprep_error *err);
 
 /* The batches of the folder's own part: all, or those of its shard. */
 void kprep_folder_part_range(const kprep_folder *folder, int64_t *first, int64_t *end);

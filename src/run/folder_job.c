@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fail.h"
+#include "base/json_build.h"
 #include "io/path_list.h"
 #include "io/yaml.h"
 
@@ -23,7 +24,7 @@ kprep_status kprep_folder_keep_job(const kprep_folder *folder, const kprep_setti
     json_t *root = whole ? json_pack("{s:s, s:s, s:s}", "folder", here, "job", text.data,
                                      "manifest", plain.data)
                          : NULL;
-    char *data = root != NULL ? json_dumps(root, JSON_COMPACT) : NULL;
+    char *data = root != NULL ? kprep_json_text(root, JSON_COMPACT) : NULL;
     kprep_status st = KPREP_OK;
     snprintf(name, sizeof name, ".kprep/job-%d-of-%d", folder->shard, folder->shards);
     char *part = kprep_folder_final(folder, "", name);

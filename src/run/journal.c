@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fail.h"
+#include "base/json_build.h"
 #include "io/path_list.h"
 
 void kprep_record_free(kprep_record *record)
@@ -26,7 +27,7 @@ static json_t *pack_rejects(const kprep_record *record)
     json_t *list = json_array();
     for (size_t i = 0; i < record->reject_count; i++) {
         const kprep_rejected *one = &record->rejects[i];
-        json_array_append_new(list, json_pack("[I, i, s, I]", (json_int_t)one->row, (int)one->code,
+        list = kprep_json_add(list, json_pack("[I, i, s, I]", (json_int_t)one->row, (int)one->code,
                                               one->message, (json_int_t)one->array));
     }
     return list;
@@ -58,11 +59,11 @@ static json_t *pack_moments(const kprep_moments *m)
 {
     json_t *list = json_array();
     const double numbers[] = {m->min, m->max, m->mean, m->m2};
-    json_array_append_new(list, json_integer(m->count));
-    json_array_append_new(list, json_integer(m->nan_count));
-    json_array_append_new(list, json_integer(m->inf_count));
+    list = kprep_json_add(list, json_integer(m->count));
+    list = kprep_json_add(list, json_integer(m->nan_count));
+    list = kprep_json_add(list, json_integer(m->inf_count));
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        json_array_append_new(list, isfinite(numbers[i]) ? json_real(numbers[i]) : json_null());
+        list = kprep_json_add(list, isfinite(numbers[i]) ? json_real(numbers[i]) : json_null());
     return list;
 }
 
@@ -87,7 +88,7 @@ static json_t *pack_files(const kprep_record *record, size_t count)
     json_t *list = json_array();
     for (size_t i = 0; i < count && record->rows > 0; i++) {
         const kprep_written *file = &record->files[i].file;
-        json_array_append_new(list, json_pack("[s, I, s, o]", file->path, (json_int_t)file->bytes,
+        list = kprep_json_add(list, json_pack("[s, I, s, o]", file->path, (json_int_t)file->bytes,
                                               file->hash, pack_moments(&record->files[i].moments)));
     }
     return list;
@@ -124,16 +125,15 @@ static kprep_status append(kprep_folder *folder, const char *text, size_t n, kpr
 
 kprep_status kprep_journal_append(kprep_folder *folder, const json_t *line, kprep_error *err)
 {
-    char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    char *whole = text != NULL ? kprep_asprintf("\n%s\n", text) : NULL;
-    free(text);
-    if (whole == NULL) return kprep_fail_memory(err);
+    char *text = kprep_json_text(line, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    if (text == NULL) return kprep_fail_memory(err);
+    kprep_status st = KPREP_OK;
     pthread_mutex_lock(&folder->noting);
     /* What was torn is ended, so that this line begins on its own. */
-    const char *from = folder->torn ? whole : whole + 1;
-    kprep_status st = append(folder, from, strlen(from), err);
+    if (folder->torn) st = append(folder, "\n", 1, err);
+    if (st == KPREP_OK) st = append(folder, text, strlen(text), err);
     pthread_mutex_unlock(&folder->noting);
-    free(whole);
+    free(text);
     return st;
 }
 
