@@ -86,7 +86,9 @@ static kprep_status fail_reader(kprep_stream *s, kprep_error *err)
     const char *why = archive_error_string(s->reader);
     kprep_copy_text(text, sizeof text, why != NULL ? why : "unknown error");
     kprep_clean_text(text);
-    if (archive_errno(s->reader) == ENOMEM) return kprep_fail_memory(err);
+    /* Of damage it says what it is; it does not always say that there is no memory. */
+    if (archive_errno(s->reader) == ENOMEM || why == NULL || strstr(text, "an't init") != NULL)
+        return kprep_fail_memory(err);
     if (archive_errno(s->reader) == EIO)
         return kprep_fail_errno(err, KPREP_SIDE_INPUT, EIO, "read the archive", NULL);
     if (strstr(text, "nrecognized archive format") != NULL)
@@ -141,8 +143,11 @@ static kprep_status open_reader(kprep_stream *s, int64_t at, kprep_error *err)
     s->offset = format->sequential ? 0 : at;
     const int known = format->zip ? archive_read_support_format_zip_streamable(s->reader)
                                   : archive_read_support_format_tar(s->reader);
+    const int filtered =
+        known == ARCHIVE_OK && format->filter != NULL ? format->filter(s->reader) : ARCHIVE_OK;
+    if (known == ARCHIVE_FATAL || filtered == ARCHIVE_FATAL) return kprep_fail_memory(err);
     /* A warning says that it would run a program for it. */
-    if (known != ARCHIVE_OK || (format->filter != NULL && format->filter(s->reader) != ARCHIVE_OK))
+    if (known != ARCHIVE_OK || filtered != ARCHIVE_OK)
         return kprep_fail(err, KPREP_E_UNSUPPORTED_FORMAT,
                           "the system's libarchive does not read a %s", format->title);
     archive_read_set_read_callback(s->reader, read_block);

@@ -293,8 +293,9 @@ static bool has_some_memory(void)
 {
     enum { ENOUGH = 1 << 16 };
     void *block = malloc(ENOUGH);
+    bool some = block != NULL;
     free(block);
-    return block != NULL;
+    return some;
 }
 
 static kprep_status parse(builder *b, const char *text, size_t size)

@@ -228,7 +228,8 @@ static kprep_status open_feed(kprep_context *context, kprep_feed *feed, kprep_pu
     if (found == NULL) return kprep_fail_memory(err);
     kprep_status st = read_feed(context, feed, purpose, found, err);
     if (st != KPREP_OK) kprep_feed_blame(feed, err);
-    bool pass = feed->plan.tolerant && purpose != KPREP_TO_LOOK;
+    /* Without memory it is not known what was found: that is the one thing to be said. */
+    bool pass = (feed->plan.tolerant && purpose != KPREP_TO_LOOK) || st == KPREP_E_NO_MEMORY;
     for (size_t i = 0; !pass && i < kprep_problems_count(found); i++) {
         kprep_error problem = *kprep_problems_get(found, i);
         kprep_feed_blame(feed, &problem);

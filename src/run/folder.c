@@ -99,11 +99,12 @@ static kprep_status read_plan(const char *path, bool journal, char plan[33], kpr
 }
 
 /* Removes a file that a manifest or journal names, if the name stays inside the folder. */
-static void remove_named(const kprep_folder *folder, const char *name)
+static kprep_status remove_named(const kprep_folder *folder, const char *name, kprep_error *err)
 {
-    if (name == NULL || name[0] == '\0' || name[0] == '/' || strstr(name, "..") != NULL) return;
+    if (name == NULL || name[0] == '\0' || name[0] == '/' || strstr(name, "..") != NULL)
+        return KPREP_OK;
     char *path = kprep_folder_final(folder, "", name);
-    if (path == NULL) return;
+    if (path == NULL) return kprep_fail_memory(err);
     unlink(path);
     size_t top = strlen(folder->path);
     for (char *slash; (slash = strrchr(path, '/')) != NULL && (size_t)(slash - path) > top;) {
@@ -111,14 +112,16 @@ static void remove_named(const kprep_folder *folder, const char *name)
         if (rmdir(path) != 0) break; /* a split's folder, or a quarantined one, once it is empty */
     }
     free(path);
+    return KPREP_OK;
 }
 
-static void remove_listed(const kprep_folder *folder, const json_t *list)
+static kprep_status remove_listed(const kprep_folder *folder, const json_t *list, kprep_error *err)
 {
     size_t i;
     const json_t *entry;
     json_array_foreach(list, i, entry)
-        remove_named(folder, json_string_value(json_object_get(entry, "path")));
+        KPREP_TRY(remove_named(folder, json_string_value(json_object_get(entry, "path")), err));
+    return KPREP_OK;
 }
 
 static void remove_work(const kprep_folder *folder)
@@ -140,10 +143,9 @@ static kprep_status remove_from_journal(kprep_folder *folder, const json_t *line
 {
     size_t i;
     const json_t *file;
-    (void)err;
-    remove_named(folder, json_string_value(json_object_get(line, "table")));
+    KPREP_TRY(remove_named(folder, json_string_value(json_object_get(line, "table")), err));
     json_array_foreach(json_object_get(line, "files"), i, file)
-        remove_named(folder, json_string_value(json_array_get(file, 0)));
+        KPREP_TRY(remove_named(folder, json_string_value(json_array_get(file, 0)), err));
     return KPREP_OK;
 }
 
@@ -200,11 +202,9 @@ static kprep_status remove_job(kprep_folder *folder, const char *manifest, kprep
     char *job = kprep_folder_final(folder, "", ".kprep/job");
     kprep_status st = job != NULL ? KPREP_OK : kprep_fail_memory(err);
     if (st == KPREP_OK) st = kprep_folder_load(manifest, &root, err);
-    if (st == KPREP_OK) {
-        remove_listed(folder, json_object_get(root, "files"));
-        remove_listed(folder, json_object_get(root, "tables"));
-        st = for_journals(folder, remove_journal, err);
-    }
+    if (st == KPREP_OK) st = remove_listed(folder, json_object_get(root, "files"), err);
+    if (st == KPREP_OK) st = remove_listed(folder, json_object_get(root, "tables"), err);
+    if (st == KPREP_OK) st = for_journals(folder, remove_journal, err);
     if (st == KPREP_OK) {
         unlink(manifest); /* by which a run that is stopped here finds the rest */
         unlink(job);
@@ -248,15 +248,16 @@ static kprep_status is_whole(const kprep_folder *folder, const char *manifest, b
 }
 
 /* Batches that lack rows are made again. */
-static void forget_rejects(kprep_folder *folder)
+static kprep_status forget_rejects(kprep_folder *folder, kprep_error *err)
 {
     for (int64_t b = 0; b < folder->batches; b++) {
         kprep_record *record = &folder->records[b];
         if (record->reject_count == 0) continue;
         for (size_t i = 0; i < folder->files && record->rows > 0; i++)
-            remove_named(folder, record->files[i].file.path);
+            KPREP_TRY(remove_named(folder, record->files[i].file.path, err));
         kprep_record_free(record);
     }
+    return KPREP_OK;
 }
 
 /* Decides between a new job, one to go on with, one that is complete, and somebody else's folder. */
@@ -293,7 +294,7 @@ static kprep_status claim(kprep_folder *folder, const char *manifest, const char
                       "write to a new or empty folder", err);
     }
     if (folder->begun[0] != '\0') KPREP_TRY(for_journals(folder, replay, err));
-    if (options->retry) forget_rejects(folder);
+    if (options->retry) KPREP_TRY(forget_rejects(folder, err));
     KPREP_TRY(read_plan(journal, true, plan, err));
     return kprep_journal_start(folder, journal, plan[0] == '\0', err);
 }
@@ -414,15 +415,14 @@ kprep_status kprep_folder_restart(kprep_folder *folder, const void *manifest, co
     if (st == KPREP_OK) st = kprep_journal_note_times(folder, times, err);
     for (int64_t b = 0; st == KPREP_OK && b < folder->batches; b++)
         if (folder->records[b].sealed) st = kprep_folder_note(folder, b, &folder->records[b], err);
-    if (st == KPREP_OK) {
-        remove_listed(folder, json_object_get(root, "tables"));
-        json_array_foreach(json_object_get(root, "files"), i, entry)
-        {
-            const char *name = json_string_value(json_object_get(entry, "path"));
-            if (name != NULL && !is_kept(folder, name)) remove_named(folder, name);
-        }
-        unlink(path);
+    if (st == KPREP_OK) st = remove_listed(folder, json_object_get(root, "tables"), err);
+    json_array_foreach(json_object_get(root, "files"), i, entry)
+    {
+        const char *name = json_string_value(json_object_get(entry, "path"));
+        if (st == KPREP_OK && name != NULL && !is_kept(folder, name))
+            st = remove_named(folder, name, err);
     }
+    if (st == KPREP_OK) unlink(path);
     free(journal);
     free(path);
     return st;
