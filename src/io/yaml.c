@@ -288,16 +288,6 @@ static void swallow(struct fy_diag *diag, void *user, const char *text, size_t n
     (void)diag, (void)user, (void)text, (void)n;
 }
 
-/* libfyaml 0.8 reads through a null pointer where its first two allocations for a text fail. */
-static bool has_some_memory(void)
-{
-    enum { ENOUGH = 1 << 16 };
-    void *block = malloc(ENOUGH);
-    bool some = block != NULL;
-    free(block);
-    return some;
-}
-
 static kprep_status parse(builder *b, const char *text, size_t size)
 {
     kprep_status st = KPREP_E_NO_MEMORY;
@@ -313,7 +303,9 @@ static kprep_status parse(builder *b, const char *text, size_t size)
     const struct fy_parse_cfg cfg = {
         .flags = FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE | FYPCF_COLLECT_DIAG, .diag = diag};
     parser = fy_parser_create(&cfg);
-    if (parser == NULL || !has_some_memory() || fy_parser_set_string(parser, text, size) != 0)
+    /* libfyaml 0.8 reads through a null pointer where its first allocations for a text fail. */
+    if (parser == NULL || !kprep_has_memory(1 << 16) ||
+        fy_parser_set_string(parser, text, size) != 0)
         goto done;
     st = take_events(b, parser, diag);
 done:

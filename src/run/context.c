@@ -228,8 +228,9 @@ static kprep_status open_feed(kprep_context *context, kprep_feed *feed, kprep_pu
     if (found == NULL) return kprep_fail_memory(err);
     kprep_status st = read_feed(context, feed, purpose, found, err);
     if (st != KPREP_OK) kprep_feed_blame(feed, err);
-    /* Without memory it is not known what was found: that is the one thing to be said. */
-    bool pass = (feed->plan.tolerant && purpose != KPREP_TO_LOOK) || st == KPREP_E_NO_MEMORY;
+    /* Without memory the plan is half made, and what was found may be wrong. */
+    const bool half = st == KPREP_E_NO_MEMORY;
+    bool pass = (feed->plan.tolerant && purpose != KPREP_TO_LOOK) || half;
     for (size_t i = 0; !pass && i < kprep_problems_count(found); i++) {
         kprep_error problem = *kprep_problems_get(found, i);
         kprep_feed_blame(feed, &problem);
@@ -237,7 +238,7 @@ static kprep_status open_feed(kprep_context *context, kprep_feed *feed, kprep_pu
             st = kprep_fail_memory(err);
     }
     kprep_problems_free(&found);
-    if (feed->input.kind_count > 0) kprep_summarise_plan(feed, &context->summary);
+    if (feed->input.kind_count > 0 && !half) kprep_summarise_plan(feed, &context->summary);
     return st;
 }
 

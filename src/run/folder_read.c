@@ -31,10 +31,7 @@ kprep_status kprep_folder_parse(const char *data, size_t n, json_t **root, kprep
     json_t *again = json_loadb(data, n, 0, NULL);
     bool same = *root != NULL ? json_equal(*root, again) == 1 : again == NULL;
     json_decref(again);
-    void *block = malloc(SOME_MEMORY);
-    bool some = block != NULL;
-    free(block);
-    if (same && (*root != NULL || some)) return KPREP_OK;
+    if (same && (*root != NULL || kprep_has_memory(SOME_MEMORY))) return KPREP_OK;
     json_decref(*root);
     *root = NULL;
     return kprep_fail_memory(err);
