@@ -2,6 +2,24 @@
 
 #include <stdlib.h>
 
+#include "base/fail.h"
+#include "base/mem.h"
+
+kprep_status kprep_json_parse(const char *text, size_t n, size_t flags, json_t **root,
+                              json_error_t *why, kprep_error *err)
+{
+    enum { SOME_MEMORY = 1 << 16 };
+    /* jansson takes a token that it lacks memory for as invalid, or as shorter: it is asked twice. */
+    *root = json_loadb(text, n, flags, why);
+    json_t *again = json_loadb(text, n, flags, NULL);
+    bool same = *root != NULL ? json_equal(*root, again) == 1 : again == NULL;
+    json_decref(again);
+    if (same && (*root != NULL || kprep_has_memory(SOME_MEMORY))) return KPREP_OK;
+    json_decref(*root);
+    *root = NULL;
+    return kprep_fail_memory(err);
+}
+
 /* Both functions of jansson take the value in any case, and refuse NULL. */
 
 json_t *kprep_json_put(json_t *object, const char *key, json_t *value)

@@ -93,17 +93,27 @@ int cli_unknown_command(cli *c, const char *name)
     return cli_problems(c, stderr);
 }
 
-/* Flushes the answer: one that could not be written is no answer. */
-static int finish(cli *c, int code)
+/* The answer where there is no memory for one. */
+static void answer_no_memory(bool json, int code)
 {
-    char *text = c->json && c->lost == 0 ? cli_json_text(c, code) : NULL;
-    if (text != NULL && !json_failed) {
-        printf("%s\n", text);
-    } else if (c->json) {
-        code = c->lost != 0 ? c->lost : 3;
+    if (json)
         printf("{\"ok\": false, \"exit\": %d, \"problems\": [{\"id\": \"no-memory\", "
                "\"message\": \"out of memory\"}]}\n",
                code);
+    else
+        fprintf(stderr, "kprep: error[no-memory]: out of memory\n");
+}
+
+/* Flushes the answer: one that could not be written, or lacks something, is no answer. */
+static int finish(cli *c, int code)
+{
+    char *text = c->json && c->lost == 0 ? cli_json_text(c, code) : NULL;
+    const bool lacks = json_failed || (c->json && text == NULL);
+    if (lacks && (c->json || code == 0)) {
+        code = c->lost != 0 ? c->lost : 3;
+        answer_no_memory(c->json, code);
+    } else if (text != NULL) {
+        printf("%s\n", text);
     }
     free(text);
     if (fflush(stdout) == 0 && !ferror(stdout)) return code;
@@ -161,7 +171,9 @@ int main(int argc, char **argv)
     json_set_alloc_funcs(json_allocate, free);
     cli c = {.document = json_object(), .problems = kprep_problems_new()};
     if (c.document == NULL || c.problems == NULL) {
-        fprintf(stderr, "kprep: error[no-memory]: out of memory\n");
+        bool json = false;
+        for (int i = 1; i < argc; i++) json |= strcmp(argv[i], "--json") == 0;
+        answer_no_memory(json, 3);
         return 3;
     }
     c.options.cancel = &cancel;

@@ -14,10 +14,7 @@ enum { KPREP_MANIFEST_LIMIT = 1 << 30 }; /* bytes of a manifest or journal */
  * output (unwritable): it is never taken for a file that is not there. */
 kprep_status kprep_folder_read(const char *path, char **data, size_t *size, kprep_error *err);
 
-/* Parses JSON; *root is NULL if it is none. Only a lack of memory is a failure. */
-kprep_status kprep_folder_parse(const char *data, size_t n, json_t **root, kprep_error *err);
-
-/* Both; *root is NULL if there is no such file, or no JSON in it. */
+/* Reads and parses it; *root is NULL if there is no such file, or no JSON in it. */
 kprep_status kprep_folder_load(const char *path, json_t **root, kprep_error *err);
 
 /* Calls use for each name in the folder, or in its .kprep, but for "." and "..". No such folder: no names. */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/fail.h"
+#include "base/json_build.h"
 #include "io/entries.h"
 #include "io/path_list.h"
 
@@ -23,27 +24,13 @@ kprep_status kprep_folder_read(const char *path, char **data, size_t *size, kpre
     return st;
 }
 
-kprep_status kprep_folder_parse(const char *data, size_t n, json_t **root, kprep_error *err)
-{
-    enum { SOME_MEMORY = 1 << 16 };
-    /* The parser takes a token that it lacks memory for as invalid, or as shorter: it is asked twice. */
-    *root = json_loadb(data, n, 0, NULL);
-    json_t *again = json_loadb(data, n, 0, NULL);
-    bool same = *root != NULL ? json_equal(*root, again) == 1 : again == NULL;
-    json_decref(again);
-    if (same && (*root != NULL || kprep_has_memory(SOME_MEMORY))) return KPREP_OK;
-    json_decref(*root);
-    *root = NULL;
-    return kprep_fail_memory(err);
-}
-
 kprep_status kprep_folder_load(const char *path, json_t **root, kprep_error *err)
 {
     char *data;
     size_t size;
     *root = NULL;
     KPREP_TRY(kprep_folder_read(path, &data, &size, err));
-    kprep_status st = data != NULL ? kprep_folder_parse(data, size, root, err) : KPREP_OK;
+    kprep_status st = data != NULL ? kprep_json_parse(data, size, 0, root, NULL, err) : KPREP_OK;
     free(data);
     return st;
 }

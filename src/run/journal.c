@@ -210,7 +210,7 @@ kprep_status kprep_journal_read(const char *path, kprep_folder *folder,
     for (char *at = data, *end; st == KPREP_OK && at != NULL && (end = strchr(at, '\n')) != NULL;
          at = end + 1) {
         json_t *line;
-        st = kprep_folder_parse(at, (size_t)(end - at), &line, err);
+        st = kprep_json_parse(at, (size_t)(end - at), 0, &line, NULL, err);
         if (line != NULL) st = use(folder, line, err);
         json_decref(line);
     }
