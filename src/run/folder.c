@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/fail.h"
-#include "base/hash.h"
+#include "base/json_build.h"
 #include "io/entries.h"
 
 char *kprep_folder_final(const kprep_folder *folder, const char *section, const char *name)
@@ -90,7 +90,7 @@ static kprep_status read_plan(const char *path, bool journal, char plan[33], kpr
     KPREP_TRY(kprep_folder_read(path, &data, &size, err));
     const char *end = data == NULL ? NULL : journal ? strchr(data, '\n') : data + size;
     kprep_status st =
-        end != NULL ? kprep_folder_parse(data, (size_t)(end - data), &root, err) : KPREP_OK;
+        end != NULL ? kprep_json_parse(data, (size_t)(end - data), 0, &root, NULL, err) : KPREP_OK;
     const char *text = json_string_value(json_object_get(root, "plan"));
     if (text != NULL && strlen(text) == 32) memcpy(plan, text, 33);
     json_decref(root);
@@ -195,6 +195,39 @@ static kprep_status read_begun(kprep_folder *folder, const char *path, kprep_err
     return KPREP_OK;
 }
 
+/* Does a finished batch own a file that a manifest lists? */
+static bool is_kept(const kprep_folder *folder, const char *name)
+{
+    for (int64_t b = 0; b < folder->batches; b++) {
+        const kprep_record *record = &folder->records[b];
+        for (size_t i = 0; i < folder->files && record->sealed && record->rows > 0; i++)
+            if (strcmp(record->files[i].file.path, name) == 0) return true;
+    }
+    return false;
+}
+
+/* Removes what a manifest that a retry put aside lists, but for the batches that are kept, and it itself. If
+ * there is none, nothing. */
+static kprep_status clear_replaced(const kprep_folder *folder, kprep_error *err)
+{
+    size_t i;
+    json_t *root = NULL;
+    const json_t *entry;
+    char *path = kprep_folder_final(folder, "", ".kprep/replaced");
+    kprep_status st = path != NULL ? kprep_folder_load(path, &root, err) : kprep_fail_memory(err);
+    if (st == KPREP_OK) st = remove_listed(folder, json_object_get(root, "tables"), err);
+    json_array_foreach(json_object_get(root, "files"), i, entry)
+    {
+        const char *name = json_string_value(json_object_get(entry, "path"));
+        if (st == KPREP_OK && name != NULL && !is_kept(folder, name))
+            st = remove_named(folder, name, err);
+    }
+    if (st == KPREP_OK) unlink(path);
+    json_decref(root);
+    free(path);
+    return st;
+}
+
 /* Removes what an earlier job wrote, and nothing else. */
 static kprep_status remove_job(kprep_folder *folder, const char *manifest, kprep_error *err)
 {
@@ -205,6 +238,9 @@ static kprep_status remove_job(kprep_folder *folder, const char *manifest, kprep
     if (st == KPREP_OK) st = remove_listed(folder, json_object_get(root, "files"), err);
     if (st == KPREP_OK) st = remove_listed(folder, json_object_get(root, "tables"), err);
     if (st == KPREP_OK) st = for_journals(folder, remove_journal, err);
+    for (int64_t b = 0; st == KPREP_OK && b < folder->batches; b++)
+        kprep_record_free(&folder->records[b]);
+    if (st == KPREP_OK) st = clear_replaced(folder, err);
     if (st == KPREP_OK) {
         unlink(manifest); /* by which a run that is stopped here finds the rest */
         unlink(job);
@@ -293,7 +329,10 @@ static kprep_status claim(kprep_folder *folder, const char *manifest, const char
         return refuse(folder, "the output folder is not empty, and what is in it is not kprep's",
                       "write to a new or empty folder", err);
     }
-    if (folder->begun[0] != '\0') KPREP_TRY(for_journals(folder, replay, err));
+    if (folder->begun[0] != '\0') {
+        KPREP_TRY(for_journals(folder, replay, err));
+        KPREP_TRY(clear_replaced(folder, err));
+    }
     if (options->retry) KPREP_TRY(forget_rejects(folder, err));
     KPREP_TRY(read_plan(journal, true, plan, err));
     return kprep_journal_start(folder, journal, plan[0] == '\0', err);
@@ -392,38 +431,23 @@ kprep_status kprep_folder_same_times(kprep_folder *folder, const char *times, bo
     return kprep_journal_note_times(folder, times, err); /* each shard's journal tells it */
 }
 
-/* Does a finished batch own a file that a manifest lists? */
-static bool is_kept(const kprep_folder *folder, const char *name)
+kprep_status kprep_folder_restart(kprep_folder *folder, const char *times, kprep_error *err)
 {
-    for (int64_t b = 0; b < folder->batches; b++) {
-        const kprep_record *record = &folder->records[b];
-        for (size_t i = 0; i < folder->files && record->sealed && record->rows > 0; i++)
-            if (strcmp(record->files[i].file.path, name) == 0) return true;
-    }
-    return false;
-}
-
-kprep_status kprep_folder_restart(kprep_folder *folder, const void *manifest, const char *times,
-                                  kprep_error *err)
-{
-    size_t i;
-    const json_t *root = manifest, *entry;
     char *path = kprep_folder_final(folder, "", "manifest.json");
+    char *aside = kprep_folder_final(folder, "", ".kprep/replaced");
     char *journal = kprep_folder_final(folder, "", ".kprep/journal");
-    kprep_status st = path != NULL && journal != NULL ? KPREP_OK : kprep_fail_memory(err);
+    kprep_status st =
+        path != NULL && aside != NULL && journal != NULL ? KPREP_OK : kprep_fail_memory(err);
     if (st == KPREP_OK) st = kprep_journal_start(folder, journal, true, err);
     if (st == KPREP_OK) st = kprep_journal_note_times(folder, times, err);
     for (int64_t b = 0; st == KPREP_OK && b < folder->batches; b++)
         if (folder->records[b].sealed) st = kprep_folder_note(folder, b, &folder->records[b], err);
-    if (st == KPREP_OK) st = remove_listed(folder, json_object_get(root, "tables"), err);
-    json_array_foreach(json_object_get(root, "files"), i, entry)
-    {
-        const char *name = json_string_value(json_object_get(entry, "path"));
-        if (st == KPREP_OK && name != NULL && !is_kept(folder, name))
-            st = remove_named(folder, name, err);
-    }
-    if (st == KPREP_OK) unlink(path);
+    /* From here on the data set is not complete; what is to go is known until it is gone. */
+    if (st == KPREP_OK && rename(path, aside) != 0)
+        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "put the manifest aside", path);
+    if (st == KPREP_OK) st = clear_replaced(folder, err);
     free(journal);
+    free(aside);
     free(path);
     return st;
 }

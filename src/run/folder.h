@@ -8,6 +8,7 @@
  *   journal           lines of JSON: the plan; each table to come; each sealed batch
  *   journal-I-of-N    that of shard I
  *   job               the job of shards, for kprep_merge()
+ *   replaced          the old manifest, while a retry removes what it lists
  *   *.part            files being written
  */
 #ifndef KPREP_RUN_FOLDER_H
@@ -73,10 +74,9 @@ kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const cha
                                int64_t batches, size_t files, const kprep_options *options,
                                kprep_error *err);
 
-/* Begins a journal with the records there are, for a folder opened to retry, and removes what else the old
- * manifest (its parsed root) lists, and the manifest. */
-kprep_status kprep_folder_restart(kprep_folder *folder, const void *manifest, const char *times,
-                                  kprep_error *err);
+/* Begins a journal with the records there are, for a folder opened to retry, puts the old manifest aside and
+ * removes what else it lists. */
+kprep_status kprep_folder_restart(kprep_folder *folder, const char *times, kprep_error *err);
 
 void kprep_record_free(kprep_record *record);
 

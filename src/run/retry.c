@@ -220,7 +220,7 @@ kprep_status kprep_retry(const kprep_context *context, kprep_folder *folder, con
         if (st == KPREP_OK && !same) st = refuse(folder, err);
         if (st == KPREP_OK && !moved)
             st = keep_batches(context, folder, json_object_get(root, "files"), err);
-        if (st == KPREP_OK) st = kprep_folder_restart(folder, root, times, err);
+        if (st == KPREP_OK) st = kprep_folder_restart(folder, times, err);
     }
     json_decref(root);
     free(path);
