@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import works as jobs
 from harness import Bench
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +39,20 @@ def bench(binary, room):
         pytest.exit(f"no such library: {shim} (scripts/build makes it)", returncode=2)
     benches.append(Bench(binary, shim, room))
     return benches[-1]
+
+
+@pytest.fixture(scope="session")
+def works(bench, room):
+    """works(name): a job, and how many calls of each class each of its steps makes."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            work = jobs.make(bench, room / "works" / name, name)
+            made[name] = work, bench.learn(work)
+        return made[name]
+
+    return get
 
 
 def pytest_terminal_summary(terminalreporter):
