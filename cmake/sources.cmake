@@ -3,6 +3,7 @@ set(KPREP_SOURCES
     src/base/desc.c
     src/base/dtype.c
     src/base/fail.c
+    src/base/json_build.c
     src/base/mem.c
     src/base/option.c
     src/base/value.c
@@ -11,6 +12,7 @@ set(KPREP_SOURCES
     src/io/archive_zip.c
     src/io/bytes.c
     src/io/csv.c
+    src/io/entries.c
     src/io/path_archive.c
     src/io/path_list.c
     src/io/path_order.c
@@ -49,6 +51,7 @@ set(KPREP_SOURCES
     src/run/folder.c
     src/run/folder_job.c
     src/run/folder_lock.c
+    src/run/folder_read.c
     src/run/info.c
     src/run/inspect.c
     src/run/journal.c
@@ -57,6 +60,7 @@ set(KPREP_SOURCES
     src/run/manifest.c
     src/run/manifest_way.c
     src/run/order.c
+    src/run/output_file.c
     src/run/pipeline.c
     src/run/reader.c
     src/run/retry.c

@@ -80,6 +80,7 @@ int kprep_exit_code(const kprep_error *err)
 {
     if (err == NULL || err->code == KPREP_OK) return 0;
     if (err->code == KPREP_E_INTERRUPTED) return 130;
+    if (err->code == KPREP_E_NO_MEMORY) return 3; /* whatever it was wanted for */
     if (err->side != KPREP_SIDE_DEFAULT) return (int)err->side;
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
         if (statuses[i].status == err->code) return statuses[i].exit_code;
@@ -126,6 +127,9 @@ static kprep_status status_of_errno(int sys_errno, kprep_side side)
     bool output = side == KPREP_SIDE_OUTPUT;
     switch (sys_errno) {
     case ENOMEM: return KPREP_E_NO_MEMORY;
+    case EAGAIN: /* of a thread: it is memory that is lacking, or their number is limited */
+        if (side == KPREP_SIDE_DEFAULT) return KPREP_E_NO_MEMORY;
+        return output ? KPREP_E_UNWRITABLE : KPREP_E_UNREADABLE;
     case ENOSPC:
     case EDQUOT: return KPREP_E_NO_SPACE;
     case ENOENT:
@@ -146,6 +150,11 @@ kprep_status kprep_fail_errno(kprep_error *err, kprep_side side, int sys_errno, 
         kprep_error_at_file(err, path);
     }
     return code;
+}
+
+bool kprep_is_of_machine(const kprep_error *err)
+{
+    return err->code == KPREP_E_NO_MEMORY || err->sys_errno == EMFILE || err->sys_errno == ENFILE;
 }
 
 void kprep_error_expected(kprep_error *err, const char *fmt, ...)

@@ -19,6 +19,9 @@ kprep_status kprep_fail(kprep_error *err, kprep_status code, const char *fmt, ..
 kprep_status kprep_fail_errno(kprep_error *err, kprep_side side, int sys_errno, const char *what,
                               const char *path);
 
+/* Did the machine have no memory or descriptors left? Then a failure is not the fault of the file at hand. */
+bool kprep_is_of_machine(const kprep_error *err);
+
 /* Inline, so that static analysis knows what it returns. */
 static inline kprep_status kprep_fail_memory(kprep_error *err)
 {

@@ -21,6 +21,9 @@ static inline bool kprep_add_i64(int64_t a, int64_t b, int64_t *out)
  * not hide an overflow of the other sizes, as in NumPy. */
 bool kprep_count_elements(const int64_t *shape, int32_t rank, int64_t *out);
 
+/* Could so many bytes be had? Asked before a library that does not survive a lack of memory. */
+bool kprep_has_memory(size_t size);
+
 /* calloc/realloc of n elements of size bytes; NULL on overflow or no memory. kprep_realloc_array
  * leaves the old block on failure. Free with free(). */
 void *kprep_calloc(size_t n, size_t size);

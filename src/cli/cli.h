@@ -29,6 +29,7 @@ typedef struct cli {
     /* The answer. */
     json_t *document; /* with --json: what the command adds; owned */
     kprep_problems *problems;
+    int lost; /* exit code of a failure that the list had no memory for; else 0 */
 } cli;
 
 typedef struct cli_command {
@@ -114,8 +115,8 @@ int cli_fail(cli *c, const kprep_error *err);
 int cli_problems(cli *c, FILE *to);
 int cli_worst(const cli *c);
 
-/* Prints the JSON document: {"ok", "exit", "problems", and what the command added}. */
-void cli_print_json(cli *c, int exit_code);
+/* The JSON document: {"ok", "exit", "problems", and what the command added}. free() it; NULL: no memory. */
+char *cli_json_text(const cli *c, int exit_code);
 
 /* The version, as a line or in the JSON document. */
 void cli_version(cli *c);

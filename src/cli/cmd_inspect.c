@@ -6,7 +6,8 @@
 typedef struct inspection {
     cli *c;
     json_t *files;
-    json_t *kinds; /* "png RGB, 8 bits": how many files, in the order of their first */
+    json_t *kinds;    /* "png RGB, 8 bits": how many files, in the order of their first */
+    kprep_error *err; /* of what ended it */
     json_int_t readable, unreadable, oriented;
 } inspection;
 
@@ -122,7 +123,12 @@ static kprep_status inspect_one(void *context, const char *path)
     kprep_file_info info;
     kprep_error err;
     if (i->c->options.cancel != NULL && *i->c->options.cancel) return KPREP_E_INTERRUPTED;
-    if (kprep_inspect(path, true, &info, &err) != KPREP_OK) {
+    const kprep_status st = kprep_inspect(path, true, &info, &err);
+    if (st == KPREP_E_NO_MEMORY) { /* which is not this file's fault */
+        *i->err = err;
+        return st;
+    }
+    if (st != KPREP_OK) {
         cli_fail(i->c, &err);
         i->unreadable++;
         return KPREP_OK;
@@ -139,7 +145,7 @@ static int run(cli *c)
 {
     kprep_error err = {
         .code = KPREP_E_INTERRUPTED, .sample = -1, .stage_index = -1, .message = "interrupted"};
-    inspection i = {.c = c, .files = json_array(), .kinds = json_object()};
+    inspection i = {.c = c, .err = &err, .files = json_array(), .kinds = json_object()};
     kprep_status st = cli_job(c, &err);
     if (st == KPREP_OK) st = kprep_list_inputs(c->job, inspect_one, &i, &err);
     if (st != KPREP_OK) cli_fail(c, &err);

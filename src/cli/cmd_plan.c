@@ -14,7 +14,9 @@ static int run(cli *c)
     }
     st = kprep_plan_job(c->job, &c->options, &text, c->problems, &err);
     if (st != KPREP_OK) {
-        if (kprep_problems_count(c->problems) == 0 || st == KPREP_E_INTERRUPTED) cli_fail(c, &err);
+        if (kprep_problems_count(c->problems) == 0 || st == KPREP_E_INTERRUPTED ||
+            st == KPREP_E_NO_MEMORY)
+            cli_fail(c, &err);
         return cli_problems(c, stderr);
     }
     /* What did not fit is mended by the plan: it is no problem of the answer. */

@@ -18,7 +18,9 @@ static int dry_run(cli *c)
     kprep_summary summary;
     kprep_status st = kprep_dry_run(c->job, &c->options, &text, c->problems, &summary, &err);
     if (st != KPREP_OK) {
-        if (kprep_problems_count(c->problems) == 0 || st == KPREP_E_INTERRUPTED) cli_fail(c, &err);
+        if (kprep_problems_count(c->problems) == 0 || st == KPREP_E_INTERRUPTED ||
+            st == KPREP_E_NO_MEMORY)
+            cli_fail(c, &err);
         return cli_problems(c, stderr);
     }
     if (c->json) {
@@ -113,7 +115,9 @@ static int run(cli *c)
     cli_progress_end(c);
     if (st != KPREP_OK) {
         /* A job that does not fit says all that is wrong; anything else is the one error. */
-        if (kprep_problems_count(c->problems) == 0 || st == KPREP_E_INTERRUPTED) cli_fail(c, &err);
+        if (kprep_problems_count(c->problems) == 0 || st == KPREP_E_INTERRUPTED ||
+            st == KPREP_E_NO_MEMORY)
+            cli_fail(c, &err);
         return cli_problems(c, stderr);
     }
     if (summary.warning[0] != '\0') cli_note(c, "kprep: warning: %s\n", summary.warning);

@@ -19,6 +19,16 @@ static const char *const reserved[] = {"lint", "diff"};
 /* The one state a signal handler can reach. */
 static volatile int cancel;
 
+/* Did a JSON value go without memory? Then what was made of it lacks something. */
+static volatile int json_failed;
+
+static void *json_allocate(size_t size)
+{
+    void *block = malloc(size);
+    if (block == NULL) __atomic_store_n(&json_failed, 1, __ATOMIC_RELAXED);
+    return block;
+}
+
 static void on_signal(int number)
 {
     if (cancel) _exit(128 + number); /* the second time: at once */
@@ -83,10 +93,29 @@ int cli_unknown_command(cli *c, const char *name)
     return cli_problems(c, stderr);
 }
 
-/* Flushes the answer: one that could not be written is no answer. */
+/* The answer where there is no memory for one. */
+static void answer_no_memory(bool json, int code)
+{
+    if (json)
+        printf("{\"ok\": false, \"exit\": %d, \"problems\": [{\"id\": \"no-memory\", "
+               "\"message\": \"out of memory\"}]}\n",
+               code);
+    else
+        fprintf(stderr, "kprep: error[no-memory]: out of memory\n");
+}
+
+/* Flushes the answer: one that could not be written, or lacks something, is no answer. */
 static int finish(cli *c, int code)
 {
-    if (c->json) cli_print_json(c, code);
+    char *text = c->json && c->lost == 0 ? cli_json_text(c, code) : NULL;
+    const bool lacks = json_failed || (c->json && text == NULL);
+    if (lacks && (c->json || code == 0)) {
+        code = c->lost != 0 ? c->lost : 3;
+        answer_no_memory(c->json, code);
+    } else if (text != NULL) {
+        printf("%s\n", text);
+    }
+    free(text);
     if (fflush(stdout) == 0 && !ferror(stdout)) return code;
     fprintf(stderr, "kprep: error[unwritable]: can't write to standard output: %s\n",
             strerror(errno));
@@ -139,8 +168,14 @@ static int answer(cli *c, int argc, char **argv)
 int main(int argc, char **argv)
 {
     hold_standard_files();
+    json_set_alloc_funcs(json_allocate, free);
     cli c = {.document = json_object(), .problems = kprep_problems_new()};
-    if (c.document == NULL || c.problems == NULL) return 3;
+    if (c.document == NULL || c.problems == NULL) {
+        bool json = false;
+        for (int i = 1; i < argc; i++) json |= strcmp(argv[i], "--json") == 0;
+        answer_no_memory(json, 3);
+        return 3;
+    }
     c.options.cancel = &cancel;
     catch_signals();
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)

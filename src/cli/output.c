@@ -8,22 +8,6 @@
 
 #include "cli.h"
 
-int cli_fail(cli *c, const kprep_error *err)
-{
-    kprep_problems_add(c->problems, err);
-    return kprep_exit_code(err);
-}
-
-int cli_worst(const cli *c)
-{
-    int worst = 0;
-    for (size_t i = 0; i < kprep_problems_count(c->problems); i++) {
-        int code = kprep_exit_code(kprep_problems_get(c->problems, i));
-        if (code > worst) worst = code;
-    }
-    return worst;
-}
-
 static bool wants_color(const cli *c, FILE *to)
 {
     const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
@@ -32,21 +16,37 @@ static bool wants_color(const cli *c, FILE *to)
     return isatty(fileno(to)) && (term == NULL || strcmp(term, "dumb") != 0);
 }
 
-/* The text of a problem, its first line's tag in red and bold. */
+/* The text of a problem, its first line's tag in red and bold. It fits: all texts of an error have a size. */
 static void print_problem(const cli *c, FILE *to, const kprep_error *problem)
 {
     static const char tag[] = "kprep: ";
-    size_t size = kprep_error_format(problem, NULL, 0) + 1;
-    char *text = malloc(size);
-    if (text == NULL) return;
-    kprep_error_format(problem, text, size);
+    char text[sizeof *problem + 512];
+    kprep_error_format(problem, text, sizeof text);
     char *end = strchr(text, ']');
     if (wants_color(c, to) && end != NULL)
         fprintf(to, "%s\033[1;31m%.*s\033[0m%s\n", tag, (int)(end + 1 - text - (int)strlen(tag)),
                 text + strlen(tag), end + 1);
     else
         fprintf(to, "%s\n", text);
-    free(text);
+}
+
+int cli_fail(cli *c, const kprep_error *err)
+{
+    if (kprep_problems_add(c->problems, err) != KPREP_OK) { /* no memory to keep it: told at once */
+        if (!c->json) print_problem(c, stderr, err);
+        c->lost = kprep_exit_code(err);
+    }
+    return kprep_exit_code(err);
+}
+
+int cli_worst(const cli *c)
+{
+    int worst = c->lost;
+    for (size_t i = 0; i < kprep_problems_count(c->problems); i++) {
+        int code = kprep_exit_code(kprep_problems_get(c->problems, i));
+        if (code > worst) worst = code;
+    }
+    return worst;
 }
 
 int cli_problems(cli *c, FILE *to)
@@ -162,7 +162,7 @@ static json_t *problem_json(const kprep_error *p)
     return object;
 }
 
-void cli_print_json(cli *c, int exit_code)
+char *cli_json_text(const cli *c, int exit_code)
 {
     json_t *root = json_object(), *list = json_array();
     json_object_set_new(root, "ok", json_boolean(exit_code == 0));
@@ -172,9 +172,8 @@ void cli_print_json(cli *c, int exit_code)
     json_object_set_new(root, "problems", list);
     json_object_update(root, c->document);
     char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
-    if (text != NULL) printf("%s\n", text);
-    free(text);
     json_decref(root);
+    return text;
 }
 
 static json_t *mix_json(const kprep_image_mix *mix)

@@ -53,24 +53,29 @@ bool kprep_archive_takes_name(const char *name)
     return n >= 4 && strcasecmp(name + n - 4, ".npz") == 0;
 }
 
-static const kprep_archive_format *tell(const kprep_bytes *bytes)
+static kprep_status tell(const kprep_bytes *bytes, const kprep_archive_format **format,
+                         kprep_error *err)
 {
     uint8_t head[HEAD];
     size_t n;
-    if (kprep_bytes_read(bytes, 0, head, sizeof head, &n, NULL) != KPREP_OK) return NULL;
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (formats[i].sniff(head, n)) return &formats[i];
-    return NULL;
+    *format = NULL;
+    KPREP_TRY(kprep_bytes_read(bytes, 0, head, sizeof head, &n, err));
+    for (size_t i = 0; *format == NULL && i < sizeof formats / sizeof *formats; i++)
+        if (formats[i].sniff(head, n)) *format = &formats[i];
+    return KPREP_OK;
 }
 
-const kprep_archive_format *kprep_archive_tell(const char *path)
+kprep_status kprep_archive_tell(const char *path, const kprep_archive_format **format,
+                                kprep_error *err)
 {
     int64_t mtime;
     kprep_bytes bytes = {.fd = -1};
-    if (kprep_open_read(path, &bytes.fd, &bytes.size, &mtime, NULL) != KPREP_OK) return NULL;
-    const kprep_archive_format *format = tell(&bytes);
+    *format = NULL;
+    KPREP_TRY(kprep_open_read(path, &bytes.fd, &bytes.size, &mtime, err));
+    kprep_status st = tell(&bytes, format, err);
     close(bytes.fd);
-    return format;
+    if (st != KPREP_OK) kprep_error_at_file(err, path);
+    return st;
 }
 
 /* ---- libarchive ---- */
@@ -81,7 +86,9 @@ static kprep_status fail_reader(kprep_stream *s, kprep_error *err)
     const char *why = archive_error_string(s->reader);
     kprep_copy_text(text, sizeof text, why != NULL ? why : "unknown error");
     kprep_clean_text(text);
-    if (archive_errno(s->reader) == ENOMEM) return kprep_fail_memory(err);
+    /* Of damage it says what it is; it does not always say that there is no memory. */
+    if (archive_errno(s->reader) == ENOMEM || why == NULL || strstr(text, "an't init") != NULL)
+        return kprep_fail_memory(err);
     if (archive_errno(s->reader) == EIO)
         return kprep_fail_errno(err, KPREP_SIDE_INPUT, EIO, "read the archive", NULL);
     if (strstr(text, "nrecognized archive format") != NULL)
@@ -136,8 +143,11 @@ static kprep_status open_reader(kprep_stream *s, int64_t at, kprep_error *err)
     s->offset = format->sequential ? 0 : at;
     const int known = format->zip ? archive_read_support_format_zip_streamable(s->reader)
                                   : archive_read_support_format_tar(s->reader);
+    const int filtered =
+        known == ARCHIVE_OK && format->filter != NULL ? format->filter(s->reader) : ARCHIVE_OK;
+    if (known == ARCHIVE_FATAL || filtered == ARCHIVE_FATAL) return kprep_fail_memory(err);
     /* A warning says that it would run a program for it. */
-    if (known != ARCHIVE_OK || (format->filter != NULL && format->filter(s->reader) != ARCHIVE_OK))
+    if (known != ARCHIVE_OK || filtered != ARCHIVE_OK)
         return kprep_fail(err, KPREP_E_UNSUPPORTED_FORMAT,
                           "the system's libarchive does not read a %s", format->title);
     archive_read_set_read_callback(s->reader, read_block);
@@ -305,11 +315,10 @@ kprep_status kprep_archive_list(const char *path, int64_t limit, kprep_archive *
     KPREP_TRY(kprep_open_read(path, &s.fd, &archive->size, &archive->mtime, err));
     s.archive = archive;
     const kprep_bytes bytes = {.fd = s.fd, .size = archive->size};
-    archive->format = tell(&bytes);
-    kprep_status st;
-    if (archive->format == NULL)
+    kprep_status st = tell(&bytes, &archive->format, err);
+    if (st == KPREP_OK && archive->format == NULL)
         st = kprep_fail(err, KPREP_E_UNSUPPORTED_FORMAT, "the file is no archive that is read");
-    else
+    else if (st == KPREP_OK)
         st = archive->format->zip ? kprep_zip_list(&bytes, listing, err)
                                   : list_tar(&s, limit, listing, err);
     if (st == KPREP_OK) st = drop_replaced(listing, err);

@@ -57,8 +57,9 @@ typedef struct kprep_listing {
 /* Does a folder scan look into files of this name? */
 bool kprep_archive_takes_name(const char *name);
 
-/* The format of an archive, NULL if the file is none or can't be opened. */
-const kprep_archive_format *kprep_archive_tell(const char *path);
+/* *format is that of an archive, NULL if the file is none. Fails if it can't be read. */
+kprep_status kprep_archive_tell(const char *path, const kprep_archive_format **format,
+                                kprep_error *err);
 
 /* Lists the members that kprep_codec_takes_name() takes, in the archive's order; of several of one name the
  * last. limit: bytes a member of a compressed tar may have, since all of it is unpacked to get past it.

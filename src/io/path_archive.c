@@ -63,11 +63,20 @@ kprep_status kprep_path_add_data(kprep_path_list *list, const char *path, size_t
 {
     kprep_archive archive;
     kprep_listing listing;
-    if (kprep_codec_takes_name(path) || kprep_archive_tell(path) == NULL)
+    kprep_error failure;
+    const kprep_archive_format *format = NULL;
+    kprep_status st = KPREP_OK;
+    kprep_error_clear(&failure);
+    if (!kprep_codec_takes_name(path)) st = kprep_archive_tell(path, &format, &failure);
+    if (st == KPREP_OK && format != NULL)
+        st = kprep_archive_list(path, member_limit(list), &archive, &listing, &failure);
+    if (st != KPREP_OK && kprep_is_of_machine(&failure)) {
+        if (err != NULL) *err = failure;
+        return st;
+    }
+    /* What is wrong with it is told when its header is read. */
+    if (st != KPREP_OK || format == NULL)
         return kprep_path_add_item(list, kprep_strdup(path), root, class_id, err);
-    kprep_status st = kprep_archive_list(path, member_limit(list), &archive, &listing, err);
-    if (st == KPREP_E_NO_MEMORY) return st;
-    if (st != KPREP_OK) return kprep_path_add_item(list, kprep_strdup(path), root, class_id, err);
     st = add_members(list, path, root, class_id, &archive, &listing, NULL, err);
     kprep_listing_free(&listing);
     return st;
@@ -78,12 +87,13 @@ kprep_status kprep_path_list_explain(const kprep_path_list *list, const kprep_pa
 {
     kprep_archive archive;
     kprep_listing listing;
-    if (item->member != 0 || kprep_codec_takes_name(item->path) ||
-        kprep_archive_tell(item->path) == NULL)
-        return KPREP_OK;
+    const kprep_archive_format *format;
+    if (item->member != 0 || kprep_codec_takes_name(item->path)) return KPREP_OK;
+    KPREP_TRY(kprep_archive_tell(item->path, &format, err));
+    if (format == NULL) return KPREP_OK;
     KPREP_TRY(kprep_archive_list(item->path, member_limit(list), &archive, &listing, err));
     kprep_listing_free(&listing);
-    return KPREP_OK;
+    return kprep_fail(err, KPREP_E_UNREADABLE, "the archive could not be read when the job began");
 }
 
 /* "x.npz/a.npy": where the archive's path ends; 0 if no part before a slash is a file. */
@@ -113,8 +123,9 @@ kprep_status kprep_path_add_member(kprep_path_list *list, const char *path, size
     if (part == NULL) return kprep_fail_memory(err);
     const char *slash = strrchr(part, '/');
     if (root == SIZE_MAX) root = slash != NULL ? (size_t)(slash + 1 - part) : 0;
-    kprep_status st = KPREP_OK;
-    if (kprep_archive_tell(part) != NULL) {
+    const kprep_archive_format *format;
+    kprep_status st = kprep_archive_tell(part, &format, err);
+    if (st == KPREP_OK && format != NULL) {
         st = kprep_archive_list(part, member_limit(list), &archive, &listing, err);
         if (st == KPREP_OK) {
             st = add_members(list, part, root, UINT32_MAX, &archive, &listing, path + end + 1, err);

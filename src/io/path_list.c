@@ -1,6 +1,5 @@
 #include "io/path_list.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <glob.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "base/value.h"
 #include "codec/codec.h"
 #include "io/csv.h"
+#include "io/entries.h"
 #include "io/path_internal.h"
 
 enum {
@@ -213,14 +213,11 @@ static kprep_status check_folder(const open_folder *f, kprep_error *err)
 
 static kprep_status read_folder(walk *w, DIR *stream, const open_folder *f)
 {
-    for (;;) {
-        errno = 0;
-        const struct dirent *entry = readdir(stream);
-        if (entry == NULL && errno != 0)
-            return kprep_fail_errno(w->err, KPREP_SIDE_INPUT, errno, "read the folder", f->path);
-        if (entry == NULL) return KPREP_OK;
+    int failed;
+    for (const struct dirent *entry; (entry = kprep_next_entry(stream, &failed)) != NULL;)
         KPREP_TRY(visit(w, f, entry));
-    }
+    if (failed == 0) return KPREP_OK;
+    return kprep_fail_errno(w->err, KPREP_SIDE_INPUT, failed, "read the folder", f->path);
 }
 
 static kprep_status walk_folder(walk *w, const char *path, const open_folder *parent)
@@ -228,7 +225,7 @@ static kprep_status walk_folder(walk *w, const char *path, const open_folder *pa
     struct stat info;
     open_folder f = {
         .parent = parent, .path = path, .depth = parent != NULL ? parent->depth + 1 : 0};
-    DIR *stream = opendir(path);
+    DIR *stream = kprep_open_entries(path);
     if (stream == NULL || fstat(dirfd(stream), &info) != 0) {
         const int sys_errno = errno;
         if (stream != NULL) closedir(stream);
@@ -275,10 +272,12 @@ static bool add_name(names *n, const char *name)
 static kprep_status read_classes(const char *path, names *classes, kprep_error *err)
 {
     kprep_status st = KPREP_OK;
-    DIR *stream = opendir(path);
+    int failed = 0;
+    DIR *stream = kprep_open_entries(path);
     if (stream == NULL)
         return kprep_fail_errno(err, KPREP_SIDE_INPUT, errno, "open the folder", path);
-    for (const struct dirent *entry; st == KPREP_OK && (entry = readdir(stream)) != NULL;) {
+    for (const struct dirent *entry;
+         st == KPREP_OK && (entry = kprep_next_entry(stream, &failed)) != NULL;) {
         bool link;
         if (entry->d_name[0] == '.') continue;
         char *full = join(path, entry->d_name);
@@ -286,6 +285,7 @@ static kprep_status read_classes(const char *path, names *classes, kprep_error *
             st = kprep_fail_memory(err);
         free(full);
     }
+    if (failed != 0) st = kprep_fail_errno(err, KPREP_SIDE_INPUT, failed, "read the folder", path);
     closedir(stream);
     if (classes->count > 1)
         qsort(classes->items, classes->count, sizeof *classes->items, compare_names);
@@ -504,9 +504,11 @@ done:
 static void suggest(kprep_error *err, const char *parent, const char *missing)
 {
     names found = {0};
-    DIR *stream = opendir(parent);
+    int ignored;
+    DIR *stream = kprep_open_entries(parent);
     if (stream == NULL) return;
-    for (const struct dirent *entry; found.count < MAX_NEAR && (entry = readdir(stream)) != NULL;)
+    for (const struct dirent *entry;
+         found.count < MAX_NEAR && (entry = kprep_next_entry(stream, &ignored)) != NULL;)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
             !add_name(&found, entry->d_name))
             break;

@@ -154,6 +154,9 @@ static kprep_status add_scalar(builder *b, struct fy_event *event)
     size_t n = 0;
     const char *text = token != NULL ? fy_token_get_text(token, &n) : "";
     if (text == NULL) return fail_memory(b);
+    /* A plain scalar that is there has a text: without one, libfyaml had no memory for it. */
+    if (token != NULL && n == 0 && fy_token_scalar_style(token) == FYSS_PLAIN)
+        return fail_memory(b);
     bool plain = token == NULL || fy_token_scalar_style(token) == FYSS_PLAIN;
     if (memchr(text, '\0', n) != NULL) return FAIL(b, "a text can't hold the character \\0");
     if (tag != NULL) {
@@ -258,7 +261,7 @@ static kprep_status syntax_error(builder *b, struct fy_diag *diag)
 {
     void *cursor = NULL;
     const struct fy_diag_error *first = fy_diag_errors_iterate(diag, &cursor);
-    if (first == NULL) return FAIL(b, "not valid YAML");
+    if (first == NULL) return fail_memory(b); /* of a mistake it always tells */
     kprep_fail(b->err, KPREP_E_BAD_OPTION, "not valid YAML: %s", first->msg);
     /* What was not closed is noticed at the end of the text, far from where it was opened. */
     if (strstr(first->msg, "without a closing") != NULL && b->depth > 0) {
@@ -300,7 +303,10 @@ static kprep_status parse(builder *b, const char *text, size_t size)
     const struct fy_parse_cfg cfg = {
         .flags = FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE | FYPCF_COLLECT_DIAG, .diag = diag};
     parser = fy_parser_create(&cfg);
-    if (parser == NULL || fy_parser_set_string(parser, text, size) != 0) goto done;
+    /* libfyaml 0.8 reads through a null pointer where its first allocations for a text fail. */
+    if (parser == NULL || !kprep_has_memory(1 << 16) ||
+        fy_parser_set_string(parser, text, size) != 0)
+        goto done;
     st = take_events(b, parser, diag);
 done:
     if (st == KPREP_E_NO_MEMORY) fail_memory(b);

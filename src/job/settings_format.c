@@ -70,7 +70,10 @@ static void format_more(const char *stages, const char *in, kprep_text *text)
         while (last > first && stages[last - 1] == ' ') last--;
         char *stage = kprep_strndup(stages + first, last - first);
         kprep_text_add(text, "%s  - ", in);
-        if (stage != NULL) kprep_yaml_quote(text, stage);
+        if (stage != NULL)
+            kprep_yaml_quote(text, stage);
+        else
+            text->failed = true;
         kprep_text_add(text, "\n");
         free(stage);
         stages += n + (stages[n] == '|' ? 1 : 0);

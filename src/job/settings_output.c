@@ -158,13 +158,15 @@ static bool read_size(const kprep_value *value, int64_t *out)
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         size_t n = strlen(value->text), m = strlen(units[i].unit);
         if (n <= m || strcmp(value->text + n - m, units[i].unit) != 0) continue;
-        kprep_value number;
+        char text[64];
         double amount;
         while (n > m && value->text[n - m - 1] == ' ') n--;
-        if (!kprep_value_scalar(&number, value->text, n - m)) return false;
-        bool fine = kprep_value_real(&number, &amount) && amount > 0;
-        kprep_value_free(&number);
-        if (!fine || amount * units[i].bytes > 9e18) return false;
+        if (n - m >= sizeof text) return false;
+        memcpy(text, value->text, n - m);
+        text[n - m] = '\0';
+        const kprep_value number = {.kind = KPREP_VALUE_SCALAR, .text = text};
+        if (!kprep_value_real(&number, &amount) || amount <= 0 || amount * units[i].bytes > 9e18)
+            return false;
         *out = (int64_t)(amount * units[i].bytes);
         return *out > 0;
     }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fail.h"
 #include "base/hash.h"
 #include "plan/plan.h"
 #include "spec/spec_internal.h"
@@ -39,7 +40,8 @@ static void write_hash(const XXH3_state_t *state, char out[33])
 }
 
 /* Version, job, spec, labels and reading. */
-static void begin(XXH3_state_t *state, const kprep_plan *plan, uint64_t labels)
+static kprep_status begin(XXH3_state_t *state, const kprep_plan *plan, uint64_t labels,
+                          kprep_error *err)
 {
     kprep_text job = {0};
     /* Paths as written are folders of this machine; the files' own names and sizes follow below. */
@@ -54,12 +56,14 @@ static void begin(XXH3_state_t *state, const kprep_plan *plan, uint64_t labels)
     XXH3_INITSTATE(state);
     XXH3_128bits_reset(state);
     add_text(state, KPREP_VERSION);
+    kprep_status st = job.failed ? kprep_fail_memory(err) : KPREP_OK;
     add_text(state, job.data != NULL ? job.data : "");
     kprep_text_free(&job);
     add_wanted(state, plan->wanted);
     add_number(state, (int64_t)labels);
     add_number(state, plan->reading.by_row);
     add_number(state, plan->reading.spatial);
+    return st;
 }
 
 static void add_header(XXH3_state_t *state, const kprep_header *header)
@@ -68,10 +72,11 @@ static void add_header(XXH3_state_t *state, const kprep_header *header)
     for (int32_t k = 0; k < header->rank; k++) add_number(state, header->shape[k]);
 }
 
-void kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33])
+kprep_status kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33],
+                             kprep_error *err)
 {
     XXH3_state_t state;
-    begin(&state, plan, labels);
+    KPREP_TRY(begin(&state, plan, labels, err));
     for (size_t i = 0; i < plan->input->paths.count; i++) {
         add_text(&state, kprep_input_name(plan->input, i));
         add_number(&state, plan->input->files[i].size);
@@ -82,6 +87,7 @@ void kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33])
     for (size_t i = 0; i < plan->input->paths.class_count; i++)
         add_text(&state, plan->input->paths.classes[i]);
     write_hash(&state, out);
+    return KPREP_OK;
 }
 
 /* A file that may be another, or in a folder that is a sample, more or fewer files. */
@@ -95,11 +101,11 @@ static void add_loose(XXH3_state_t *state, const kprep_plan *plan, size_t file)
         add_text(state, kprep_join_folder(plan, file, name, sizeof name));
 }
 
-void kprep_plan_base_hash(const kprep_plan *plan, uint64_t labels, const uint8_t *loose,
-                          char out[33])
+kprep_status kprep_plan_base_hash(const kprep_plan *plan, uint64_t labels, const uint8_t *loose,
+                                  char out[33], kprep_error *err)
 {
     XXH3_state_t state;
-    begin(&state, plan, labels);
+    KPREP_TRY(begin(&state, plan, labels, err));
     for (int32_t i = 0; i < plan->result.rank; i++) add_number(&state, plan->result.shape[i]);
     for (size_t i = 0; i < plan->input->paths.count; i++) {
         const kprep_input_file *file = &plan->input->files[i];
@@ -114,6 +120,7 @@ void kprep_plan_base_hash(const kprep_plan *plan, uint64_t labels, const uint8_t
     for (size_t i = 0; i < plan->input->paths.class_count; i++)
         add_text(&state, plan->input->paths.classes[i]);
     write_hash(&state, out);
+    return KPREP_OK;
 }
 
 void kprep_plan_times(const kprep_plan *plan, char out[33])

@@ -434,7 +434,7 @@ static kprep_status add_block(const block *b, kprep_input *input, kprep_stream *
         kprep_status st = read_one(b->settings, input, file_at(b, i),
                                    b->good[i] ? &b->headers[i] : NULL, stream, &problem);
         if (st == KPREP_OK) continue;
-        if (st == KPREP_E_NO_MEMORY) {
+        if (kprep_is_of_machine(&problem)) {
             if (err != NULL) *err = problem;
             return st;
         }

@@ -91,12 +91,13 @@ void kprep_plan_decode(const kprep_settings *settings, const kprep_settings *sou
 
 /* Hash of everything that the output's bytes depend on, as 32 hexadecimal digits; labels stands for labels
  * that come from a file. */
-void kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33]);
+kprep_status kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[33],
+                             kprep_error *err);
 
 /* The same where some files, those that loose says (by file), may have changed: of these, only the names
  * count. It tells a job whose bad files were mended. */
-void kprep_plan_base_hash(const kprep_plan *plan, uint64_t labels, const uint8_t *loose,
-                          char out[33]);
+kprep_status kprep_plan_base_hash(const kprep_plan *plan, uint64_t labels, const uint8_t *loose,
+                                  char out[33], kprep_error *err);
 
 /* Hash of when the input files were changed, in the same form. It is no part of the plan: a copy of the
  * data is the same data. */

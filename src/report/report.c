@@ -147,10 +147,8 @@ kprep_status kprep_report_job(const kprep_job *job, const kprep_options *options
     KPREP_TRY(check_sample(options, err));
     kprep_status st = kprep_context_open(&context, job, options, KPREP_TO_SHOW, problems, err);
     if (st == KPREP_OK) st = kprep_first_problem(problems, err);
-    if (st == KPREP_OK) {
-        kprep_context_hash(&context, plan);
-        st = kprep_manifest_facts(&context, plan, &report.root, err);
-    }
+    if (st == KPREP_OK) st = kprep_context_hash(&context, plan, err);
+    if (st == KPREP_OK) st = kprep_manifest_facts(&context, plan, &report.root, err);
     if (st == KPREP_OK) st = kprep_report_make(&report, &context, count, err);
     if (st == KPREP_OK) st = finish(&report, html, size, reported, err);
     kprep_report_free(&report);

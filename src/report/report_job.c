@@ -163,9 +163,11 @@ static kprep_status count_labels(kprep_survey *report, const kprep_context *cont
 {
     const size_t named = context->labels.class_count;
     int64_t label;
-    if (!context->labels.some || named == 0 || named > KPREP_REPORT_CLASSES ||
-        report->samples == 0 || !kprep_label_number(&context->labels, 0, &label))
+    bool has;
+    if (!context->labels.some || named == 0 || named > KPREP_REPORT_CLASSES || report->samples == 0)
         return KPREP_OK;
+    KPREP_TRY(kprep_label_number(&context->labels, 0, &label, &has, err));
+    if (!has) return KPREP_OK;
     report->classes = kprep_calloc(named, sizeof *report->classes);
     if (report->classes == NULL) return kprep_fail_memory(err);
     report->class_count = named;
@@ -176,9 +178,8 @@ static kprep_status count_labels(kprep_survey *report, const kprep_context *cont
         if (split->counts == NULL) return kprep_fail_memory(err);
         for (int64_t i = 0; i < split->rows; i++) {
             int64_t sample = kprep_sequence_sample(&context->sequence, split->first + i);
-            if (kprep_label_number(&context->labels, sample, &label) && label >= 0 &&
-                label < (int64_t)named)
-                split->counts[label]++;
+            KPREP_TRY(kprep_label_number(&context->labels, sample, &label, &has, err));
+            if (has && label >= 0 && label < (int64_t)named) split->counts[label]++;
         }
     }
     return KPREP_OK;

@@ -404,14 +404,14 @@ kprep_status kprep_plan_job(const kprep_job *job, const kprep_options *options, 
         const kprep_feed *feed = &context.feeds[0];
         bool several =
             context.feed_count == 1 && feed->input.paths.count > 1 && !feed->plan.reading.joined;
-        if (st != KPREP_OK && st != KPREP_E_AMBIGUOUS_REPAIR && several &&
-            fits_joined(job, options, &out))
+        if (st != KPREP_OK && st != KPREP_E_AMBIGUOUS_REPAIR && st != KPREP_E_NO_MEMORY &&
+            several && fits_joined(job, options, &out))
             st = KPREP_OK;
     }
     kprep_context_free(&context);
     if (st == KPREP_OK && (out.data == NULL || out.failed)) st = kprep_fail_memory(err);
     if (st == KPREP_OK && (st = prove(out.data, job, options, err)) != KPREP_OK &&
-        kprep_problems_count(problems) > 0)
+        st != KPREP_E_NO_MEMORY && kprep_problems_count(problems) > 0)
         st = kprep_first_problem(problems, err);
     if (st == KPREP_OK)
         *text = out.data;

@@ -234,7 +234,9 @@ static kprep_status open_feed(kprep_context *context, kprep_feed *feed, kprep_pu
     if (found == NULL) return kprep_fail_memory(err);
     kprep_status st = read_feed(context, feed, purpose, found, err);
     if (st != KPREP_OK) kprep_feed_blame(feed, err);
-    bool pass = feed->plan.tolerant && purpose != KPREP_TO_LOOK;
+    /* Without memory the plan is half made, and what was found may be wrong. */
+    const bool half = st == KPREP_E_NO_MEMORY;
+    bool pass = (feed->plan.tolerant && purpose != KPREP_TO_LOOK) || half;
     for (size_t i = 0; !pass && i < kprep_problems_count(found); i++) {
         kprep_error problem = *kprep_problems_get(found, i);
         kprep_feed_blame(feed, &problem);
@@ -242,7 +244,7 @@ static kprep_status open_feed(kprep_context *context, kprep_feed *feed, kprep_pu
             st = kprep_fail_memory(err);
     }
     kprep_problems_free(&found);
-    if (feed->input.kind_count > 0) kprep_summarise_plan(feed, &context->summary);
+    if (feed->input.kind_count > 0 && !half) kprep_summarise_plan(feed, &context->summary);
     return st;
 }
 
@@ -310,9 +312,10 @@ kprep_status kprep_first_problem(const kprep_problems *problems, kprep_error *er
     return worst->code;
 }
 
-void kprep_context_hash(const kprep_context *context, char out[33])
+kprep_status kprep_context_hash(const kprep_context *context, char out[33], kprep_error *err)
 {
-    kprep_feed_hash(context->feeds, context->feed_count, kprep_label_digest(&context->labels), out);
+    return kprep_feed_hash(context->feeds, context->feed_count,
+                           kprep_label_digest(&context->labels), out, err);
 }
 
 const char *kprep_array_name(const kprep_context *context, size_t array)

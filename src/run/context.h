@@ -59,7 +59,7 @@ void kprep_summarise_input(const kprep_feed *feed, kprep_summary *s);
 void kprep_summarise_plan(const kprep_feed *feed, kprep_summary *s);
 
 /* Hash of the plan: of what the output's bytes depend on. */
-void kprep_context_hash(const kprep_context *context, char out[33]);
+kprep_status kprep_context_hash(const kprep_context *context, char out[33], kprep_error *err);
 
 /* Batch files' array name: the input's or x, and y behind them for labels. */
 const char *kprep_array_name(const kprep_context *context, size_t array);

@@ -212,7 +212,7 @@ static kprep_status check_row(const kprep_engine *engine, const strip *s, int64_
 static bool is_of_sample(const kprep_error *err)
 {
     return err->code >= KPREP_E_MISSING_AXIS && err->code < KPREP_E_TOO_MANY_BAD &&
-           err->side != KPREP_SIDE_OUTPUT && err->sys_errno != EMFILE && err->sys_errno != ENFILE;
+           err->side != KPREP_SIDE_OUTPUT && !kprep_is_of_machine(err);
 }
 
 /* Why a row is rejected, on one line: message, expected, found. */

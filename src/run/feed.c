@@ -243,29 +243,32 @@ static void end(const joint *j, const char last[33], char out[33])
         kprep_hash_text(hash.high64, hash.low64, out);
 }
 
-void kprep_feed_hash(const kprep_feed *feeds, size_t count, uint64_t labels, char out[33])
+kprep_status kprep_feed_hash(const kprep_feed *feeds, size_t count, uint64_t labels, char out[33],
+                             kprep_error *err)
 {
     joint j;
     char hash[33] = "";
     begin(&j, count);
     for (size_t i = 0; i < count; i++) {
-        kprep_plan_hash(&feeds[i].plan, labels, hash);
+        KPREP_TRY(kprep_plan_hash(&feeds[i].plan, labels, hash, err));
         add(&j, &feeds[i], hash);
     }
     end(&j, hash, out);
+    return KPREP_OK;
 }
 
-void kprep_feed_base_hash(const kprep_feed *feeds, size_t count, uint64_t labels,
-                          uint8_t *const *loose, char out[33])
+kprep_status kprep_feed_base_hash(const kprep_feed *feeds, size_t count, uint64_t labels,
+                                  uint8_t *const *loose, char out[33], kprep_error *err)
 {
     joint j;
     char hash[33] = "";
     begin(&j, count);
     for (size_t i = 0; i < count; i++) {
-        kprep_plan_base_hash(&feeds[i].plan, labels, loose[i], hash);
+        KPREP_TRY(kprep_plan_base_hash(&feeds[i].plan, labels, loose[i], hash, err));
         add(&j, &feeds[i], hash);
     }
     end(&j, hash, out);
+    return KPREP_OK;
 }
 
 void kprep_feed_times(const kprep_feed *feeds, size_t count, char out[33])

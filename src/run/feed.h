@@ -35,11 +35,12 @@ uint8_t **kprep_feed_marks(const kprep_feed *feeds, size_t count);
 void kprep_feed_free_marks(uint8_t **marks, size_t count);
 
 /* The job's plan, kprep_plan_hash() of all arrays. */
-void kprep_feed_hash(const kprep_feed *feeds, size_t count, uint64_t labels, char out[33]);
+kprep_status kprep_feed_hash(const kprep_feed *feeds, size_t count, uint64_t labels, char out[33],
+                             kprep_error *err);
 
 /* The same of kprep_plan_base_hash(); loose has an entry by file for each feed. */
-void kprep_feed_base_hash(const kprep_feed *feeds, size_t count, uint64_t labels,
-                          uint8_t *const *loose, char out[33]);
+kprep_status kprep_feed_base_hash(const kprep_feed *feeds, size_t count, uint64_t labels,
+                                  uint8_t *const *loose, char out[33], kprep_error *err);
 
 /* The same of kprep_plan_times(). */
 void kprep_feed_times(const kprep_feed *feeds, size_t count, char out[33]);

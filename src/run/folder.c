@@ -1,6 +1,5 @@
 #include "run/folder_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/fail.h"
-#include "base/hash.h"
-#include "io/path_list.h"
+#include "base/json_build.h"
+#include "io/entries.h"
 
 char *kprep_folder_final(const kprep_folder *folder, const char *section, const char *name)
 {
@@ -33,73 +32,6 @@ void kprep_batch_name(const kprep_context *context, size_t array, int64_t number
         snprintf(dst, size, "%s.npy", file);
     else
         snprintf(dst, size, "%s-%05lld.npy", file, (long long)number);
-}
-
-/* ---- writing ---- */
-
-kprep_status kprep_write_at(int fd, const void *data, size_t n, int64_t offset, const char *path,
-                            kprep_error *err)
-{
-    const uint8_t *from = data;
-    while (n > 0) {
-        ssize_t done = pwrite(fd, from, n, offset);
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0)
-            return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, done < 0 ? errno : EIO, "write", path);
-        from += done;
-        n -= (size_t)done;
-        offset += done;
-    }
-    return KPREP_OK;
-}
-
-kprep_status kprep_create_part(const char *path, int *fd, kprep_error *err)
-{
-    *fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (*fd >= 0) return KPREP_OK;
-    const int failed = errno;
-    kprep_status st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, failed, "create", path);
-    if (failed == EMFILE || failed == ENFILE)
-        kprep_error_help(err, "raise the limit of open files: ulimit -n");
-    return st;
-}
-
-kprep_status kprep_publish(const char *part, const char *final, int fd, kprep_error *err)
-{
-    kprep_status st = KPREP_OK;
-    if (fsync(fd) != 0) st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "sync", part);
-    if (close(fd) != 0 && st == KPREP_OK)
-        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "close", part);
-    if (st == KPREP_OK && rename(part, final) != 0)
-        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "rename to its final name", final);
-    return st;
-}
-
-kprep_status kprep_write_file(const kprep_folder *folder, const char *section, const char *name,
-                              const void *data, size_t n, kprep_written *written, kprep_error *err)
-{
-    int fd = -1;
-    char *part = kprep_folder_part(folder, section, name);
-    char *final = kprep_folder_final(folder, section, name);
-    kprep_status st = part != NULL && final != NULL ? KPREP_OK : kprep_fail_memory(err);
-    if (st == KPREP_OK) st = kprep_create_part(part, &fd, err);
-    if (st == KPREP_OK) {
-        st = kprep_write_at(fd, data, n, 0, part, err);
-        if (st == KPREP_OK)
-            st = kprep_publish(part, final, fd, err);
-        else
-            close(fd);
-    }
-    if (st == KPREP_OK && written != NULL) {
-        XXH128_hash_t hash = XXH3_128bits(data, n);
-        kprep_hash_text(hash.high64, hash.low64, written->hash);
-        written->bytes = (int64_t)n;
-        snprintf(written->path, sizeof written->path, "%s%s%s", section,
-                 section[0] != '\0' ? "/" : "", name);
-    }
-    free(part);
-    free(final);
-    return st;
 }
 
 /* Makes a folder and those above it. */
@@ -149,26 +81,30 @@ static kprep_status refuse(const kprep_folder *folder, const char *what, const c
 }
 
 /* The plan that manifest.json or the journal's first line names; "" if there is none. */
-static void read_plan(const char *path, bool journal, char plan[33])
+static kprep_status read_plan(const char *path, bool journal, char plan[33], kprep_error *err)
 {
     char *data;
     size_t size;
+    json_t *root = NULL;
     plan[0] = '\0';
-    if (kprep_read_file(path, KPREP_MANIFEST_LIMIT, &data, &size, NULL) != KPREP_OK) return;
-    char *end = journal ? strchr(data, '\n') : data + size;
-    json_t *root = end != NULL ? json_loadb(data, (size_t)(end - data), 0, NULL) : NULL;
+    KPREP_TRY(kprep_folder_read(path, &data, &size, err));
+    const char *end = data == NULL ? NULL : journal ? strchr(data, '\n') : data + size;
+    kprep_status st =
+        end != NULL ? kprep_json_parse(data, (size_t)(end - data), 0, &root, NULL, err) : KPREP_OK;
     const char *text = json_string_value(json_object_get(root, "plan"));
     if (text != NULL && strlen(text) == 32) memcpy(plan, text, 33);
     json_decref(root);
     free(data);
+    return st;
 }
 
 /* Removes a file that a manifest or journal names, if the name stays inside the folder. */
-static void remove_named(const kprep_folder *folder, const char *name)
+static kprep_status remove_named(const kprep_folder *folder, const char *name, kprep_error *err)
 {
-    if (name == NULL || name[0] == '\0' || name[0] == '/' || strstr(name, "..") != NULL) return;
+    if (name == NULL || name[0] == '\0' || name[0] == '/' || strstr(name, "..") != NULL)
+        return KPREP_OK;
     char *path = kprep_folder_final(folder, "", name);
-    if (path == NULL) return;
+    if (path == NULL) return kprep_fail_memory(err);
     unlink(path);
     size_t top = strlen(folder->path);
     for (char *slash; (slash = strrchr(path, '/')) != NULL && (size_t)(slash - path) > top;) {
@@ -176,22 +112,25 @@ static void remove_named(const kprep_folder *folder, const char *name)
         if (rmdir(path) != 0) break; /* a split's folder, or a quarantined one, once it is empty */
     }
     free(path);
+    return KPREP_OK;
 }
 
-static void remove_listed(const kprep_folder *folder, const json_t *list)
+static kprep_status remove_listed(const kprep_folder *folder, const json_t *list, kprep_error *err)
 {
     size_t i;
     const json_t *entry;
     json_array_foreach(list, i, entry)
-        remove_named(folder, json_string_value(json_object_get(entry, "path")));
+        KPREP_TRY(remove_named(folder, json_string_value(json_object_get(entry, "path")), err));
+    return KPREP_OK;
 }
 
 static void remove_work(const kprep_folder *folder)
 {
+    int ignored; /* what is left is removed by the next run */
     char *path = kprep_folder_final(folder, "", ".kprep");
-    DIR *dir = path != NULL ? opendir(path) : NULL;
+    DIR *dir = path != NULL ? kprep_open_entries(path) : NULL;
     const struct dirent *entry;
-    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+    while (dir != NULL && (entry = kprep_next_entry(dir, &ignored)) != NULL) {
         if (entry->d_name[0] == '.') continue;
         unlinkat(dirfd(dir), entry->d_name, 0);
     }
@@ -200,33 +139,38 @@ static void remove_work(const kprep_folder *folder)
     free(path);
 }
 
-static void remove_from_journal(kprep_folder *folder, const json_t *line)
+static kprep_status remove_from_journal(kprep_folder *folder, const json_t *line, kprep_error *err)
 {
     size_t i;
     const json_t *file;
-    remove_named(folder, json_string_value(json_object_get(line, "table")));
+    KPREP_TRY(remove_named(folder, json_string_value(json_object_get(line, "table")), err));
     json_array_foreach(json_object_get(line, "files"), i, file)
-        remove_named(folder, json_string_value(json_array_get(file, 0)));
+        KPREP_TRY(remove_named(folder, json_string_value(json_array_get(file, 0)), err));
+    return KPREP_OK;
 }
 
-/* Calls use for the path of each journal there is: one, or one of each shard. */
+/* What is done with the path of each journal there is: one, or one of each shard. */
+typedef struct journal_use {
+    kprep_status (*call)(kprep_folder *, const char *, kprep_error *);
+} journal_use;
+
+static kprep_status use_journal(kprep_folder *folder, const char *name, void *context,
+                                kprep_error *err)
+{
+    const journal_use *use = context;
+    if (strncmp(name, "journal", 7) != 0) return KPREP_OK;
+    char *path = kprep_asprintf("%s/.kprep/%s", folder->path, name);
+    kprep_status st = path != NULL ? use->call(folder, path, err) : kprep_fail_memory(err);
+    free(path);
+    return st;
+}
+
 static kprep_status for_journals(kprep_folder *folder,
-                                 kprep_status (*use)(kprep_folder *, const char *, kprep_error *),
+                                 kprep_status (*call)(kprep_folder *, const char *, kprep_error *),
                                  kprep_error *err)
 {
-    char *work = kprep_folder_final(folder, "", ".kprep");
-    DIR *dir = work != NULL ? opendir(work) : NULL;
-    const struct dirent *entry;
-    kprep_status st = work != NULL ? KPREP_OK : kprep_fail_memory(err);
-    while (st == KPREP_OK && dir != NULL && (entry = readdir(dir)) != NULL) {
-        if (strncmp(entry->d_name, "journal", 7) != 0) continue;
-        char *path = kprep_asprintf("%s/%s", work, entry->d_name);
-        st = path != NULL ? use(folder, path, err) : kprep_fail_memory(err);
-        free(path);
-    }
-    if (dir != NULL) closedir(dir);
-    free(work);
-    return st;
+    journal_use use = {call};
+    return kprep_folder_names(folder, true, use_journal, &use, err);
 }
 
 static kprep_status replay(kprep_folder *folder, const char *path, kprep_error *err)
@@ -236,8 +180,7 @@ static kprep_status replay(kprep_folder *folder, const char *path, kprep_error *
 
 static kprep_status remove_journal(kprep_folder *folder, const char *path, kprep_error *err)
 {
-    (void)err;
-    kprep_journal_read(path, folder, remove_from_journal, NULL);
+    KPREP_TRY(kprep_journal_read(path, folder, remove_from_journal, err));
     unlink(path);
     return KPREP_OK;
 }
@@ -246,94 +189,129 @@ static kprep_status remove_journal(kprep_folder *folder, const char *path, kprep
 static kprep_status read_begun(kprep_folder *folder, const char *path, kprep_error *err)
 {
     char plan[33];
-    (void)err;
-    read_plan(path, true, plan);
+    KPREP_TRY(read_plan(path, true, plan, err));
     if (plan[0] != '\0' && (folder->begun[0] == '\0' || strcmp(plan, folder->plan) != 0))
         memcpy(folder->begun, plan, sizeof plan);
     return KPREP_OK;
 }
 
-/* Removes what an earlier job wrote, and nothing else. */
-static void remove_job(kprep_folder *folder, const char *manifest)
+/* Does a finished batch own a file that a manifest lists? */
+static bool is_kept(const kprep_folder *folder, const char *name)
 {
-    char *data, *job = kprep_folder_final(folder, "", ".kprep/job");
-    size_t size;
-    if (kprep_read_file(manifest, KPREP_MANIFEST_LIMIT, &data, &size, NULL) == KPREP_OK) {
-        json_t *root = json_loadb(data, size, 0, NULL);
-        remove_listed(folder, json_object_get(root, "files"));
-        remove_listed(folder, json_object_get(root, "tables"));
-        json_decref(root);
-        free(data);
+    for (int64_t b = 0; b < folder->batches; b++) {
+        const kprep_record *record = &folder->records[b];
+        for (size_t i = 0; i < folder->files && record->sealed && record->rows > 0; i++)
+            if (strcmp(record->files[i].file.path, name) == 0) return true;
     }
-    for_journals(folder, remove_journal, NULL);
-    unlink(manifest);
-    if (job != NULL) unlink(job);
-    free(job);
+    return false;
 }
 
-static bool is_empty(const char *path)
+/* Removes what a manifest that a retry put aside lists, but for the batches that are kept, and it itself. If
+ * there is none, nothing. */
+static kprep_status clear_replaced(const kprep_folder *folder, kprep_error *err)
 {
-    DIR *dir = opendir(path);
-    const struct dirent *entry;
-    bool empty = true;
-    if (dir == NULL) return true;
-    while (empty && (entry = readdir(dir)) != NULL)
-        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-                strcmp(entry->d_name, ".kprep") == 0;
-    closedir(dir);
-    return empty;
+    size_t i;
+    json_t *root = NULL;
+    const json_t *entry;
+    char *path = kprep_folder_final(folder, "", ".kprep/replaced");
+    kprep_status st = path != NULL ? kprep_folder_load(path, &root, err) : kprep_fail_memory(err);
+    if (st == KPREP_OK) st = remove_listed(folder, json_object_get(root, "tables"), err);
+    json_array_foreach(json_object_get(root, "files"), i, entry)
+    {
+        const char *name = json_string_value(json_object_get(entry, "path"));
+        if (st == KPREP_OK && name != NULL && !is_kept(folder, name))
+            st = remove_named(folder, name, err);
+    }
+    if (st == KPREP_OK) unlink(path);
+    json_decref(root);
+    free(path);
+    return st;
+}
+
+/* Removes what an earlier job wrote, and nothing else. */
+static kprep_status remove_job(kprep_folder *folder, const char *manifest, kprep_error *err)
+{
+    json_t *root = NULL;
+    char *job = kprep_folder_final(folder, "", ".kprep/job");
+    kprep_status st = job != NULL ? KPREP_OK : kprep_fail_memory(err);
+    if (st == KPREP_OK) st = kprep_folder_load(manifest, &root, err);
+    if (st == KPREP_OK) st = remove_listed(folder, json_object_get(root, "files"), err);
+    if (st == KPREP_OK) st = remove_listed(folder, json_object_get(root, "tables"), err);
+    if (st == KPREP_OK) st = for_journals(folder, remove_journal, err);
+    for (int64_t b = 0; st == KPREP_OK && b < folder->batches; b++)
+        kprep_record_free(&folder->records[b]);
+    if (st == KPREP_OK) st = clear_replaced(folder, err);
+    if (st == KPREP_OK) {
+        unlink(manifest); /* by which a run that is stopped here finds the rest */
+        unlink(job);
+    }
+    json_decref(root);
+    free(job);
+    return st;
+}
+
+static kprep_status is_foreign(kprep_folder *folder, const char *name, void *context,
+                               kprep_error *err)
+{
+    bool *foreign = context;
+    (void)folder;
+    (void)err;
+    *foreign |= strcmp(name, ".kprep") != 0;
+    return KPREP_OK;
 }
 
 /* Are the files of a complete data set there, at their length? */
-static bool is_whole(const kprep_folder *folder, const char *manifest)
+static kprep_status is_whole(const kprep_folder *folder, const char *manifest, bool *whole,
+                             kprep_error *err)
 {
-    char *data;
-    size_t size, i;
+    size_t i;
+    json_t *root;
     const json_t *entry;
-    if (kprep_read_file(manifest, KPREP_MANIFEST_LIMIT, &data, &size, NULL) != KPREP_OK)
-        return false;
-    json_t *root = json_loadb(data, size, 0, NULL);
-    bool whole = root != NULL;
+    KPREP_TRY(kprep_folder_load(manifest, &root, err));
+    kprep_status st = KPREP_OK;
+    *whole = root != NULL;
     json_array_foreach(json_object_get(root, "files"), i, entry)
     {
         const char *name = json_string_value(json_object_get(entry, "path"));
         kprep_written file = {.bytes = json_integer_value(json_object_get(entry, "bytes"))};
-        if (name != NULL) kprep_copy_text(file.path, sizeof file.path, name);
-        whole = whole && name != NULL && kprep_folder_has(folder, &file);
+        *whole = *whole && name != NULL;
+        if (!*whole || st != KPREP_OK) break;
+        kprep_copy_text(file.path, sizeof file.path, name);
+        st = kprep_folder_has(folder, &file, whole, err);
     }
     json_decref(root);
-    free(data);
-    return whole;
+    return st;
 }
 
 /* Batches that lack rows are made again. */
-static void forget_rejects(kprep_folder *folder)
+static kprep_status forget_rejects(kprep_folder *folder, kprep_error *err)
 {
     for (int64_t b = 0; b < folder->batches; b++) {
         kprep_record *record = &folder->records[b];
         if (record->reject_count == 0) continue;
         for (size_t i = 0; i < folder->files && record->rows > 0; i++)
-            remove_named(folder, record->files[i].file.path);
+            KPREP_TRY(remove_named(folder, record->files[i].file.path, err));
         kprep_record_free(record);
     }
+    return KPREP_OK;
 }
 
 /* Decides between a new job, one to go on with, one that is complete, and somebody else's folder. */
 static kprep_status claim(kprep_folder *folder, const char *manifest, const char *journal,
                           const kprep_options *options, kprep_error *err)
 {
-    char old[33];
-    bool force = options->force;
-    read_plan(manifest, false, old);
+    char old[33], plan[33];
+    bool force = options->force, foreign = false;
+    KPREP_TRY(read_plan(manifest, false, old, err));
     KPREP_TRY(for_journals(folder, read_begun, err));
     folder->retrying = options->retry && old[0] != '\0';
     if (folder->retrying) return KPREP_OK;
     if (strcmp(old, folder->plan) == 0 && !force) {
-        folder->complete = is_whole(folder, manifest);
+        KPREP_TRY(is_whole(folder, manifest, &folder->complete, err));
         if (folder->complete) return KPREP_OK;
         force = true; /* our own data with a hole: written again */
     }
-    bool exists = access(manifest, F_OK) == 0;
+    KPREP_TRY(kprep_folder_names(folder, false, is_foreign, &foreign, err));
     if (old[0] != '\0' || folder->begun[0] != '\0') {
         bool same = old[0] == '\0' && strcmp(folder->begun, folder->plan) == 0;
         if (!same && !force)
@@ -342,18 +320,21 @@ static kprep_status claim(kprep_folder *folder, const char *manifest, const char
                 "write to another folder, or add --force to remove what that job wrote", err);
         if (!same) {
             KPREP_TRY(kprep_folder_lock_alone(folder, err));
-            remove_job(folder, manifest);
+            kprep_status st = remove_job(folder, manifest, err);
             kprep_folder_lock_together(folder);
+            if (st != KPREP_OK) return st;
             folder->begun[0] = '\0';
         }
-    } else if (exists || !is_empty(folder->path)) {
+    } else if (foreign) {
         return refuse(folder, "the output folder is not empty, and what is in it is not kprep's",
                       "write to a new or empty folder", err);
     }
-    if (folder->begun[0] != '\0') KPREP_TRY(for_journals(folder, replay, err));
-    if (options->retry) forget_rejects(folder);
-    char plan[33];
-    read_plan(journal, true, plan);
+    if (folder->begun[0] != '\0') {
+        KPREP_TRY(for_journals(folder, replay, err));
+        KPREP_TRY(clear_replaced(folder, err));
+    }
+    if (options->retry) KPREP_TRY(forget_rejects(folder, err));
+    KPREP_TRY(read_plan(journal, true, plan, err));
     return kprep_journal_start(folder, journal, plan[0] == '\0', err);
 }
 
@@ -393,6 +374,7 @@ kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const cha
                              .files = files};
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/') n--;
+    pthread_mutex_init(&folder->noting, NULL);
     folder->path = kprep_strndup(path, n);
     folder->records = kprep_calloc((size_t)(batches > 0 ? batches : 1), sizeof *folder->records);
     kprep_status st =
@@ -422,8 +404,10 @@ static kprep_status begin_anew(kprep_folder *folder, kprep_error *err)
     kprep_status st = manifest != NULL && journal != NULL ? kprep_folder_lock_alone(folder, err)
                                                           : kprep_fail_memory(err);
     if (st == KPREP_OK) {
-        remove_job(folder, manifest);
+        st = remove_job(folder, manifest, err);
         kprep_folder_lock_together(folder);
+    }
+    if (st == KPREP_OK) {
         close(folder->journal);
         for (int64_t b = 0; b < folder->batches; b++) kprep_record_free(&folder->records[b]);
         folder->times[0] = '\0';
@@ -447,39 +431,23 @@ kprep_status kprep_folder_same_times(kprep_folder *folder, const char *times, bo
     return kprep_journal_note_times(folder, times, err); /* each shard's journal tells it */
 }
 
-/* Does a finished batch own a file that a manifest lists? */
-static bool is_kept(const kprep_folder *folder, const char *name)
+kprep_status kprep_folder_restart(kprep_folder *folder, const char *times, kprep_error *err)
 {
-    for (int64_t b = 0; b < folder->batches; b++) {
-        const kprep_record *record = &folder->records[b];
-        for (size_t i = 0; i < folder->files && record->sealed && record->rows > 0; i++)
-            if (strcmp(record->files[i].file.path, name) == 0) return true;
-    }
-    return false;
-}
-
-kprep_status kprep_folder_restart(kprep_folder *folder, const void *manifest, const char *times,
-                                  kprep_error *err)
-{
-    size_t i;
-    const json_t *root = manifest, *entry;
     char *path = kprep_folder_final(folder, "", "manifest.json");
+    char *aside = kprep_folder_final(folder, "", ".kprep/replaced");
     char *journal = kprep_folder_final(folder, "", ".kprep/journal");
-    kprep_status st = path != NULL && journal != NULL ? KPREP_OK : kprep_fail_memory(err);
+    kprep_status st =
+        path != NULL && aside != NULL && journal != NULL ? KPREP_OK : kprep_fail_memory(err);
     if (st == KPREP_OK) st = kprep_journal_start(folder, journal, true, err);
     if (st == KPREP_OK) st = kprep_journal_note_times(folder, times, err);
     for (int64_t b = 0; st == KPREP_OK && b < folder->batches; b++)
         if (folder->records[b].sealed) st = kprep_folder_note(folder, b, &folder->records[b], err);
-    if (st == KPREP_OK) {
-        remove_listed(folder, json_object_get(root, "tables"));
-        json_array_foreach(json_object_get(root, "files"), i, entry)
-        {
-            const char *name = json_string_value(json_object_get(entry, "path"));
-            if (name != NULL && !is_kept(folder, name)) remove_named(folder, name);
-        }
-        unlink(path);
-    }
+    /* From here on the data set is not complete; what is to go is known until it is gone. */
+    if (st == KPREP_OK && rename(path, aside) != 0)
+        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "put the manifest aside", path);
+    if (st == KPREP_OK) st = clear_replaced(folder, err);
     free(journal);
+    free(aside);
     free(path);
     return st;
 }
@@ -496,24 +464,31 @@ void kprep_folder_close(kprep_folder *folder)
         kprep_record_free(&folder->records[b]);
     free(folder->records);
     free(folder->path);
+    pthread_mutex_destroy(&folder->noting);
     *folder = (kprep_folder){.lock = -1, .journal = -1, .own_lock = -1, .count_lock = -1};
 }
 
-void kprep_folder_sync(const kprep_folder *folder, const char *section)
+kprep_status kprep_folder_sync(const kprep_folder *folder, const char *section, kprep_error *err)
 {
     char *path = kprep_folder_final(folder, "", section);
-    int fd = path != NULL ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (path == NULL) return kprep_fail_memory(err);
+    int fd = kprep_open_again(path, O_RDONLY | O_DIRECTORY), failed = 0;
     if (fd >= 0) {
-        fsync(fd); /* a file system that can't is no reason to fail */
+        do {
+            failed = fsync(fd) != 0 ? errno : 0;
+        } while (failed == EINTR);
         close(fd);
     }
+    if (failed == EINVAL || failed == EROFS) failed = 0; /* there are file systems that can't */
+    kprep_status st =
+        failed == 0 ? KPREP_OK : kprep_fail_errno(err, KPREP_SIDE_OUTPUT, failed, "sync", path);
     free(path);
+    return st;
 }
 
 kprep_status kprep_folder_finish(kprep_folder *folder, kprep_error *err)
 {
-    kprep_folder_sync(folder, "");
+    KPREP_TRY(kprep_folder_sync(folder, "", err));
     remove_work(folder);
-    (void)err;
     return KPREP_OK;
 }

@@ -8,10 +8,13 @@
  *   journal           lines of JSON: the plan; each table to come; each sealed batch
  *   journal-I-of-N    that of shard I
  *   job               the job of shards, for kprep_merge()
+ *   replaced          the old manifest, while a retry removes what it lists
  *   *.part            files being written
  */
 #ifndef KPREP_RUN_FOLDER_H
 #define KPREP_RUN_FOLDER_H
+
+#include <pthread.h>
 
 #include "run/context.h"
 
@@ -54,6 +57,8 @@ typedef struct kprep_folder {
     int32_t shard, shards;    /* shards 0: all batches */
     int lock, journal;        /* descriptors, -1: not open */
     int own_lock, count_lock; /* of a shard */
+    pthread_mutex_t noting;   /* held while a line goes to the journal */
+    bool torn;                /* only a part of the last line went there */
     bool complete;            /* the manifest of this very plan is there */
     bool retrying;            /* opened to retry, and a manifest is there: nothing is begun yet */
     kprep_record *records;    /* by batch; `batches` of them */
@@ -69,10 +74,9 @@ kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const cha
                                int64_t batches, size_t files, const kprep_options *options,
                                kprep_error *err);
 
-/* Begins a journal with the records there are, for a folder opened to retry, and removes what else the old
- * manifest (its parsed root) lists, and the manifest. */
-kprep_status kprep_folder_restart(kprep_folder *folder, const void *manifest, const char *times,
-                                  kprep_error *err);
+/* Begins a journal with the records there are, for a folder opened to retry, puts the old manifest aside and
+ * removes what else it lists. */
+kprep_status kprep_folder_restart(kprep_folder *folder, const char *times, kprep_error *err);
 
 void kprep_record_free(kprep_record *record);
 
@@ -85,7 +89,7 @@ kprep_status kprep_folder_same_times(kprep_folder *folder, const char *times, bo
 void kprep_folder_close(kprep_folder *folder);
 
 /* Makes the renames in a section's folder ("": the top) last. */
-void kprep_folder_sync(const kprep_folder *folder, const char *section);
+kprep_status kprep_folder_sync(const kprep_folder *folder, const char *section, kprep_error *err);
 
 /* The batches of the folder's own part: all, or those of its shard. */
 void kprep_folder_part_range(const kprep_folder *folder, int64_t *first, int64_t *end);
@@ -103,8 +107,7 @@ kprep_status kprep_folder_kept_job(const char *path, kprep_job **job, char **tex
 kprep_status kprep_folder_finish(kprep_folder *folder, kprep_error *err);
 
 /* Notes a batch in the journal, before its files get their final names: so that no file stands
- * there that the journal does not name. One whose files are not there is made again. Thread-safe by
- * one append. */
+ * there that the journal does not name. One whose files are not there is made again. Thread-safe. */
 kprep_status kprep_folder_note(kprep_folder *folder, int64_t batch, const kprep_record *record,
                                kprep_error *err);
 
@@ -122,6 +125,13 @@ char *kprep_folder_part(const kprep_folder *folder, const char *section, const c
 /* Writes n bytes at an offset, all of them. */
 kprep_status kprep_write_at(int fd, const void *data, size_t n, int64_t offset, const char *path,
                             kprep_error *err);
+
+/* Opens a file to write; O_CLOEXEC is added. -1, and errno is set. */
+int kprep_open_again(const char *path, int flags);
+
+/* Makes what was written last, and cuts a file to a size. path is for the message. */
+kprep_status kprep_sync(int fd, const char *path, kprep_error *err);
+kprep_status kprep_shorten(int fd, int64_t size, const char *path, kprep_error *err);
 
 /* Makes a part file. */
 kprep_status kprep_create_part(const char *path, int *fd, kprep_error *err);

@@ -8,9 +8,28 @@
 
 enum { KPREP_MANIFEST_LIMIT = 1 << 30 }; /* bytes of a manifest or journal */
 
+/* ---- folder_read.c ---- */
+
+/* Reads a file of the folder's own; *data is NULL if there is none. What can't be read is a fault of the
+ * output (unwritable): it is never taken for a file that is not there. */
+kprep_status kprep_folder_read(const char *path, char **data, size_t *size, kprep_error *err);
+
+/* Reads and parses it; *root is NULL if there is no such file, or no JSON in it. */
+kprep_status kprep_folder_load(const char *path, json_t **root, kprep_error *err);
+
+/* Calls use for each name in the folder, or in its .kprep, but for "." and "..". No such folder: no names. */
+kprep_status kprep_folder_names(kprep_folder *folder, bool work,
+                                kprep_status (*use)(kprep_folder *, const char *, void *,
+                                                    kprep_error *),
+                                void *context, kprep_error *err);
+
+/* Is a file there, at its length? */
+kprep_status kprep_folder_has(const kprep_folder *folder, const kprep_written *written, bool *has,
+                              kprep_error *err);
+
 /* ---- journal.c ---- */
 
-/* Appends one line; a single write to a file opened for appending is not torn by other threads. */
+/* Appends one line, and sees to it that it lasts. Thread-safe. */
 kprep_status kprep_journal_append(kprep_folder *folder, const json_t *line, kprep_error *err);
 
 /* Opens a journal: a fresh one begins with the plan. */
@@ -22,13 +41,11 @@ kprep_status kprep_journal_note_times(kprep_folder *folder, const char *times, k
 
 /* Calls use for each whole line of a journal; a torn last line is not one. */
 kprep_status kprep_journal_read(const char *path, kprep_folder *folder,
-                                void (*use)(kprep_folder *, const json_t *), kprep_error *err);
+                                kprep_status (*use)(kprep_folder *, const json_t *, kprep_error *),
+                                kprep_error *err);
 
 /* Takes a line into the records, if what it says is possible and its files are there. */
-void kprep_journal_replay(kprep_folder *folder, const json_t *line);
-
-/* Is a file there, at its length? */
-bool kprep_folder_has(const kprep_folder *folder, const kprep_written *written);
+kprep_status kprep_journal_replay(kprep_folder *folder, const json_t *line, kprep_error *err);
 
 /* ---- folder_lock.c ---- */
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fail.h"
+#include "base/json_build.h"
 #include "io/path_list.h"
 #include "io/yaml.h"
 
@@ -20,18 +21,22 @@ kprep_status kprep_folder_keep_job(const kprep_folder *folder, const kprep_setti
     kprep_settings_format(settings, false, &plain);
     bool whole =
         here != NULL && text.data != NULL && !text.failed && plain.data != NULL && !plain.failed;
+    bool texts = whole && kprep_yaml_is_text(here) && kprep_yaml_is_text(text.data) &&
+                 kprep_yaml_is_text(plain.data);
     json_t *root = whole ? json_pack("{s:s, s:s, s:s}", "folder", here, "job", text.data,
                                      "manifest", plain.data)
                          : NULL;
-    char *data = root != NULL ? json_dumps(root, JSON_COMPACT) : NULL;
+    char *data = root != NULL ? kprep_json_text(root, JSON_COMPACT) : NULL;
     kprep_status st = KPREP_OK;
     snprintf(name, sizeof name, ".kprep/job-%d-of-%d", folder->shard, folder->shards);
     char *part = kprep_folder_final(folder, "", name);
     char *final = kprep_folder_final(folder, "", ".kprep/job");
     int fd = -1;
-    if (data == NULL || part == NULL || final == NULL)
+    if (whole && !texts)
         st = kprep_fail(err, KPREP_E_UNWRITABLE,
                         "the job can't be kept for kprep merge: its paths are not UTF-8");
+    if (st == KPREP_OK && (data == NULL || part == NULL || final == NULL))
+        st = kprep_fail_memory(err);
     if (st == KPREP_OK) st = kprep_create_part(part, &fd, err);
     if (st == KPREP_OK && data != NULL) {
         st = kprep_write_at(fd, data, strlen(data), 0, part, err);
@@ -57,8 +62,11 @@ kprep_status kprep_folder_kept_job(const char *path, kprep_job **job, char **tex
     *job = NULL;
     *text = NULL;
     if (file == NULL) return kprep_fail_memory(err);
-    kprep_status st = kprep_read_file(file, KPREP_MANIFEST_LIMIT, &data, &size, err);
-    json_t *root = st == KPREP_OK ? json_loadb(data, size, 0, NULL) : NULL;
+    json_t *root = NULL;
+    kprep_status st = kprep_folder_read(file, &data, &size, err);
+    if (st == KPREP_OK && data == NULL)
+        st = kprep_fail(err, KPREP_E_NOT_FOUND, "the folder holds no job of shards");
+    if (st == KPREP_OK) st = kprep_json_parse(data, size, 0, &root, NULL, err);
     const char *here = json_string_value(json_object_get(root, "folder"));
     const char *yaml = json_string_value(json_object_get(root, "job"));
     const char *plain = json_string_value(json_object_get(root, "manifest"));

@@ -1,7 +1,6 @@
 /* folder_lock.c: who may write to an output folder. */
 #include "run/folder_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fail.h"
+#include "io/entries.h"
 
 char *kprep_folder_work(const kprep_folder *folder, const char *name, bool own)
 {
@@ -39,37 +39,44 @@ static kprep_status lock_file(const kprep_folder *folder, const char *path, int 
                               kprep_error *err)
 {
     struct stat held, named;
-    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    *fd = kprep_open_again(path, O_RDWR | O_CREAT);
     if (*fd < 0) return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
     int failed;
     do {
         failed = flock(*fd, operation) != 0 ? errno : 0;
     } while (failed == EINTR);
-    /* A lock on a file that the run before has removed meanwhile would keep nobody out. */
-    if (failed == 0 && fstat(*fd, &held) == 0 && stat(path, &named) == 0 &&
-        held.st_ino == named.st_ino)
-        return KPREP_OK;
+    bool busy = failed == EWOULDBLOCK;
+    if (failed == 0) {
+        /* A lock on a file that the run before has removed meanwhile would keep nobody out. */
+        if (fstat(*fd, &held) != 0 || stat(path, &named) != 0)
+            failed = errno;
+        else if (held.st_ino == named.st_ino)
+            return KPREP_OK;
+        busy = failed == 0 || failed == ENOENT;
+    }
     close(*fd);
     *fd = -1;
-    return fail_locked(folder, err);
+    return busy ? fail_locked(folder, err)
+                : kprep_fail_errno(err, KPREP_SIDE_OUTPUT, failed, "lock", path);
 }
 
-/* Is a lock file of shards of another number held? */
-static bool has_other_shards(const kprep_folder *folder, const char *own)
+/* Fails if a lock file of shards of another number is held; context is the name of our own. */
+static kprep_status keep_out(kprep_folder *folder, const char *name, void *context,
+                             kprep_error *err)
 {
-    char *work = kprep_folder_final(folder, "", ".kprep");
-    DIR *dir = work != NULL ? opendir(work) : NULL;
-    const struct dirent *entry;
-    bool held = false;
-    while (dir != NULL && !held && (entry = readdir(dir)) != NULL) {
-        if (strncmp(entry->d_name, "lock-of-", 8) != 0 || strcmp(entry->d_name, own) == 0) continue;
-        int fd = openat(dirfd(dir), entry->d_name, O_RDWR | O_CLOEXEC);
-        held = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
-        if (fd >= 0) close(fd);
-    }
-    if (dir != NULL) closedir(dir);
-    free(work);
-    return held;
+    const char *own = context;
+    if (strncmp(name, "lock-of-", 8) != 0 || strcmp(name, own) == 0) return KPREP_OK;
+    char *path = kprep_asprintf("%s/.kprep/%s", folder->path, name);
+    if (path == NULL) return kprep_fail_memory(err);
+    kprep_status st = KPREP_OK;
+    int fd = kprep_open_again(path, O_RDWR);
+    if (fd < 0 && errno != ENOENT)
+        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "open", path);
+    else if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0)
+        st = fail_locked(folder, err);
+    if (fd >= 0) close(fd);
+    free(path);
+    return st;
 }
 
 kprep_status kprep_folder_lock(kprep_folder *folder, kprep_error *err)
@@ -82,7 +89,7 @@ kprep_status kprep_folder_lock(kprep_folder *folder, kprep_error *err)
     int operation = (folder->shards > 0 ? LOCK_SH : LOCK_EX) | LOCK_NB;
     if (st == KPREP_OK) st = lock_file(folder, all, operation, &folder->lock, err);
     if (st == KPREP_OK && folder->shards > 0) {
-        if (has_other_shards(folder, strrchr(count, '/') + 1)) st = fail_locked(folder, err);
+        st = kprep_folder_names(folder, true, keep_out, strrchr(count, '/') + 1, err);
         if (st == KPREP_OK)
             st = lock_file(folder, count, LOCK_SH | LOCK_NB, &folder->count_lock, err);
         if (st == KPREP_OK) st = lock_file(folder, own, LOCK_EX | LOCK_NB, &folder->own_lock, err);
@@ -123,16 +130,15 @@ kprep_status kprep_folder_begin_claim(const kprep_folder *folder, int *fd, kprep
 
 void kprep_folder_unlock(const kprep_folder *folder)
 {
+    int ignored; /* a lock file that nobody holds is in nobody's way */
     char *work = kprep_folder_final(folder, "", ".kprep");
-    DIR *dir = work != NULL ? opendir(work) : NULL;
+    DIR *dir = work != NULL ? kprep_open_entries(work) : NULL;
     const struct dirent *entry;
     bool alone = folder->lock >= 0 && flock(folder->lock, LOCK_EX | LOCK_NB) == 0;
-    if (dir != NULL) {
-        while (alone && (entry = readdir(dir)) != NULL)
-            if (strncmp(entry->d_name, "lock", 4) == 0 || strcmp(entry->d_name, "claim") == 0)
-                unlinkat(dirfd(dir), entry->d_name, 0);
-        closedir(dir);
-    }
+    while (alone && dir != NULL && (entry = kprep_next_entry(dir, &ignored)) != NULL)
+        if (strncmp(entry->d_name, "lock", 4) == 0 || strcmp(entry->d_name, "claim") == 0)
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir != NULL) closedir(dir);
     if (work != NULL) rmdir(work); /* if there is nothing else */
     free(work);
 }

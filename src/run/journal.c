@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fail.h"
+#include "base/json_build.h"
 #include "io/path_list.h"
 
 void kprep_record_free(kprep_record *record)
@@ -26,40 +27,43 @@ static json_t *pack_rejects(const kprep_record *record)
     json_t *list = json_array();
     for (size_t i = 0; i < record->reject_count; i++) {
         const kprep_rejected *one = &record->rejects[i];
-        json_array_append_new(list, json_pack("[I, i, s, I]", (json_int_t)one->row, (int)one->code,
+        list = kprep_json_add(list, json_pack("[I, i, s, I]", (json_int_t)one->row, (int)one->code,
                                               one->message, (json_int_t)one->array));
     }
     return list;
 }
 
-static bool unpack_rejects(const json_t *list, kprep_record *record)
+static kprep_status unpack_rejects(const json_t *list, kprep_record *record, bool *good,
+                                   kprep_error *err)
 {
     size_t n = json_array_size(list);
-    if (n == 0) return true;
-    record->rejects = kprep_calloc(n, sizeof *record->rejects);
-    for (size_t i = 0; record->rejects != NULL && i < n; i++) {
+    record->rejects = n > 0 ? kprep_calloc(n, sizeof *record->rejects) : NULL;
+    if (n > 0 && record->rejects == NULL) return kprep_fail_memory(err);
+    for (size_t i = 0; i < n; i++) {
         const json_t *one = json_array_get(list, i);
         const char *message = json_string_value(json_array_get(one, 2));
         kprep_rejected *to = &record->rejects[record->reject_count];
+        *good = message != NULL;
+        if (!*good) return KPREP_OK;
         to->row = json_integer_value(json_array_get(one, 0));
         to->code = (kprep_status)json_integer_value(json_array_get(one, 1));
         to->array = (size_t)json_integer_value(json_array_get(one, 3));
-        to->message = message != NULL ? kprep_strdup(message) : NULL;
-        if (to->message == NULL) return false;
+        to->message = kprep_strdup(message);
+        if (to->message == NULL) return kprep_fail_memory(err);
         record->reject_count++;
     }
-    return record->rejects != NULL;
+    return KPREP_OK;
 }
 
 static json_t *pack_moments(const kprep_moments *m)
 {
     json_t *list = json_array();
     const double numbers[] = {m->min, m->max, m->mean, m->m2};
-    json_array_append_new(list, json_integer(m->count));
-    json_array_append_new(list, json_integer(m->nan_count));
-    json_array_append_new(list, json_integer(m->inf_count));
+    list = kprep_json_add(list, json_integer(m->count));
+    list = kprep_json_add(list, json_integer(m->nan_count));
+    list = kprep_json_add(list, json_integer(m->inf_count));
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        json_array_append_new(list, isfinite(numbers[i]) ? json_real(numbers[i]) : json_null());
+        list = kprep_json_add(list, isfinite(numbers[i]) ? json_real(numbers[i]) : json_null());
     return list;
 }
 
@@ -84,7 +88,7 @@ static json_t *pack_files(const kprep_record *record, size_t count)
     json_t *list = json_array();
     for (size_t i = 0; i < count && record->rows > 0; i++) {
         const kprep_written *file = &record->files[i].file;
-        json_array_append_new(list, json_pack("[s, I, s, o]", file->path, (json_int_t)file->bytes,
+        list = kprep_json_add(list, json_pack("[s, I, s, o]", file->path, (json_int_t)file->bytes,
                                               file->hash, pack_moments(&record->files[i].moments)));
     }
     return list;
@@ -104,21 +108,33 @@ static bool unpack_file(const json_t *list, kprep_sealed *sealed)
     return unpack_moments(json_array_get(list, 3), &sealed->moments);
 }
 
+static kprep_status append(kprep_folder *folder, const char *text, size_t n, kprep_error *err)
+{
+    const char *journal = folder->path;
+    for (size_t done = 0; done < n;) {
+        ssize_t more = write(folder->journal, text + done, n - done);
+        if (more < 0 && errno == EINTR) continue;
+        if (more <= 0)
+            return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, more < 0 ? errno : EIO,
+                                    "write the journal", journal);
+        done += (size_t)more;
+        folder->torn = done < n;
+    }
+    return kprep_sync(folder->journal, journal, err);
+}
+
 kprep_status kprep_journal_append(kprep_folder *folder, const json_t *line, kprep_error *err)
 {
-    char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    char *whole = text != NULL ? kprep_asprintf("%s\n", text) : NULL;
+    char *text = kprep_json_text(line, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    if (text == NULL) return kprep_fail_memory(err);
+    kprep_status st = KPREP_OK;
+    pthread_mutex_lock(&folder->noting);
+    /* What was torn is ended, so that this line begins on its own. */
+    if (folder->torn) st = append(folder, "\n", 1, err);
+    if (st == KPREP_OK) st = append(folder, text, strlen(text), err);
+    pthread_mutex_unlock(&folder->noting);
     free(text);
-    if (whole == NULL) return kprep_fail_memory(err);
-    size_t n = strlen(whole);
-    ssize_t done;
-    do {
-        done = write(folder->journal, whole, n);
-    } while (done < 0 && errno == EINTR);
-    free(whole);
-    if (done == (ssize_t)n && fdatasync(folder->journal) == 0) return KPREP_OK;
-    return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, done < 0 ? errno : ENOSPC, "write the journal",
-                            folder->path);
+    return st;
 }
 
 kprep_status kprep_folder_note(kprep_folder *folder, int64_t batch, const kprep_record *record,
@@ -143,30 +159,24 @@ kprep_status kprep_folder_note_table(kprep_folder *folder, const char *section, 
     return st;
 }
 
-bool kprep_folder_has(const kprep_folder *folder, const kprep_written *written)
-{
-    struct stat info;
-    char *path = kprep_folder_final(folder, "", written->path);
-    bool there = path != NULL && stat(path, &info) == 0 && S_ISREG(info.st_mode) &&
-                 info.st_size == written->bytes;
-    free(path);
-    return there;
-}
-
 /* A sealed batch counts only while its files are there at their length. */
-static bool unpack_files(const kprep_folder *folder, const json_t *list, kprep_record *record)
+static kprep_status unpack_files(const kprep_folder *folder, const json_t *list,
+                                 kprep_record *record, bool *good, kprep_error *err)
 {
-    if (record->rows < 0 || !json_is_array(list)) return false;
-    if (record->rows == 0) return true; /* there was none to write */
+    *good = record->rows == 0; /* there was none to write */
+    if (record->rows <= 0 || !json_is_array(list) || json_array_size(list) != folder->files)
+        return KPREP_OK;
     record->files = kprep_calloc(folder->files, sizeof *record->files);
-    bool good = record->files != NULL && json_array_size(list) == folder->files;
-    for (size_t i = 0; good && i < folder->files; i++)
-        good = unpack_file(json_array_get(list, i), &record->files[i]) &&
-               kprep_folder_has(folder, &record->files[i].file);
-    return good;
+    if (record->files == NULL) return kprep_fail_memory(err);
+    *good = true;
+    for (size_t i = 0; *good && i < folder->files; i++) {
+        *good = unpack_file(json_array_get(list, i), &record->files[i]);
+        if (*good) KPREP_TRY(kprep_folder_has(folder, &record->files[i].file, good, err));
+    }
+    return KPREP_OK;
 }
 
-void kprep_journal_replay(kprep_folder *folder, const json_t *line)
+kprep_status kprep_journal_replay(kprep_folder *folder, const json_t *line, kprep_error *err)
 {
     const char *times = json_string_value(json_object_get(line, "times"));
     if (times != NULL && strlen(times) < sizeof folder->times)
@@ -174,44 +184,48 @@ void kprep_journal_replay(kprep_folder *folder, const json_t *line)
     int64_t batch = json_integer_value(json_object_get(line, "batch"));
     kprep_record record = {.sealed = true,
                            .rows = json_integer_value(json_object_get(line, "rows"))};
+    bool good;
     if (!json_is_integer(json_object_get(line, "batch")) || batch < 0 || batch >= folder->batches)
-        return;
-    if (unpack_files(folder, json_object_get(line, "files"), &record) &&
-        unpack_rejects(json_object_get(line, "rejects"), &record)) {
+        return KPREP_OK;
+    kprep_status st = unpack_files(folder, json_object_get(line, "files"), &record, &good, err);
+    if (st == KPREP_OK && good)
+        st = unpack_rejects(json_object_get(line, "rejects"), &record, &good, err);
+    if (st == KPREP_OK && good) {
         kprep_record_free(&folder->records[batch]);
         folder->records[batch] = record;
     } else {
         kprep_record_free(&record);
     }
+    return st;
 }
 
 kprep_status kprep_journal_read(const char *path, kprep_folder *folder,
-                                void (*use)(kprep_folder *, const json_t *), kprep_error *err)
+                                kprep_status (*use)(kprep_folder *, const json_t *, kprep_error *),
+                                kprep_error *err)
 {
     char *data;
     size_t size;
-    KPREP_TRY(kprep_read_file(path, KPREP_MANIFEST_LIMIT, &data, &size, err));
-    for (char *at = data, *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
-        json_t *line = json_loadb(at, (size_t)(end - at), 0, NULL);
-        if (line != NULL) use(folder, line);
+    KPREP_TRY(kprep_folder_read(path, &data, &size, err));
+    kprep_status st = KPREP_OK;
+    for (char *at = data, *end; st == KPREP_OK && at != NULL && (end = strchr(at, '\n')) != NULL;
+         at = end + 1) {
+        json_t *line;
+        st = kprep_json_parse(at, (size_t)(end - at), 0, &line, NULL, err);
+        if (line != NULL) st = use(folder, line, err);
         json_decref(line);
     }
     free(data);
-    return KPREP_OK;
+    return st;
 }
 
 kprep_status kprep_journal_start(kprep_folder *folder, const char *path, bool fresh,
                                  kprep_error *err)
 {
     /* A first line that was torn is no journal, and must not run into the new first line. */
-    folder->journal =
-        open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (fresh ? O_TRUNC : 0), 0666);
+    folder->journal = kprep_open_again(path, O_WRONLY | O_CREAT | O_APPEND | (fresh ? O_TRUNC : 0));
     if (folder->journal < 0) return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
-    if (!fresh) { /* ends a line that was torn, so that the next begins on its own */
-        return write(folder->journal, "\n", 1) == 1
-                   ? KPREP_OK
-                   : kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "write", path);
-    }
+    folder->torn = !fresh; /* for all we know */
+    if (!fresh) return KPREP_OK;
     json_t *line = json_pack("{s:s, s:s}", "kprep", KPREP_VERSION, "plan", folder->plan);
     if (line == NULL) return kprep_fail_memory(err);
     kprep_status st = kprep_journal_append(folder, line, err);

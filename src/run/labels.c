@@ -312,28 +312,34 @@ static bool single_number(const kprep_label_set *labels)
            (header->rank == 1 || (header->rank == 2 && header->shape[1] == 1));
 }
 
-bool kprep_label_number(const kprep_label_set *labels, int64_t sample, int64_t *number)
+kprep_status kprep_label_number(const kprep_label_set *labels, int64_t sample, int64_t *number,
+                                bool *has, kprep_error *err)
 {
-    if (!labels->some || !single_number(labels)) return false;
+    *number = 0;
+    *has = labels->some && single_number(labels);
+    if (!*has) return KPREP_OK;
     if (labels->array != NULL) {
         uint64_t bits = 0;
         kprep_dtype dtype = kprep_npy_reader_header(labels->array)->dtype;
-        return kprep_npy_read_rows(labels->array, sample, 1, &bits, kprep_dtype_size(dtype),
-                                   NULL) == KPREP_OK &&
-               whole_number(&bits, dtype, number);
+        KPREP_TRY(
+            kprep_npy_read_rows(labels->array, sample, 1, &bits, kprep_dtype_size(dtype), err));
+        *has = whole_number(&bits, dtype, number);
+        return KPREP_OK;
     }
     size_t file = file_of(labels->plan, sample);
     *number = labels->label != NULL ? labels->label[file]
                                     : (int64_t)labels->input->paths.items[file].class_id;
-    return true;
+    return KPREP_OK;
 }
 
 /* Numbers have as many classes as the largest says. */
 static kprep_status count_numbers(kprep_label_set *labels, int64_t samples, kprep_error *err)
 {
     int64_t most = -1, number;
+    bool has;
     for (int64_t i = 0; i < samples; i++) {
-        if (!kprep_label_number(labels, i, &number) || number < 0 || number >= MOST_CLASSES) {
+        KPREP_TRY(kprep_label_number(labels, i, &number, &has, err));
+        if (!has || number < 0 || number >= MOST_CLASSES) {
             kprep_fail(err, KPREP_E_VALUE_RANGE, "the label of sample %lld is no class number",
                        (long long)i);
             kprep_error_expected(err, "0 to %d", MOST_CLASSES - 1);
@@ -446,10 +452,12 @@ uint64_t kprep_label_digest(const kprep_label_set *labels)
 kprep_status kprep_label_write(const kprep_label_set *labels, int64_t sample, void *dst,
                                kprep_error *err)
 {
-    int64_t number = 0;
+    int64_t number;
+    bool has;
     if (!single_number(labels)) /* an array of anything else: its row as it is */
         return kprep_npy_read_rows(labels->array, sample, 1, dst, (size_t)labels->row_bytes, err);
-    if (!kprep_label_number(labels, sample, &number) || number < INT32_MIN || number > INT32_MAX)
+    KPREP_TRY(kprep_label_number(labels, sample, &number, &has, err));
+    if (!has || number < INT32_MIN || number > INT32_MAX)
         return kprep_fail(err, KPREP_E_VALUE_RANGE,
                           "the label of sample %lld does not go into int32", (long long)sample);
     if (labels->encode == KPREP_ENCODE_INT) {

@@ -39,8 +39,9 @@ kprep_status kprep_label_write(const kprep_label_set *labels, int64_t sample, vo
  * files. 0 for folders, which are in the files' names. */
 uint64_t kprep_label_digest(const kprep_label_set *labels);
 
-/* The number of a sample's class: for samples.csv and for splits that keep class shares. Only if labels are
- * single whole numbers; false otherwise. */
-bool kprep_label_number(const kprep_label_set *labels, int64_t sample, int64_t *number);
+/* The number of a sample's class: for samples.csv and for splits that keep class shares. *has: labels are
+ * single whole numbers, and this one fits int64. Fails if it can't be read. */
+kprep_status kprep_label_number(const kprep_label_set *labels, int64_t sample, int64_t *number,
+                                bool *has, kprep_error *err);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/fail.h"
 #include "base/hash.h"
+#include "base/json_build.h"
 #include "io/yaml.h"
 #include "run/sink_files.h"
 #include "spec/spec_internal.h"
@@ -76,23 +77,27 @@ void kprep_manifest_source(const kprep_feed *feed, int64_t sample, kprep_text *t
     kprep_text_add(text, ",");
 }
 
-static void add_sample(const kprep_context *context, int64_t batch, int64_t row, int64_t place,
-                       kprep_text *text)
+static kprep_status add_sample(const kprep_context *context, int64_t batch, int64_t row,
+                               int64_t place, kprep_text *text, kprep_error *err)
 {
+    bool has;
     int64_t label, sample = kprep_sequence_sample(&context->sequence, place);
     kprep_text_add(text, "%lld,%lld,", (long long)batch, (long long)row);
     kprep_manifest_source(&context->feeds[0], sample, text);
-    if (kprep_label_number(&context->labels, sample, &label))
-        kprep_text_add(text, "%lld", (long long)label);
+    KPREP_TRY(kprep_label_number(&context->labels, sample, &label, &has, err));
+    if (has) kprep_text_add(text, "%lld", (long long)label);
     kprep_text_add(text, "\n");
+    return KPREP_OK;
 }
 
 /* Adds a batch's records: those of its rows, or of what was left out of it. */
-typedef void add_batch(const kprep_context *context, const kprep_folder *folder,
-                       const kprep_section *section, int64_t b, kprep_text *text);
+typedef kprep_status add_batch(const kprep_context *context, const kprep_folder *folder,
+                               const kprep_section *section, int64_t b, kprep_text *text,
+                               kprep_error *err);
 
-static void add_samples(const kprep_context *context, const kprep_folder *folder,
-                        const kprep_section *section, int64_t b, kprep_text *text)
+static kprep_status add_samples(const kprep_context *context, const kprep_folder *folder,
+                                const kprep_section *section, int64_t b, kprep_text *text,
+                                kprep_error *err)
 {
     int64_t first, rows, row = 0;
     const kprep_record *record = &folder->records[section->first_batch + b];
@@ -101,15 +106,18 @@ static void add_samples(const kprep_context *context, const kprep_folder *folder
         if ((size_t)bad < record->reject_count && record->rejects[bad].row == i)
             bad++;
         else
-            add_sample(context, b, row++, first + i, text);
+            KPREP_TRY(add_sample(context, b, row++, first + i, text, err));
     }
+    return KPREP_OK;
 }
 
-static void add_rejected(const kprep_context *context, const kprep_folder *folder,
-                         const kprep_section *section, int64_t b, kprep_text *text)
+static kprep_status add_rejected(const kprep_context *context, const kprep_folder *folder,
+                                 const kprep_section *section, int64_t b, kprep_text *text,
+                                 kprep_error *err)
 {
     int64_t first, rows;
     const kprep_record *record = &folder->records[section->first_batch + b];
+    (void)err;
     kprep_sequence_batch(&context->sequence, section->first_batch + b, &first, &rows);
     for (size_t i = 0; i < record->reject_count; i++) {
         const kprep_rejected *one = &record->rejects[i];
@@ -119,6 +127,7 @@ static void add_rejected(const kprep_context *context, const kprep_folder *folde
         add_field(text, one->message);
         kprep_text_add(text, "\n");
     }
+    return KPREP_OK;
 }
 
 /* Written batch by batch, so that it takes no memory by the sample. */
@@ -139,7 +148,7 @@ static kprep_status write_table(const kprep_context *context, const kprep_folder
     kprep_text_add(&text, "%s\n", columns);
     for (int64_t b = 0; st == KPREP_OK && b <= section->batches; b++) {
         enum { FLUSH = 1 << 16 };
-        if (b < section->batches) add(context, folder, section, b, &text);
+        if (b < section->batches) st = add(context, folder, section, b, &text, err);
         if (text.failed) st = kprep_fail_memory(err);
         if (st != KPREP_OK || (text.length < FLUSH && b < section->batches)) continue;
         st = kprep_write_at(fd, text.data, text.length, offset, part, err);
@@ -181,7 +190,7 @@ json_t *kprep_manifest_shape(const int64_t *shape, int32_t rank)
 {
     json_t *list = json_array();
     for (int32_t i = 0; i < rank; i++)
-        json_array_append_new(list, shape[i] < 0 ? json_null() : json_integer(shape[i]));
+        list = kprep_json_add(list, shape[i] < 0 ? json_null() : json_integer(shape[i]));
     return list;
 }
 
@@ -210,8 +219,8 @@ static json_t *wanted_json(const kprep_spec_input *wanted)
                              wanted->axes, "axes_known", known[wanted->axes_known], "dtype",
                              kprep_dtype_name(wanted->dtype), "finite", wanted->finite);
     if (kprep_spec_enforces_range(wanted))
-        json_object_set_new(spec, "range",
-                            json_pack("[o, o]", number_json(wanted->lo), number_json(wanted->hi)));
+        spec = kprep_json_put(
+            spec, "range", json_pack("[o, o]", number_json(wanted->lo), number_json(wanted->hi)));
     return spec;
 }
 
@@ -221,8 +230,8 @@ static json_t *spec_json(const kprep_context *context)
     if (context->feed_count == 1) return wanted_json(context->feeds[0].wanted);
     json_t *inputs = json_object();
     for (size_t i = 0; i < context->feed_count; i++)
-        json_object_set_new(inputs, context->feeds[i].wanted->name,
-                            wanted_json(context->feeds[i].wanted));
+        inputs = kprep_json_put(inputs, context->feeds[i].wanted->name,
+                                wanted_json(context->feeds[i].wanted));
     return json_pack("{s:o}", "inputs", inputs);
 }
 
@@ -244,40 +253,50 @@ static json_t *value_json(const kprep_value *value)
     case KPREP_VALUE_LIST:
         out = json_array();
         for (size_t i = 0; i < value->count; i++)
-            json_array_append_new(out, value_json(&value->items[i]));
+            out = kprep_json_add(out, value_json(&value->items[i]));
         return out;
     case KPREP_VALUE_MAP:
         out = json_object();
         for (size_t i = 0; i < value->count; i++)
-            json_object_set_new(out, value->keys[i].text, value_json(&value->items[i]));
+            out = kprep_json_put(out, value->keys[i].text, value_json(&value->items[i]));
         return out;
     }
     return json_null();
 }
 
-/* Adds to a job, or an entry of its arrays, how the files were read and what cast comes last. */
-static void add_reading(const kprep_feed *feed, json_t *job)
+/* How a source, or the input, was read. */
+static bool add_samples_key(json_t *input, bool by_row)
+{
+    return json_object_set_new(input, "samples", json_string(by_row ? "row" : "file")) == 0;
+}
+
+/* Adds to a job, or an entry of its arrays, how the files were read and what cast comes last. False if
+ * there is no memory. */
+static bool add_reading(const kprep_feed *feed, json_t *job)
 {
     const kprep_plan *plan = &feed->plan;
     json_t *input = json_object_get(job, "input");
-    for (size_t i = 0; json_is_array(input) && i < plan->source_count; i++)
-        json_object_set_new(
-            json_array_get(input, i), "samples",
-            json_string(kprep_join_by_row(plan, &plan->sources[i]) ? "row" : "file"));
+    bool fine = true;
+    for (size_t i = 0; fine && json_is_array(input) && i < plan->source_count; i++)
+        fine =
+            add_samples_key(json_array_get(input, i), kprep_join_by_row(plan, &plan->sources[i]));
     if (json_is_object(input)) {
-        json_object_set_new(input, "samples", json_string(plan->reading.by_row ? "row" : "file"));
-        json_object_set_new(input, "axes", json_string(plan->data.axes));
+        fine = add_samples_key(input, plan->reading.by_row) &&
+               json_object_set_new(input, "axes", json_string(plan->data.axes)) == 0;
         if (plan->data.axes_known == KPREP_ASSUMED)
-            json_object_set_new(input, "axes_assumed", json_true());
+            fine = fine && json_object_set_new(input, "axes_assumed", json_true()) == 0;
     }
     if (plan->result.dtype != feed->wanted->dtype)
-        json_object_set_new(job, "cast",
-                            json_pack("{s:s, s:s}", "from", kprep_dtype_name(plan->result.dtype),
-                                      "to", kprep_dtype_name(feed->wanted->dtype)));
+        fine = fine && json_object_set_new(job, "cast",
+                                           json_pack("{s:s, s:s}", "from",
+                                                     kprep_dtype_name(plan->result.dtype), "to",
+                                                     kprep_dtype_name(feed->wanted->dtype))) == 0;
+    return fine;
 }
 
-/* The resolved job, without what does not change the bytes, and with how the files were read. */
-static json_t *job_json(const kprep_context *context, kprep_error *err)
+/* The resolved job, without what does not change the bytes, and with how the files were read. NULL if there is
+ * no memory. */
+static json_t *job_json(const kprep_context *context)
 {
     kprep_text text = {0};
     kprep_value value = {0};
@@ -286,17 +305,19 @@ static json_t *job_json(const kprep_context *context, kprep_error *err)
         kprep_text_add(&text, "%s", context->job_text);
     else
         kprep_settings_format(&context->settings, false, &text);
-    if (text.data != NULL &&
-        kprep_yaml_parse(text.data, text.length, "job", &value, err) == KPREP_OK)
-        job = value_json(&value);
+    bool fine = text.data != NULL &&
+                kprep_yaml_parse(text.data, text.length, "job", &value, NULL) == KPREP_OK;
+    if (fine) job = value_json(&value);
     json_t *arrays = json_object_get(job, "arrays");
-    for (size_t i = 0; job != NULL && i < context->feed_count; i++) {
+    for (size_t i = 0; fine && job != NULL && i < context->feed_count; i++) {
         const kprep_feed *feed = &context->feeds[i];
-        add_reading(feed, arrays != NULL ? json_object_get(arrays, feed->settings->name) : job);
+        fine =
+            add_reading(feed, arrays != NULL ? json_object_get(arrays, feed->settings->name) : job);
     }
     kprep_value_free(&value);
     kprep_text_free(&text);
-    return job;
+    if (!fine) json_decref(job);
+    return fine ? job : NULL;
 }
 
 static json_t *file_json(const kprep_written *written, const char *array, int64_t first,
@@ -320,7 +341,7 @@ static json_t *channels_json(const kprep_feed *feed)
         for (size_t i = begin; i < end; i++) {
             int64_t first = plan->channel[i];
             int64_t next = i + 1 < end ? plan->channel[i + 1] : source->channel + source->channels;
-            json_array_append_new(list, json_pack("{s:o, s:I, s:I}", "source",
+            list = kprep_json_add(list, json_pack("{s:o, s:I, s:I}", "source",
                                                   text_json(kprep_input_name(&feed->input, i)),
                                                   "first", (json_int_t)first, "count",
                                                   (json_int_t)(next - first)));
@@ -334,7 +355,7 @@ static json_t *classes_json(const kprep_context *context)
     if (context->labels.classes == NULL) return json_null();
     json_t *list = json_array();
     for (size_t i = 0; i < context->labels.class_count; i++)
-        json_array_append_new(list, text_json(context->labels.classes[i]));
+        list = kprep_json_add(list, text_json(context->labels.classes[i]));
     return list;
 }
 
@@ -354,7 +375,8 @@ static json_t *describe_array(const kprep_context *context, const kprep_folder *
         memcpy(shape + 1, result->shape, (size_t)result->rank * sizeof *shape);
         json_t *array =
             array_json(shape, result->rank + 1, feed->wanted->dtype, feed->wanted->axes, &moments);
-        if (feed->plan.reading.joined) json_object_set_new(array, "channels", channels_json(feed));
+        if (feed->plan.reading.joined)
+            array = kprep_json_put(array, "channels", channels_json(feed));
         return array;
     }
     char axes[KPREP_MAX_RANK + 1] = "n";
@@ -364,8 +386,8 @@ static json_t *describe_array(const kprep_context *context, const kprep_folder *
     return array_json(shape, labels->rank + 1, labels->dtype, axes, &moments);
 }
 
-/* Files in the order of batches, those of one batch in the order of the arrays; arrays and counts. */
-static void add_files(const kprep_context *context, const kprep_folder *folder, json_t *root)
+/* Adds files in the order of batches, those of one batch in the order of the arrays; arrays and counts. */
+static json_t *add_files(const kprep_context *context, const kprep_folder *folder, json_t *root)
 {
     json_t *files = json_array(), *arrays = json_object();
     int64_t written = 0, rejected = 0;
@@ -376,25 +398,27 @@ static void add_files(const kprep_context *context, const kprep_folder *folder, 
         rejected += (int64_t)record->reject_count;
         written += record->rows;
         for (size_t k = 0; k < folder->files && record->rows > 0; k++)
-            json_array_append_new(files,
-                                  file_json(&record->files[k].file, kprep_array_name(context, k),
-                                            first, record->rows));
+            files =
+                kprep_json_add(files, file_json(&record->files[k].file,
+                                                kprep_array_name(context, k), first, record->rows));
     }
     for (size_t k = 0; k < folder->files; k++)
-        json_object_set_new(arrays, kprep_array_name(context, k),
-                            describe_array(context, folder, k, written));
-    json_object_set_new(root, "arrays", arrays);
-    json_object_set_new(root, "files", files);
-    json_object_set_new(root, "counts",
-                        json_pack("{s:I, s:I, s:I}", "samples", (json_int_t)(written + rejected),
-                                  "written", (json_int_t)written, "rejected",
-                                  (json_int_t)rejected));
+        arrays = kprep_json_put(arrays, kprep_array_name(context, k),
+                                describe_array(context, folder, k, written));
+    root = kprep_json_put(root, "arrays", arrays);
+    root = kprep_json_put(root, "files", files);
+    return kprep_json_put(root, "counts",
+                          json_pack("{s:I, s:I, s:I}", "samples", (json_int_t)(written + rejected),
+                                    "written", (json_int_t)written, "rejected",
+                                    (json_int_t)rejected));
 }
 
-static void add_table(json_t *tables, const char *path, int64_t bytes, const char *hash)
+static kprep_status add_table(json_t *tables, const char *path, int64_t bytes, const char *hash,
+                              kprep_error *err)
 {
-    json_array_append_new(tables, json_pack("{s:s, s:I, s:s}", "path", path, "bytes",
-                                            (json_int_t)bytes, "xxh128", hash));
+    json_t *entry =
+        json_pack("{s:s, s:I, s:s}", "path", path, "bytes", (json_int_t)bytes, "xxh128", hash);
+    return json_array_append_new(tables, entry) == 0 ? KPREP_OK : kprep_fail_memory(err);
 }
 
 static int64_t rejects_in(const kprep_folder *folder, const kprep_section *section)
@@ -412,14 +436,13 @@ static kprep_status write_tables(const kprep_context *context, const kprep_folde
     kprep_written csv;
     KPREP_TRY(write_table(context, folder, section, "samples.csv", "batch,row,source,index,label",
                           add_samples, &csv, err));
-    add_table(tables, csv.path, csv.bytes, csv.hash);
+    KPREP_TRY(add_table(tables, csv.path, csv.bytes, csv.hash, err));
     if (rejects_in(folder, section) > 0) {
         KPREP_TRY(write_table(context, folder, section, "rejected.csv", "source,index,id,message",
                               add_rejected, &csv, err));
-        add_table(tables, csv.path, csv.bytes, csv.hash);
+        KPREP_TRY(add_table(tables, csv.path, csv.bytes, csv.hash, err));
     }
-    kprep_folder_sync(folder, section->name);
-    return KPREP_OK;
+    return kprep_folder_sync(folder, section->name, err);
 }
 
 /* ---- quarantine ---- */
@@ -478,11 +501,15 @@ static kprep_status copy_file(const kprep_feed *feed, kprep_folder *folder, size
     char hash[33];
     kprep_bytes bytes;
     kprep_stream stream = KPREP_STREAM_CLOSED;
+    kprep_error failure;
     const char *path = feed->input.paths.items[file].path;
+    kprep_error_clear(&failure);
     if (kprep_input_bytes(&feed->input.paths, file, true, feed->settings->limits.sample_bytes,
-                          &stream, &bytes, &from, &mtime, NULL) != KPREP_OK) {
+                          &stream, &bytes, &from, &mtime, &failure) != KPREP_OK) {
         kprep_stream_free(&stream);
-        return KPREP_OK;
+        if (!kprep_is_of_machine(&failure)) return KPREP_OK;
+        if (err != NULL) *err = failure;
+        return failure.code;
     }
     char *name = quarantine_name(feed, file);
     char *part = kprep_folder_part(folder, "", "quarantine");
@@ -492,14 +519,13 @@ static kprep_status copy_file(const kprep_feed *feed, kprep_folder *folder, size
     if (st == KPREP_OK) st = kprep_folder_make(folder, name, err);
     if (st == KPREP_OK) st = kprep_create_part(part, &to, err);
     if (st == KPREP_OK) {
-        kprep_error failure;
         st = copy_bytes(&bytes, to, part, path, hash, &failure);
         if (st == KPREP_OK) {
             st = kprep_publish(part, final, to, err);
-            if (st == KPREP_OK) add_table(tables, name, bytes.size, hash);
+            if (st == KPREP_OK) st = add_table(tables, name, bytes.size, hash, err);
         } else {
             close(to);
-            if (failure.side != KPREP_SIDE_OUTPUT && st != KPREP_E_NO_MEMORY)
+            if (failure.side != KPREP_SIDE_OUTPUT && !kprep_is_of_machine(&failure))
                 st = KPREP_OK; /* its bytes are what is bad about it */
             else if (err != NULL)
                 *err = failure;
@@ -516,7 +542,7 @@ static kprep_status copy_file(const kprep_feed *feed, kprep_folder *folder, size
 /* Marks the files that rejected samples are from, of each feed; NULL if there is no memory. Adds the
  * numbers of samples of joined files, with their array's, to a list. */
 static uint8_t **mark_bad_files(const kprep_context *context, const kprep_folder *folder,
-                                json_t *joined)
+                                json_t **joined)
 {
     int64_t first, rows, row;
     uint8_t **bad = kprep_feed_marks(context->feeds, context->feed_count);
@@ -530,8 +556,8 @@ static uint8_t **mark_bad_files(const kprep_context *context, const kprep_folder
                 kprep_sequence_sample(&context->sequence, first + record->rejects[i].row);
             if (plan->reading.joined) {
                 kprep_join_mark(plan, sample, bad[f]);
-                json_array_append_new(joined,
-                                      json_pack("[I, I]", (json_int_t)sample, (json_int_t)f));
+                *joined =
+                    kprep_json_add(*joined, json_pack("[I, I]", (json_int_t)sample, (json_int_t)f));
             } else {
                 bad[f][kprep_reader_find(plan->input, sample, &row)] = 1;
             }
@@ -556,75 +582,82 @@ static kprep_status quarantine(const kprep_context *context, kprep_folder *folde
 /* What a retry needs to know this job by, when the bad files were mended: a hash of all but them, and for
  * each its number, how many samples it had, and the array it belongs to. Joined, which samples were rejected
  * and their array: mending may add files. */
-static void add_retry(const kprep_context *context, uint8_t *const *bad, json_t *joined,
-                      json_t *root)
+static json_t *add_retry(const kprep_context *context, uint8_t *const *bad, json_t *joined,
+                         json_t *root)
 {
     char hash[33];
     json_t *files = json_array();
-    kprep_feed_base_hash(context->feeds, context->feed_count, kprep_label_digest(&context->labels),
-                         bad, hash);
+    if (kprep_feed_base_hash(context->feeds, context->feed_count,
+                             kprep_label_digest(&context->labels), bad, hash, NULL) != KPREP_OK) {
+        json_decref(files);
+        json_decref(root);
+        return NULL;
+    }
     for (size_t f = 0; f < context->feed_count; f++) {
         const kprep_plan *plan = &context->feeds[f].plan;
         for (size_t i = 0; !plan->reading.joined && i < plan->input->paths.count; i++)
             if (bad[f][i])
-                json_array_append_new(files, json_pack("[I, I, I]", (json_int_t)i,
-                                                       (json_int_t)kprep_plan_file_rows(plan, i),
-                                                       (json_int_t)f));
+                files = kprep_json_add(files, json_pack("[I, I, I]", (json_int_t)i,
+                                                        (json_int_t)kprep_plan_file_rows(plan, i),
+                                                        (json_int_t)f));
     }
-    json_object_set_new(root, "retry", json_pack("{s:s, s:o}", "base", hash, "files", files));
-    if (json_array_size(joined) > 0)
-        json_object_set(json_object_get(root, "retry"), "samples", joined);
+    json_t *retry = json_pack("{s:s, s:o}", "base", hash, "files", files);
+    if (json_array_size(joined) > 0) retry = kprep_json_put(retry, "samples", json_incref(joined));
+    return kprep_json_put(root, "retry", retry);
+}
+
+/* What is known of a job before any of it is made. NULL if there is no memory. */
+static json_t *facts(const kprep_context *context, const char *plan)
+{
+    json_t *root = kprep_json_put(json_object(), "kprep", json_string(KPREP_VERSION));
+    root = kprep_json_put(root, "plan", json_string(plan));
+    root = kprep_json_put(root, "job", job_json(context));
+    root = kprep_json_put(root, "spec", spec_json(context));
+    root = kprep_json_put(root, "classes", classes_json(context));
+    return kprep_manifest_way(context, root);
+}
+
+static kprep_status write_text(kprep_folder *folder, const json_t *root, kprep_error *err)
+{
+    char *whole =
+        root != NULL ? kprep_json_text(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
+    kprep_status st = whole != NULL ? KPREP_OK : kprep_fail_memory(err);
+    /* All else is there for good before the manifest says so. */
+    if (st == KPREP_OK) st = kprep_folder_sync(folder, "", err);
+    if (st == KPREP_OK)
+        st = kprep_write_file(folder, "", "manifest.json", whole, strlen(whole), NULL, err);
+    free(whole);
+    return st;
 }
 
 kprep_status kprep_manifest_facts(const kprep_context *context, const char *plan, json_t **root,
                                   kprep_error *err)
 {
-    json_t *job = job_json(context, err);
-    *root = json_object();
-    if (*root == NULL || job == NULL) {
-        json_decref(*root);
-        json_decref(job);
-        *root = NULL;
-        return kprep_fail_memory(err);
-    }
-    json_object_set_new(*root, "kprep", json_string(KPREP_VERSION));
-    json_object_set_new(*root, "plan", json_string(plan));
-    json_object_set_new(*root, "job", job);
-    json_object_set_new(*root, "spec", spec_json(context));
-    json_object_set_new(*root, "classes", classes_json(context));
-    kprep_manifest_way(context, *root);
-    return KPREP_OK;
+    *root = facts(context, plan);
+    return *root != NULL ? KPREP_OK : kprep_fail_memory(err);
 }
 
 kprep_status kprep_manifest_write(const kprep_context *context, kprep_folder *folder,
                                   kprep_error *err)
 {
-    json_t *root = NULL, *tables = json_array(), *joined = json_array();
-    uint8_t **bad = mark_bad_files(context, folder, joined);
-    kprep_status st = bad != NULL ? KPREP_OK : kprep_fail_memory(err);
-    if (st == KPREP_OK) st = kprep_manifest_facts(context, folder->plan, &root, err);
+    json_t *root = add_files(context, folder, facts(context, folder->plan));
+    json_t *tables = json_array();
+    json_t *joined = json_array();
+    uint8_t **bad = mark_bad_files(context, folder, &joined);
+    kprep_status st = root != NULL && tables != NULL && joined != NULL && bad != NULL
+                          ? KPREP_OK
+                          : kprep_fail_memory(err);
     int64_t rejected = 0;
-    add_files(context, folder, root);
     for (size_t i = 0; st == KPREP_OK && i < context->sequence.section_count; i++) {
         rejected += rejects_in(folder, &context->sequence.sections[i]);
         st = write_tables(context, folder, &context->sequence.sections[i], tables, err);
     }
     if (st == KPREP_OK) st = quarantine(context, folder, bad, tables, err);
-    if (st == KPREP_OK && rejected > 0) add_retry(context, bad, joined, root);
-    json_object_set_new(root, "tables", tables);
-    char *text = st == KPREP_OK ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
-    json_decref(root);
-    const size_t n = text != NULL ? strlen(text) : 0;
-    char *whole = text != NULL ? realloc(text, n + 2) : NULL; /* with a line's end */
-    if (whole != NULL)
-        memcpy(whole + n, "\n", 2);
-    else
-        free(text);
-    if (st == KPREP_OK && whole == NULL) st = kprep_fail_memory(err);
-    kprep_folder_sync(folder, ""); /* all else is there for good before the manifest says so */
-    if (st == KPREP_OK) st = kprep_write_file(folder, "", "manifest.json", whole, n + 1, NULL, err);
+    if (st == KPREP_OK && rejected > 0) root = add_retry(context, bad, joined, root);
+    root = kprep_json_put(root, "tables", tables);
+    if (st == KPREP_OK) st = write_text(folder, root, err);
     kprep_feed_free_marks(bad, context->feed_count);
     json_decref(joined);
-    free(whole);
+    json_decref(root);
     return st;
 }

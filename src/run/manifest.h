@@ -20,8 +20,9 @@ kprep_status kprep_manifest_load(const char *folder, json_t **root, kprep_proble
 kprep_status kprep_manifest_facts(const kprep_context *context, const char *plan, json_t **root,
                                   kprep_error *err);
 
-/* Adds what the headers of the input said (inputs) and a sample after each stage (steps), by array. */
-void kprep_manifest_way(const kprep_context *context, json_t *root);
+/* Adds what the headers of the input said (inputs) and a sample after each stage (steps), by array. Takes root
+ * and gives it back, or NULL if there is no memory, or it was NULL. */
+json_t *kprep_manifest_way(const kprep_context *context, json_t *root);
 
 /* "source,index,": where a sample is from, as a record of samples.csv has it. */
 void kprep_manifest_source(const kprep_feed *feed, int64_t sample, kprep_text *text);

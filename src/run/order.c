@@ -149,7 +149,10 @@ static kprep_status stratify(const kprep_settings *settings, const kprep_label_s
         all != NULL && split != NULL && order != NULL ? KPREP_OK : kprep_fail_memory(err);
     for (int64_t i = 0; st == KPREP_OK && i < n; i++) {
         all[i].place = i;
-        if (!kprep_label_number(labels, kprep_sequence_sample(sequence, i), &all[i].number)) {
+        bool has;
+        st = kprep_label_number(labels, kprep_sequence_sample(sequence, i), &all[i].number, &has,
+                                err);
+        if (st == KPREP_OK && !has) {
             st = kprep_fail(err, KPREP_E_BAD_OPTION,
                             "output.stratify needs labels that are classes");
             kprep_error_help(err, "add labels, for instance labels: folder, or leave stratify out");

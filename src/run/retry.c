@@ -9,9 +9,9 @@
 #include "base/dtype.h"
 #include "base/fail.h"
 #include "base/hash.h"
-#include "run/sink_files.h"
+#include "run/folder_internal.h"
 
-enum { MANIFEST_LIMIT = 1 << 30, BLOCK_BYTES = 1 << 18 };
+enum { BLOCK_BYTES = 1 << 18 };
 
 /* A written file that is read through again. */
 typedef struct reading {
@@ -185,11 +185,11 @@ static kprep_status is_same(const kprep_context *context, const json_t *retry, b
             sample >= 0 && sample < context->samples)
             kprep_join_mark(&context->feeds[f].plan, sample, loose[f]);
     }
-    kprep_feed_base_hash(context->feeds, context->feed_count, kprep_label_digest(&context->labels),
-                         loose, hash);
-    *same = *same && strcmp(hash, base) == 0;
+    kprep_status st = kprep_feed_base_hash(context->feeds, context->feed_count,
+                                           kprep_label_digest(&context->labels), loose, hash, err);
+    *same = st == KPREP_OK && *same && strcmp(hash, base) == 0;
     kprep_feed_free_marks(loose, context->feed_count);
-    return KPREP_OK;
+    return st;
 }
 
 static kprep_status refuse(const kprep_folder *folder, kprep_error *err)
@@ -205,12 +205,11 @@ static kprep_status refuse(const kprep_folder *folder, kprep_error *err)
 kprep_status kprep_retry(const kprep_context *context, kprep_folder *folder, const char *times,
                          kprep_error *err)
 {
-    char *data = NULL, *path = kprep_folder_final(folder, "", "manifest.json");
-    size_t size;
+    char *path = kprep_folder_final(folder, "", "manifest.json");
     bool same = false, moved = false;
     if (path == NULL) return kprep_fail_memory(err);
-    kprep_status st = kprep_read_file(path, MANIFEST_LIMIT, &data, &size, err);
-    json_t *root = st == KPREP_OK ? json_loadb(data, size, 0, NULL) : NULL;
+    json_t *root = NULL;
+    kprep_status st = kprep_folder_load(path, &root, err);
     const char *plan = json_string_value(json_object_get(root, "plan"));
     const json_t *retry = json_object_get(root, "retry");
     if (st == KPREP_OK && retry == NULL) {
@@ -221,10 +220,9 @@ kprep_status kprep_retry(const kprep_context *context, kprep_folder *folder, con
         if (st == KPREP_OK && !same) st = refuse(folder, err);
         if (st == KPREP_OK && !moved)
             st = keep_batches(context, folder, json_object_get(root, "files"), err);
-        if (st == KPREP_OK) st = kprep_folder_restart(folder, root, times, err);
+        if (st == KPREP_OK) st = kprep_folder_restart(folder, times, err);
     }
     json_decref(root);
-    free(data);
     free(path);
     return st;
 }

@@ -209,7 +209,7 @@ static kprep_status run(kprep_context *context, kprep_error *err)
 {
     char plan[33], times[33];
     kprep_folder folder;
-    kprep_context_hash(context, plan);
+    KPREP_TRY(kprep_context_hash(context, plan, err));
     kprep_feed_times(context->feeds, context->feed_count, times);
     KPREP_TRY(kprep_folder_open(&folder, context->settings.output, plan, context->sequence.batches,
                                 kprep_array_count(context), &context->options, err));
@@ -295,7 +295,7 @@ static kprep_status merge(kprep_context *context, kprep_error *err)
     char plan[33];
     kprep_folder folder;
     kprep_options options = {0};
-    kprep_context_hash(context, plan);
+    KPREP_TRY(kprep_context_hash(context, plan, err));
     KPREP_TRY(kprep_folder_open(&folder, context->settings.output, plan, context->sequence.batches,
                                 kprep_array_count(context), &options, err));
     kprep_status st = KPREP_OK;

@@ -55,7 +55,7 @@ static kprep_status preallocate(int fd, int64_t bytes, const char *path, kprep_e
         failed = fallocate(fd, 0, 0, bytes) == 0 ? 0 : errno;
     } while (failed == EINTR);
     if (failed == 0) return KPREP_OK;
-    if ((failed == EOPNOTSUPP || failed == EINVAL) && ftruncate(fd, bytes) == 0) return KPREP_OK;
+    if (failed == EOPNOTSUPP || failed == EINVAL) return kprep_shorten(fd, bytes, path, err);
     kprep_fail_errno(err, KPREP_SIDE_OUTPUT, failed, "make room for a batch file", path);
     kprep_error_expected(err, "%lld bytes free", (long long)bytes);
     if (failed == ENOSPC)
@@ -290,8 +290,7 @@ static kprep_status take_out(const kprep_feed *feed, const kprep_slot *slot, kpr
         to++;
     }
     if (st == KPREP_OK) st = kprep_write_at(part->fd, header, size, 0, path, err);
-    if (st == KPREP_OK && ftruncate(part->fd, (int64_t)size + kept * bytes) != 0)
-        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "shorten", path);
+    if (st == KPREP_OK) st = kprep_shorten(part->fd, (int64_t)size + kept * bytes, path, err);
     part->header = size;
     free(buffer);
     free(header);
@@ -324,9 +323,7 @@ static kprep_status finish_part(const kprep_file_sink *files, const kprep_slot *
     kprep_moments_init(&sealed->moments);
     for (int64_t i = 0; i < slot->rows; i++)
         kprep_moments_merge(&sealed->moments, &part->look[i].moments);
-    kprep_status st = KPREP_OK;
-    if (fdatasync(part->fd) != 0)
-        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "sync", path);
+    kprep_status st = kprep_sync(part->fd, path, err);
     if (st == KPREP_OK)
         st = reread(files->context->feeds[p].plan.row_bytes, slot, part, path, &sealed->file, err);
     free(path);

@@ -15,6 +15,7 @@
 #include "base/dtype.h"
 #include "base/fail.h"
 #include "base/hash.h"
+#include "base/json_build.h"
 #include "io/path_list.h"
 #include "kernel/kernel.h"
 #include "run/manifest.h"
@@ -184,7 +185,7 @@ static kprep_status judge_file(verifier *v, const json_t *entry, bool array, kpr
     kprep_status st = read_through(v, path, array, &c, &problem);
     v->verified->files++;
     v->verified->bytes += c.bytes;
-    if (st == KPREP_E_INTERRUPTED) {
+    if (st == KPREP_E_INTERRUPTED || (st != KPREP_OK && kprep_is_of_machine(&problem))) {
         if (err != NULL) *err = problem;
     } else if (st != KPREP_OK) {
         problem.side = KPREP_SIDE_DATA;
@@ -219,8 +220,10 @@ kprep_status kprep_manifest_load(const char *folder, json_t **root, kprep_proble
     char *path = kprep_asprintf("%s/manifest.json", folder);
     if (path == NULL) return kprep_fail_memory(err);
     kprep_status st = kprep_read_file(path, MANIFEST_LIMIT, &data, &size, &problem);
-    if (st == KPREP_OK) *root = json_loadb(data, size, 0, NULL);
-    if (*root == NULL || !json_is_array(json_object_get(*root, "files"))) {
+    if (st == KPREP_OK) st = kprep_json_parse(data, size, 0, root, NULL, &problem);
+    if (st != KPREP_OK && kprep_is_of_machine(&problem)) {
+        if (err != NULL) *err = problem;
+    } else if (*root == NULL || !json_is_array(json_object_get(*root, "files"))) {
         json_decref(*root);
         *root = NULL;
         kprep_fail(&problem, st == KPREP_OK ? KPREP_E_CORRUPT : st,
@@ -246,11 +249,10 @@ kprep_status kprep_verify(const char *folder, const kprep_options *options,
                   .verified = verified != NULL ? verified : &none,
                   .cancel = options != NULL ? options->cancel : NULL};
     *v.verified = (kprep_verified){0};
-    KPREP_TRY(kprep_manifest_load(folder, &root, problems, err));
-    if (root == NULL) return KPREP_OK;
+    kprep_status st = kprep_manifest_load(folder, &root, problems, err);
     v.root = root;
-    v.block = malloc(BLOCK_BYTES);
-    kprep_status st = v.block != NULL ? KPREP_OK : kprep_fail_memory(err);
+    v.block = root != NULL ? malloc(BLOCK_BYTES) : NULL;
+    if (root != NULL && v.block == NULL) st = KPREP_E_NO_MEMORY;
     size_t i;
     const json_t *entry;
     json_array_foreach(json_object_get(root, "files"), i, entry) if (st == KPREP_OK) st =
@@ -259,5 +261,6 @@ kprep_status kprep_verify(const char *folder, const kprep_options *options,
         judge_file(&v, entry, false, err);
     free(v.block);
     json_decref(root);
-    return st;
+    /* There may have been none to note a problem in. */
+    return st == KPREP_E_NO_MEMORY ? kprep_fail_memory(err) : st;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "base/json_build.h"
 #include "io/path_list.h"
 
 enum { MAX_JSON = 64 << 20, MAX_SIZE = 1 << 20 };
@@ -48,11 +49,12 @@ kprep_status kprep_spec_load_json(const char *path, kprep_spec *spec, bool *take
 {
     char *text = NULL;
     size_t size;
-    json_error_t why;
     *taken = false;
     kprep_status st = kprep_read_file(path, MAX_JSON, &text, &size, err);
     if (st != KPREP_OK) return st == KPREP_E_TOO_LARGE ? KPREP_OK : st;
-    json_t *root = json_loadb(text, size, JSON_DECODE_INT_AS_REAL | JSON_REJECT_DUPLICATES, &why);
+    json_t *root;
+    st = kprep_json_parse(text, size, JSON_DECODE_INT_AS_REAL | JSON_REJECT_DUPLICATES, &root, NULL,
+                          err);
     free(text);
     if (root != NULL) st = load_root(root, spec, taken, err);
     json_decref(root);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fail.h"
+#include "base/json_build.h"
 #include "codec/codec.h"
 #include "io/path_list.h"
 #include "spec/spec_internal.h"
@@ -111,8 +112,9 @@ kprep_status kprep_keras_parse(char *text, size_t size, json_t **root, kprep_err
     if (size > KPREP_KERAS_CONFIG_BYTES) return kprep_keras_fail_size(err);
     blank_nonfinite(text, size);
     /* As real numbers, because a seed may be larger than any integer type. */
-    *root = json_loadb(text, size,
-                       JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &why);
+    KPREP_TRY(kprep_json_parse(text, size,
+                               JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES,
+                               root, &why, err));
     if (*root != NULL) return KPREP_OK;
     return kprep_fail(err, KPREP_E_CORRUPT, "the model's configuration, line %d, column %d: %s",
                       why.line, why.column, why.text);

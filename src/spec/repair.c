@@ -96,7 +96,7 @@ static bool add_numbers(kprep_value *arguments, const double *numbers, int32_t c
     return false;
 }
 
-static bool make_use(const search *f, const step *s, kprep_stage_use *use)
+static bool make_use(search *f, const step *s, kprep_stage_use *use)
 {
     const kprep_spec_values *values = &f->spec->values;
     kprep_value word, key, list = {.kind = KPREP_VALUE_LIST};
@@ -116,13 +116,16 @@ static bool make_use(const search *f, const step *s, kprep_stage_use *use)
         made = add_numbers(&list, values->mean, values->channels) &&
                add_numbers(&list, values->std, values->channels);
     const kprep_value *options = list.count == 0 ? NULL : list.count == 1 ? list.items : &list;
-    made = made && kprep_stage_use_make(stage_names[s->kind], NULL, options, use, NULL) == KPREP_OK;
+    f->no_memory |= !made;
+    kprep_status st = made ? kprep_stage_use_make(stage_names[s->kind], NULL, options, use, NULL)
+                           : KPREP_E_NO_MEMORY;
+    f->no_memory |= st == KPREP_E_NO_MEMORY;
     kprep_value_free(&list);
-    return made;
+    return st == KPREP_OK;
 }
 
 /* Describes what a step gives; false if the stage can't take the sample. */
-static bool apply(const search *f, const step *s, const kprep_desc *in, kprep_desc *out)
+static bool apply(search *f, const step *s, const kprep_desc *in, kprep_desc *out)
 {
     kprep_stage_use use = {0};
     if (!make_use(f, s, &use)) return false;
@@ -132,7 +135,7 @@ static bool apply(const search *f, const step *s, const kprep_desc *in, kprep_de
 }
 
 /* Does every description fit after these steps? */
-static bool all_fit(const search *f, const state *s)
+static bool all_fit(search *f, const state *s)
 {
     if (!kprep_fits(&s->desc, f->spec)) return false;
     for (size_t i = 1; i < f->n; i++) {
@@ -212,7 +215,7 @@ static void keep(search *f, const state *s)
     if (f->count == f->capacity) {
         size_t capacity = f->capacity > 0 ? 2 * f->capacity : 64;
         state *states = kprep_realloc_array(f->states, capacity, sizeof *states);
-        f->no_memory = states == NULL;
+        f->no_memory |= states == NULL;
         if (f->no_memory) return;
         f->states = states;
         f->capacity = capacity;
@@ -518,7 +521,7 @@ static void write_item(const search *f, const state *s, kprep_repair_item *item)
 }
 
 /* The states with a given number of steps that make all fit, one for each effect, best first. */
-static size_t find_results(const search *f, size_t first, const state **results)
+static size_t find_results(search *f, size_t first, const state **results)
 {
     size_t count = 0;
     for (size_t i = first; i < f->count; i++) {
@@ -548,7 +551,7 @@ static bool is_ambiguous(const search *f, const state *const *results, size_t co
     return false;
 }
 
-static bool write_results(const search *f, size_t first, kprep_repair_list *out)
+static bool write_results(search *f, size_t first, kprep_repair_list *out)
 {
     const state **results = kprep_calloc(f->count - first, sizeof *results);
     if (results == NULL) return false;
@@ -590,7 +593,9 @@ kprep_status kprep_repair(const kprep_desc *const *descs, size_t n, kprep_like l
         good = !f.no_memory;
     }
     free(f.states);
-    return good ? KPREP_OK : kprep_fail_memory(err);
+    if (good && !f.no_memory) return KPREP_OK;
+    kprep_repair_list_free(out);
+    return kprep_fail_memory(err);
 }
 
 void kprep_repair_list_free(kprep_repair_list *list)
