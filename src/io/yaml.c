@@ -148,15 +148,21 @@ static bool key_expected(const builder *b)
     return top != NULL && top->value.kind == KPREP_VALUE_MAP && !top->has_key;
 }
 
+/* Does a plain scalar without a text have one in the file? Then libfyaml had no memory for it. */
+static bool lacks_text(struct fy_token *token)
+{
+    if (token == NULL || fy_token_scalar_style(token) != FYSS_PLAIN) return false;
+    const struct fy_mark *start = fy_token_start_mark(token), *end = fy_token_end_mark(token);
+    return start == NULL || end == NULL || start->input_pos != end->input_pos;
+}
+
 static kprep_status add_scalar(builder *b, struct fy_event *event)
 {
     struct fy_token *token = event->scalar.value, *tag = event->scalar.tag;
     size_t n = 0;
     const char *text = token != NULL ? fy_token_get_text(token, &n) : "";
     if (text == NULL) return fail_memory(b);
-    /* A plain scalar that is there has a text: without one, libfyaml had no memory for it. */
-    if (token != NULL && n == 0 && fy_token_scalar_style(token) == FYSS_PLAIN)
-        return fail_memory(b);
+    if (n == 0 && lacks_text(token)) return fail_memory(b);
     bool plain = token == NULL || fy_token_scalar_style(token) == FYSS_PLAIN;
     if (memchr(text, '\0', n) != NULL) return FAIL(b, "a text can't hold the character \\0");
     if (tag != NULL) {

@@ -163,7 +163,7 @@ kprep_status kprep_folder_note_table(kprep_folder *folder, const char *section, 
 static kprep_status unpack_files(const kprep_folder *folder, const json_t *list,
                                  kprep_record *record, bool *good, kprep_error *err)
 {
-    *good = record->rows == 0; /* there was none to write */
+    *good = record->rows == 0 && json_is_array(list); /* there was none to write */
     if (record->rows <= 0 || !json_is_array(list) || json_array_size(list) != folder->files)
         return KPREP_OK;
     record->files = kprep_calloc(folder->files, sizeof *record->files);

@@ -3,7 +3,8 @@
  *   KPREP_FAULT=CLASS:N:WHAT[+]   at the N-th call of a class (from 1): an errno's name, "short" (half of what
  *                                 was asked for), "kill" (before the call), "torn" (half of a write, then
  *                                 SIGKILL), "done" (SIGKILL behind the call); "+": all further calls too
- *   KPREP_FAULT_REPORT=FILE       gets "hit CLASS N PATH" for a fault, and "count CLASS N" lines at the end
+ *   KPREP_FAULT_REPORT=FILE       gets "hit CLASS N PATH" for a fault (of alloc: the library that called), and "count CLASS N" lines at the end, and
+ *                                 "count live N": the blocks that main() left allocated
  *
  * Classes: alloc, look (stat, readdir), open, read, write, sync, rename, mkdir, thread, remove, and "any": every call that opens, writes,
  * syncs, renames, makes or removes. Counted is what happens between the start and the end of main();
@@ -36,7 +37,7 @@ static bool on_and_on;
 static enum { FAIL, SHORT, KILL, TORN, DONE } what;
 
 static atomic_bool armed;
-static atomic_long counts[CLASSES];
+static atomic_long counts[CLASSES], live; /* live: blocks that were allocated and not freed */
 
 #define NEXT(name)                                                                                 \
     static __typeof__(&(name)) next_##name;                                                        \
@@ -80,6 +81,8 @@ static void die(void)
     syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
 }
 
+static _Thread_local const void *caller; /* of an allocation */
+
 static void tell_hit(int class, long n, const char *path, int fd)
 {
     char text[4300], link[64], target[4096] = "";
@@ -89,6 +92,8 @@ static void tell_hit(int class, long n, const char *path, int fd)
         target[got > 0 ? got : 0] = '\0';
         path = target;
     }
+    Dl_info about;
+    if (class == ALLOC && dladdr(caller, &about) != 0) path = about.dli_fname;
     snprintf(text, sizeof text, "hit %s %ld %s\n", names[class], n, path != NULL ? path : "");
     say(text);
 }
@@ -153,6 +158,8 @@ static int counted_main(int argc, char **argv, char **environment)
     atomic_store(&armed, true);
     int code = real_main(argc, argv, environment);
     atomic_store(&armed, false);
+    snprintf(text, sizeof text, "count live %ld\n", atomic_load(&live));
+    say(text);
     for (int i = 0; i < CLASSES; i++) {
         snprintf(text, sizeof text, "count %s %ld\n", names[i], atomic_load(&counts[i]));
         say(text);
@@ -191,10 +198,10 @@ static bool is_early(const void *p)
 
 /* libarchive reads through null pointers, or ends the process, where some of its own allocations fail: those are
  * spared. */
-static bool is_libarchive(const void *caller)
+static bool is_libarchive(const void *from)
 {
     Dl_info about;
-    return fault_class == ALLOC && atomic_load(&armed) && dladdr(caller, &about) != 0 &&
+    return fault_class == ALLOC && atomic_load(&armed) && dladdr(from, &about) != 0 &&
            strstr(about.dli_fname, "libarchive") != NULL;
 }
 
@@ -214,9 +221,21 @@ int fy_parser_set_string(struct fy_parser *parser, const char *text, size_t n)
     return result;
 }
 
-static bool allocation_fails(const void *caller)
+static void *noted(void *block)
 {
-    return !atomic_load(&spared) && !is_libarchive(caller) && fails(strikes(ALLOC, NULL, -1));
+    if (block != NULL && atomic_load(&armed)) atomic_fetch_add(&live, 1);
+    return block;
+}
+
+static void noted_free(const void *block)
+{
+    if (block != NULL && atomic_load(&armed)) atomic_fetch_sub(&live, 1);
+}
+
+static bool allocation_fails(const void *from)
+{
+    caller = from;
+    return !atomic_load(&spared) && !is_libarchive(from) && fails(strikes(ALLOC, NULL, -1));
 }
 
 #define NEXT_MEMORY(name, size)                                                                    \
@@ -233,19 +252,24 @@ static bool allocation_fails(const void *caller)
 void *malloc(size_t size)
 {
     NEXT_MEMORY(malloc, size)
-    return next_malloc(size);
+    return noted(next_malloc(size));
 }
 
 void *calloc(size_t n, size_t size)
 {
     NEXT_MEMORY(calloc, n * size)
-    return next_calloc(n, size);
+    return noted(next_calloc(n, size));
 }
 
 void *realloc(void *old, size_t size)
 {
     NEXT_MEMORY(realloc, size)
-    if (!is_early(old)) return next_realloc(old, size);
+    if (!is_early(old)) {
+        void *block = next_realloc(old, size);
+        if (old == NULL) return noted(block);
+        if (size == 0) noted_free(old);
+        return block;
+    }
     void *moved = malloc(size);
     size_t left = (size_t)(early + sizeof early - (char *)old);
     return moved != NULL ? memcpy(moved, old, size < left ? size : left) : NULL;
@@ -254,13 +278,16 @@ void *realloc(void *old, size_t size)
 void *aligned_alloc(size_t alignment, size_t size)
 {
     NEXT_MEMORY(aligned_alloc, size)
-    return next_aligned_alloc(alignment, size);
+    return noted(next_aligned_alloc(alignment, size));
 }
 
 int posix_memalign(void **out, size_t alignment, size_t size)
 {
     NEXT(posix_memalign)
-    return fails(strikes(ALLOC, NULL, -1)) ? ENOMEM : next_posix_memalign(out, alignment, size);
+    if (fails(strikes(ALLOC, NULL, -1))) return ENOMEM;
+    int failed = next_posix_memalign(out, alignment, size);
+    if (failed == 0) noted(*out);
+    return failed;
 }
 
 char *strdup(const char *text) /* a sanitizer's own does not come through malloc() above */
@@ -273,7 +300,9 @@ char *strdup(const char *text) /* a sanitizer's own does not come through malloc
 void free(void *p)
 {
     NEXT(free)
-    if (!is_early(p)) next_free(p);
+    if (is_early(p)) return;
+    noted_free(p);
+    next_free(p);
 }
 
 /* ---- opening ---- */
