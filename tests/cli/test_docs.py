@@ -292,7 +292,8 @@ class TestSchema:
 LANGUAGES = {"sh", "yaml", "python", "c", "text"}
 DOCUMENTS = ["README.md", "examples/README.md",
              *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
-MARKS = {"README.md": pytest.mark.tf, "examples/README.md": pytest.mark.big}
+MARKS = {"README.md": pytest.mark.tf, "docs/python.md": pytest.mark.tf,
+         "examples/README.md": pytest.mark.big}
 
 
 def blocks(name):
@@ -333,9 +334,10 @@ class Place:
         (folder / "build/release/bin").mkdir(parents=True)
         (folder / "build/release/bin/kprep").symlink_to(binary)
         self.library = Path(os.environ.get("KPREP_LIB", binary.parents[1] / "lib/libkprep.so"))
+        self.package = Path(os.environ.get("KPREP_PYTHON", ROOT / "build/python")).resolve()
         path = [folder / "build/release/bin", Path(sys.executable).parent, os.environ["PATH"]]
         self.environment = {**os.environ, "PATH": ":".join(map(str, path)), "TERM": "dumb",
-                            "TF_CPP_MIN_LOG_LEVEL": "3"}
+                            "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(self.package)}
 
     def run(self, command, wanted, stderr=subprocess.STDOUT):
         done = subprocess.run(command, cwd=self.folder, env=self.environment, timeout=300,
@@ -348,7 +350,9 @@ class Place:
         lines = []
         for line in text.split("\n"):
             # The set-up and the test suite itself are not run from inside a test.
-            if line.startswith("scripts/"):
+            if line == "pip install .": # what scripts/test did
+                assert (ROOT / "pyproject.toml").exists()
+            elif line.startswith("scripts/"):
                 assert os.access(self.folder / line.split()[0], os.X_OK), line
             else:
                 lines.append(line)
@@ -389,6 +393,9 @@ class Place:
     "name", [pytest.param(name, marks=MARKS.get(name, ())) for name in DOCUMENTS])
 def test_code_blocks(binary, tmp_path, name):
     place = Place(tmp_path, binary)
+    uses_package = re.search(r"^import .*\bkprep\b", (ROOT / name).read_text(), re.M)
+    if uses_package and not (place.package / "kprep").exists():
+        pytest.skip("the Python package is not built: scripts/test does it")
     for language, wanted, text, where in blocks(name):
         assert language in LANGUAGES, f"{where}: name the language of the block: {LANGUAGES}"
         try:

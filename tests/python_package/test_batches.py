@@ -28,6 +28,7 @@ def ramp(rows=40, batch=4, **options):
 
 # ---- written data sets
 
+@pytest.mark.tf
 def test_open(written, photos):
     x, y = photos
     assert len(written) == 3 and written.samples == 18 and written.classes == ["cat", "dog", "owl"]

@@ -5,6 +5,7 @@ that the sanitizer reports are searched for ours. Without it, memory is seen not
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,10 +22,10 @@ def run(rounds, **env):
 
 
 def test_buffers_are_freed():
-    done = run(5 if SANITIZED else 100)
+    done = run(5 if SANITIZED else 1000)
     assert done.returncode == 0, done.stderr[-4000:]
-    if not SANITIZED: # a round that lost one batch of each pipeline would lose 1.6 MB in all
-        assert int(done.stdout.split()[1]) < 1_000_000
+    if not SANITIZED: # a buffer that each round lost would be 16 MB in all; the rest is malloc's
+        assert int(done.stdout.split()[1]) < 12_000_000
 
 
 def test_no_leaks_under_the_sanitizer():
@@ -33,7 +34,7 @@ def test_no_leaks_under_the_sanitizer():
     done = run(2, ASAN_OPTIONS="detect_leaks=1:exitcode=0:fast_unwind_on_malloc=0")
     assert "grown" in done.stdout, done.stderr[-4000:]
     leaks = done.stderr.split("\n\n")
-    ours = [leak for leak in leaks if " kprep_" in leak or " native_" in leak]
+    ours = [leak for leak in leaks if re.search(r"_kprep\.abi3|python/native/| kprep_", leak)]
     assert not ours, "\n\n".join(ours[:5])[-6000:]
 
 
