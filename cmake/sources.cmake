@@ -64,6 +64,16 @@ set(KPREP_SOURCES
     src/run/summary.c
     src/run/verify.c
     src/run/worker.c
+    src/lint/baseline.c
+    src/lint/bytes.c
+    src/lint/duplicates.c
+    src/lint/each.c
+    src/lint/folders.c
+    src/lint/lint.c
+    src/lint/mix.c
+    src/lint/pairs.c
+    src/lint/planes.c
+    src/lint/rules.c
     src/stage/lower.c
     src/stage/stage.c
     src/stage/stage_alpha.c
@@ -123,6 +133,7 @@ set(KPREP_CLI_SOURCES
     src/cli/cmd_explain.c
     src/cli/cmd_help.c
     src/cli/cmd_inspect.c
+    src/cli/cmd_lint.c
     src/cli/cmd_merge.c
     src/cli/cmd_plan.c
     src/cli/cmd_run.c
@@ -131,6 +142,7 @@ set(KPREP_CLI_SOURCES
     src/cli/cmd_stats.c
     src/cli/cmd_verify.c
     src/cli/explanation.c
+    src/cli/lint_formats.c
     src/cli/main.c
     src/cli/output.c
     src/cli/shard.c)

@@ -12,6 +12,9 @@
 
 typedef enum { AUTO, ALWAYS, NEVER, AS_JSON } cli_when;
 
+/* lint: the form of the answer. */
+typedef enum { CLI_TEXT, CLI_JSON, CLI_SARIF, CLI_JUNIT } cli_format;
+
 typedef struct cli {
     /* From the command line. */
     const char *command;
@@ -22,6 +25,9 @@ typedef struct cli {
     bool layers;      /* spec: the layer table */
     const char *data; /* spec: what to take through the layers; borrowed from argv */
     cli_when color, progress;
+    cli_format format;
+    kprep_lint_severity fail_on; /* lint: the least that makes it exit 1; above error: nothing */
+    kprep_lint_options lint;
     kprep_options options;
     kprep_job *job;       /* made by cli_job(), else NULL; owned */
     struct cli_set *sets; /* options that set keys of the job, in order; owned */
@@ -49,11 +55,12 @@ enum {
     STATS = 128,
     HELP = 256,
     EXPLAIN = 512,
-    MERGE = 1024
+    MERGE = 1024,
+    LINT = 2048
 };
 
 extern const cli_command cmd_run, cmd_check, cmd_plan, cmd_spec, cmd_inspect, cmd_verify,
-    cmd_stages, cmd_stats, cmd_help, cmd_explain, cmd_merge;
+    cmd_stages, cmd_stats, cmd_help, cmd_explain, cmd_merge, cmd_lint;
 
 /* The commands, in the order of the documentation; NULL at the end (main.c). */
 extern const cli_command *const cli_commands[];
@@ -100,6 +107,9 @@ const char *cli_find_shard(int32_t *shard, int32_t *shards);
 /* Adds a problem to the answer. @return its exit code. */
 int cli_fail(cli *c, const kprep_error *err);
 
+/* Is color wanted there? */
+bool cli_wants_color(const cli *c, FILE *to);
+
 /* Prints all problems: with color where that is wanted, to stdout if they are the answer itself. Nothing
  * with --json: they are in the document. @return the highest exit code among them. */
 int cli_problems(cli *c, FILE *to);
@@ -126,6 +136,16 @@ json_t *cli_number(double number);
 /* Prints what images a folder mixes and what becomes of EXIF orientation, in lines whose names take
  * `width` columns. Nothing if all are of one mode and upright. */
 void cli_print_mix(const kprep_image_mix *mix, int width);
+
+/* ---- findings (lint_formats.c) ---- */
+
+/* The sentence of a finding: what, and how many. Returns dst. */
+char *cli_lint_message(const kprep_lint_finding *finding, char *dst, size_t size);
+const char *cli_lint_level(kprep_lint_severity severity);
+/* SARIF 2.1.0; a result for each finding. */
+void cli_print_sarif(const kprep_lint_result *result);
+/* JUnit's XML: a test case for each rule, failed from `fail_on` up. */
+void cli_print_junit(const kprep_lint_result *result, kprep_lint_severity fail_on);
 
 /* ---- explanations (explanation.c) ---- */
 

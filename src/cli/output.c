@@ -24,7 +24,7 @@ int cli_worst(const cli *c)
     return worst;
 }
 
-static bool wants_color(const cli *c, FILE *to)
+bool cli_wants_color(const cli *c, FILE *to)
 {
     const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
     if (c->color != AUTO) return c->color == ALWAYS;
@@ -41,7 +41,7 @@ static void print_problem(const cli *c, FILE *to, const kprep_error *problem)
     if (text == NULL) return;
     kprep_error_format(problem, text, size);
     char *end = strchr(text, ']');
-    if (wants_color(c, to) && end != NULL)
+    if (cli_wants_color(c, to) && end != NULL)
         fprintf(to, "%s\033[1;31m%.*s\033[0m%s\n", tag, (int)(end + 1 - text - (int)strlen(tag)),
                 text + strlen(tag), end + 1);
     else
