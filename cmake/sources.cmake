@@ -64,6 +64,10 @@ set(KPREP_SOURCES
     src/run/summary.c
     src/run/verify.c
     src/run/worker.c
+    src/diff/diff.c
+    src/diff/keys.c
+    src/diff/side.c
+    src/diff/values.c
     src/lint/baseline.c
     src/lint/bytes.c
     src/lint/duplicates.c
@@ -130,6 +134,7 @@ set(KPREP_SOURCES
 set(KPREP_CLI_SOURCES
     src/cli/args.c
     src/cli/cmd_check.c
+    src/cli/cmd_diff.c
     src/cli/cmd_explain.c
     src/cli/cmd_help.c
     src/cli/cmd_inspect.c

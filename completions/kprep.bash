@@ -42,7 +42,7 @@ _kprep() {
     --spec | --files-from | --files0-from | --data) files=-f ;;
     *)
         if [[ -z $command ]]; then
-            words='run check plan spec inspect stats verify merge lint explain stages help --help --version --json'
+            words='run check plan spec inspect stats verify merge lint diff explain stages help --help --version --json'
         elif [[ $word == -* ]]; then
             case $command in
             run) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --output --batch --shuffle --split --on-error --max-bad --set --retry --shard --force --dry-run --threads --json --quiet --color --progress --help --version' ;;
@@ -54,6 +54,7 @@ _kprep() {
             verify) words='--threads --json --quiet --color --progress --help --version' ;;
             merge) words='--threads --json --quiet --color --progress --help --version' ;;
             lint) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --set --deep --format --fail-on --baseline --write-baseline --threads --json --quiet --color --progress --help --version' ;;
+            diff) words='--threads --json --quiet --color --progress --help --version' ;;
             explain) words='--threads --json --quiet --color --progress --help --version' ;;
             stages) words='--threads --json --quiet --color --progress --help --version' ;;
             help) words='--threads --json --quiet --color --progress --help --version' ;;
@@ -61,7 +62,7 @@ _kprep() {
         else
             case $command in
             stages) words='expand_dims squeeze transpose reshape flatten moveaxis rearrange select crop center_crop pad flip rotate90 resize grayscale rgb bgr alpha cast rescale normalize clip reduce one_hot' ;;
-            help) words='run check plan spec inspect stats verify merge lint explain stages help' ;;
+            help) words='run check plan spec inspect stats verify merge lint diff explain stages help' ;;
             *) files=-f ;;
             esac
         fi

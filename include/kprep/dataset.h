@@ -24,6 +24,72 @@ KPREP_API kprep_status kprep_verify(const char *folder, const kprep_options *opt
                                     kprep_problems *problems, kprep_verified *verified,
                                     kprep_error *err);
 
+/** A key of two manifests that differs: "job.output.batch". Texts are JSON, cut to fit; "" where there is no such
+ * key. Plain data. */
+typedef struct kprep_diff_key {
+    char key[256];
+    char a[256], b[256];
+    bool matters; /**< false: it only says where the input lay */
+} kprep_diff_key;
+
+/** An array of two data sets: how the samples that both have differ in it. Plain data. */
+typedef struct kprep_diff_array {
+    char name[128];
+    char a[160],
+        b[160];      /**< one sample: "(224, 224, 3) float32"; "" where there is no such array */
+    bool compared;   /**< false: it is in one of them only, or the shapes differ */
+    int64_t changed; /**< samples with other values */
+    int64_t values;  /**< values that differ, in all of them */
+    int64_t nan;     /**< of these: NaN in one of the two only */
+    double max_abs;  /**< the largest difference of the others; may be infinite */
+} kprep_diff_array;
+
+typedef enum kprep_diff_what {
+    KPREP_DIFF_ADDED,   /**< in b only */
+    KPREP_DIFF_REMOVED, /**< in a only */
+    KPREP_DIFF_CHANGED, /**< in both, with other values */
+    KPREP_DIFF_MOVED    /**< in both, at another place: split, batch or row */
+} kprep_diff_what;
+
+/** A sample that differs. One that is changed and moved is told twice. Plain data. */
+typedef struct kprep_diff_sample {
+    kprep_diff_what what;
+    char source[512];    /**< file, relative to the input's root, cut on the left */
+    int64_t index;       /**< row within it; -1: all of the file */
+    char array[128];     /**< changed: the first array in which it differs */
+    int64_t values;      /**< changed: values that differ, in all arrays */
+    double max_abs;      /**< changed: as in kprep_diff_array */
+    char a[128], b[128]; /**< its place, "train/ batch 3 row 17"; "" where it is not */
+} kprep_diff_sample;
+
+/** How two data sets differ. Free with kprep_diff_free(). */
+typedef struct kprep_difference {
+    kprep_diff_key *keys;
+    size_t key_count;
+    kprep_diff_array *arrays;
+    size_t array_count;
+    int64_t same; /**< samples that both have, with the same values at the same place */
+    int64_t added, removed, changed, moved;
+    bool equal; /**< nothing that matters differs */
+} kprep_difference;
+
+/** Compares two written data sets, each with its manifest.json. Samples are the same if source and index are. Files
+ * with the same hash in both manifests are not read.
+ *
+ * Memory: some dozen bytes for each sample, and one sample of each.
+ * @param each        called for every sample that differs: those of a in its order, then the added ones in
+ *                    b's order; may be NULL.
+ * @param difference  filled on success, {0} on failure.
+ * @return KPREP_OK also if they differ; KPREP_E_NOT_FOUND, KPREP_E_UNREADABLE, KPREP_E_CORRUPT, KPREP_E_TRUNCATED
+ *         (side input: a folder that is no complete data set); KPREP_E_INTERRUPTED; KPREP_E_NO_MEMORY.
+ */
+KPREP_API kprep_status kprep_diff(const char *a, const char *b, const kprep_options *options,
+                                  void (*each)(void *context, const kprep_diff_sample *sample),
+                                  void *context, kprep_difference *difference, kprep_error *err);
+
+/** Frees what a difference holds and makes it {0}. */
+KPREP_API void kprep_diff_free(kprep_difference *difference);
+
 /** What one file holds. Plain data. */
 typedef struct kprep_file_info {
     char path[1024];

@@ -56,11 +56,12 @@ enum {
     HELP = 256,
     EXPLAIN = 512,
     MERGE = 1024,
-    LINT = 2048
+    LINT = 2048,
+    DIFF = 4096
 };
 
 extern const cli_command cmd_run, cmd_check, cmd_plan, cmd_spec, cmd_inspect, cmd_verify,
-    cmd_stages, cmd_stats, cmd_help, cmd_explain, cmd_merge, cmd_lint;
+    cmd_stages, cmd_stats, cmd_help, cmd_explain, cmd_merge, cmd_lint, cmd_diff;
 
 /* The commands, in the order of the documentation; NULL at the end (main.c). */
 extern const cli_command *const cli_commands[];

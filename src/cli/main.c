@@ -9,12 +9,12 @@
 #include "cli.h"
 
 const cli_command *const cli_commands[] = {
-    &cmd_run,   &cmd_check, &cmd_plan,    &cmd_spec,   &cmd_inspect, &cmd_stats, &cmd_verify,
-    &cmd_merge, &cmd_lint,  &cmd_explain, &cmd_stages, &cmd_help,    NULL};
+    &cmd_run,   &cmd_check, &cmd_plan, &cmd_spec,    &cmd_inspect, &cmd_stats, &cmd_verify,
+    &cmd_merge, &cmd_lint,  &cmd_diff, &cmd_explain, &cmd_stages,  &cmd_help,  NULL};
 enum { COMMAND_COUNT = sizeof cli_commands / sizeof *cli_commands - 1 };
 
 /* Names that later versions answer to. */
-static const char *const reserved[] = {"report", "diff"};
+static const char *const reserved[] = {"report"};
 
 /* The one state a signal handler can reach. */
 static volatile int cancel;
