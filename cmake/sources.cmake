@@ -2,6 +2,7 @@
 set(KPREP_SOURCES
     src/base/desc.c
     src/base/dtype.c
+    src/base/eta.c
     src/base/fail.c
     src/base/mem.c
     src/base/option.c

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/eta.h"
 #include "base/fail.h"
 #include "lint/linter.h"
 
@@ -61,6 +62,7 @@ typedef struct teller {
     const kprep_options *options;
     struct timespec begin;
     double last;
+    kprep_eta eta;
 } teller;
 
 static void tell(void *context, size_t done, size_t count)
@@ -73,10 +75,14 @@ static void tell(void *context, size_t done, size_t count)
         (double)(now.tv_sec - t->begin.tv_sec) + 1e-9 * (double)(now.tv_nsec - t->begin.tv_nsec);
     if (done < count && seconds < t->last + 0.1) return;
     t->last = seconds;
+    kprep_eta_note(&t->eta, seconds, (int64_t)done);
     const kprep_progress progress = {.headers = true,
                                      .samples_done = (int64_t)done,
                                      .samples = (int64_t)count,
-                                     .seconds = seconds};
+                                     .seconds = seconds,
+                                     .rate = kprep_eta_rate(&t->eta),
+                                     .seconds_left =
+                                         kprep_eta_left(&t->eta, (int64_t)(count - done))};
     t->options->progress(t->options->context, &progress);
 }
 
