@@ -57,6 +57,7 @@ set(KPREP_SOURCES
     src/run/manifest.c
     src/run/order.c
     src/run/pipeline.c
+    src/run/preview.c
     src/run/reader.c
     src/run/retry.c
     src/run/run.c
@@ -151,6 +152,7 @@ set(KPREP_CLI_SOURCES
     src/cli/lint_formats.c
     src/cli/main.c
     src/cli/output.c
+    src/cli/preview.c
     src/cli/shard.c)
 
 # Compiled once for each instruction set (src/kernel/level.h).

@@ -35,6 +35,7 @@ _kprep() {
     --fail-on) words='error warning note never' ;;
     --baseline) return ;;
     --write-baseline) return ;;
+    --preview) words='auto always never blocks kitty sixel' ;;
     --threads) return ;;
     --color) words='auto always never' ;;
     --progress) words='auto always never json' ;;
@@ -49,7 +50,7 @@ _kprep() {
             check) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --sample --set --threads --json --quiet --color --progress --help --version' ;;
             plan) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --set --threads --json --quiet --color --progress --help --version' ;;
             spec) words='--layers --data --threads --json --quiet --color --progress --help --version' ;;
-            inspect) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --set --threads --json --quiet --color --progress --help --version' ;;
+            inspect) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --set --preview --threads --json --quiet --color --progress --help --version' ;;
             stats) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --set --threads --json --quiet --color --progress --help --version' ;;
             verify) words='--threads --json --quiet --color --progress --help --version' ;;
             merge) words='--threads --json --quiet --color --progress --help --version' ;;

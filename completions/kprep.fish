@@ -47,6 +47,7 @@ complete -c kprep -n '__fish_seen_subcommand_from lint' -l format -x -a 'text js
 complete -c kprep -n '__fish_seen_subcommand_from lint' -l fail-on -x -a 'error warning note never' -d 'findings that give exit 1 (default error)'
 complete -c kprep -n '__fish_seen_subcommand_from lint' -l baseline -x -d 'findings that are known and not counted'
 complete -c kprep -n '__fish_seen_subcommand_from lint' -l write-baseline -x -d 'write all findings of today as a baseline'
+complete -c kprep -n '__fish_seen_subcommand_from inspect' -l preview -x -a 'auto always never blocks kitty sixel' -d 'a small picture (auto: of one file, on a terminal)'
 complete -c kprep -n '__fish_seen_subcommand_from run check plan spec inspect stats verify merge lint diff explain stages help' -l threads -x -d 'workers (default: the CPUs this process may use)'
 complete -c kprep -n '__fish_seen_subcommand_from run check plan spec inspect stats verify merge lint diff explain stages help' -l json -d 'one JSON document on stdout'
 complete -c kprep -n '__fish_seen_subcommand_from run check plan spec inspect stats verify merge lint diff explain stages help' -l quiet -d 'no messages but errors'

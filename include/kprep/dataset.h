@@ -120,6 +120,31 @@ typedef struct kprep_file_info {
 KPREP_API kprep_status kprep_inspect(const char *path, bool values, kprep_file_info *info,
                                      kprep_error *err);
 
+enum { KPREP_PREVIEW_BINS = 48 };
+
+/** A small picture of a file, and how its values spread. Free with kprep_preview_free(). */
+typedef struct kprep_preview {
+    int32_t width, height; /**< 0: there is nothing to show, as of a vector */
+    uint8_t *rgb;          /**< height rows of width pixels of 3 bytes; owned */
+    char part[64];         /**< what of an array it shows: "sample 0, channel 0"; "" if all */
+    double lo, hi; /**< of the finite values; the bins divide it evenly, hi is in the last one */
+    int64_t bins[KPREP_PREVIEW_BINS]; /**< values in each; all 0 if there are none */
+} kprep_preview;
+
+/** Makes a picture of an image, upright, or of the first sample of an array: three or four channels as colours, one
+ * as grey, of others the first; array values are spread from the least to the largest. Never enlarged.
+ *
+ * @param width    of the picture at most, in pixels.
+ * @param height   the same; both at least 1.
+ * @param preview  filled on success, {0} on failure.
+ * @return as kprep_inspect(). Memory: one sample. Thread-safe.
+ */
+KPREP_API kprep_status kprep_preview_make(const char *path, int32_t width, int32_t height,
+                                          kprep_preview *preview, kprep_error *err);
+
+/** Frees what a preview holds and makes it {0}. */
+KPREP_API void kprep_preview_free(kprep_preview *preview);
+
 /** Statistics of one channel. Plain data. */
 typedef struct kprep_channel_stats {
     int64_t count; /**< finite values, which the fields below are of */

@@ -61,6 +61,8 @@ static const option options[] = {
      LINT},
     {"baseline", "FILE", NULL, "findings that are known and not counted", OWN, LINT},
     {"write-baseline", "FILE", NULL, "write all findings of today as a baseline", OWN, LINT},
+    {"preview", "auto|always|never|blocks|kitty|sixel", NULL,
+     "a small picture (auto: of one file, on a terminal)", OWN, INSPECT},
     {"threads", "N", NULL, "workers (default: the CPUs this process may use)", OWN, (unsigned)ALL},
     {"json", NULL, NULL, "one JSON document on stdout", OWN, (unsigned)ALL},
     {"quiet", NULL, NULL, "no messages but errors", OWN, (unsigned)ALL},
@@ -154,8 +156,8 @@ static int find_choice(const char *choices, const char *word)
     return -1;
 }
 
-/* Options of lint. False: the argument is none that the option takes. *taken: it is one of these. */
-static bool take_lint(cli *c, const option *o, const char *argument, bool *taken)
+/* Options of lint and inspect. False: the argument is none that the option takes. *taken: it is one of these. */
+static bool take_command(cli *c, const option *o, const char *argument, bool *taken)
 {
     const int choice = argument != NULL ? find_choice(o->argument, argument) : -1;
     *taken = true;
@@ -174,6 +176,9 @@ static bool take_lint(cli *c, const option *o, const char *argument, bool *taken
         c->format = (cli_format)choice;
         c->json |= choice == CLI_JSON;
         return choice >= 0;
+    } else if (strcmp(o->name, "preview") == 0) {
+        c->preview = (cli_preview)choice;
+        return choice >= 0;
     } else {
         *taken = false;
     }
@@ -183,7 +188,7 @@ static bool take_lint(cli *c, const option *o, const char *argument, bool *taken
 /* Options of the command line itself. */
 static kprep_status take_own(cli *c, const option *o, const char *argument, kprep_error *err)
 {
-    bool taken, fine = take_lint(c, o, argument, &taken);
+    bool taken, fine = take_command(c, o, argument, &taken);
     if (taken)
         ;
     else if (strcmp(o->name, "json") == 0)

@@ -15,6 +15,16 @@ typedef enum { AUTO, ALWAYS, NEVER, AS_JSON } cli_when;
 /* lint: the form of the answer. */
 typedef enum { CLI_TEXT, CLI_JSON, CLI_SARIF, CLI_JUNIT } cli_format;
 
+/* inspect: whether a picture is shown, and how. */
+typedef enum {
+    CLI_PREVIEW_AUTO,
+    CLI_PREVIEW_ALWAYS,
+    CLI_PREVIEW_NEVER,
+    CLI_PREVIEW_BLOCKS,
+    CLI_PREVIEW_KITTY,
+    CLI_PREVIEW_SIXEL
+} cli_preview;
+
 typedef struct cli {
     /* From the command line. */
     const char *command;
@@ -28,6 +38,7 @@ typedef struct cli {
     cli_format format;
     kprep_lint_severity fail_on; /* lint: the least that makes it exit 1; above error: nothing */
     kprep_lint_options lint;
+    cli_preview preview; /* inspect */
     kprep_options options;
     kprep_job *job;       /* made by cli_job(), else NULL; owned */
     struct cli_set *sets; /* options that set keys of the job, in order; owned */
@@ -147,6 +158,13 @@ const char *cli_lint_level(kprep_lint_severity severity);
 void cli_print_sarif(const kprep_lint_result *result);
 /* JUnit's XML: a test case for each rule, failed from `fail_on` up. */
 void cli_print_junit(const kprep_lint_result *result, kprep_lint_severity fail_on);
+
+/* ---- previews (preview.c) ---- */
+
+/* Is a preview wanted, where `files` are inspected? Settles how it is drawn. */
+bool cli_wants_preview(cli *c, int64_t files);
+/* Draws a file to standard output, with a line about its values; nothing if it can't be read. */
+void cli_draw_preview(const cli *c, const char *path);
 
 /* ---- explanations (explanation.c) ---- */
 

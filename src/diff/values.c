@@ -59,42 +59,12 @@ static bool same_shape(const kprep_npy_header *a, const kprep_npy_header *b)
            memcmp(a->shape + 1, b->shape + 1, (size_t)(a->rank - 1) * sizeof *a->shape) == 0;
 }
 
-/* A 16-bit float as double; exact. */
-static double half(uint16_t bits)
-{
-    const int exponent = bits >> 10 & 31, fraction = bits & 1023;
-    const double sign = bits >> 15 ? -1.0 : 1.0;
-    if (exponent == 31) return fraction != 0 ? (double)NAN : sign * (double)INFINITY;
-    if (exponent == 0) return sign * ldexp(fraction, -24);
-    return sign * ldexp(fraction + 1024, exponent - 25);
-}
-
-/* Value i as a double; a 64-bit integer beyond 2^53 is rounded. */
-static double value_at(const void *data, int64_t i, kprep_dtype dtype)
-{
-    switch (dtype) {
-    case KPREP_BOOL: return ((const uint8_t *)data)[i] != 0;
-    case KPREP_U8: return ((const uint8_t *)data)[i];
-    case KPREP_U16: return ((const uint16_t *)data)[i];
-    case KPREP_U32: return ((const uint32_t *)data)[i];
-    case KPREP_U64: return (double)((const uint64_t *)data)[i];
-    case KPREP_I8: return ((const int8_t *)data)[i];
-    case KPREP_I16: return ((const int16_t *)data)[i];
-    case KPREP_I32: return ((const int32_t *)data)[i];
-    case KPREP_I64: return (double)((const int64_t *)data)[i];
-    case KPREP_F16: return half(((const uint16_t *)data)[i]);
-    case KPREP_F32: return ((const float *)data)[i];
-    case KPREP_F64: return ((const double *)data)[i];
-    default: return NAN;
-    }
-}
-
 static void compare_values(const void *a, kprep_dtype dtype_a, const void *b, kprep_dtype dtype_b,
                            int64_t n, kprep_diff_values *out)
 {
     const size_t item = kprep_dtype_size(dtype_a);
     for (int64_t i = 0; i < n; i++) {
-        const double x = value_at(a, i, dtype_a), y = value_at(b, i, dtype_b);
+        const double x = kprep_value_at(a, i, dtype_a), y = kprep_value_at(b, i, dtype_b);
         const size_t at = (size_t)i * item;
         const bool bits = dtype_a == dtype_b &&
                           memcmp((const uint8_t *)a + at, (const uint8_t *)b + at, item) == 0;
