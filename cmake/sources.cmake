@@ -2,6 +2,7 @@
 set(KPREP_SOURCES
     src/base/desc.c
     src/base/dtype.c
+    src/base/eta.c
     src/base/fail.c
     src/base/json_build.c
     src/base/mem.c
@@ -62,6 +63,7 @@ set(KPREP_SOURCES
     src/run/order.c
     src/run/output_file.c
     src/run/pipeline.c
+    src/run/preview.c
     src/run/reader.c
     src/run/retry.c
     src/run/run.c
@@ -90,6 +92,20 @@ set(KPREP_SOURCES
     src/report/report_measure.c
     src/report/report_rows.c
     src/report/report_tables.c
+    src/diff/diff.c
+    src/diff/keys.c
+    src/diff/side.c
+    src/diff/values.c
+    src/lint/baseline.c
+    src/lint/bytes.c
+    src/lint/duplicates.c
+    src/lint/each.c
+    src/lint/folders.c
+    src/lint/lint.c
+    src/lint/mix.c
+    src/lint/pairs.c
+    src/lint/planes.c
+    src/lint/rules.c
     src/stage/lower.c
     src/stage/stage.c
     src/stage/stage_alpha.c
@@ -147,9 +163,11 @@ set(KPREP_SOURCES
 set(KPREP_CLI_SOURCES
     src/cli/args.c
     src/cli/cmd_check.c
+    src/cli/cmd_diff.c
     src/cli/cmd_explain.c
     src/cli/cmd_help.c
     src/cli/cmd_inspect.c
+    src/cli/cmd_lint.c
     src/cli/cmd_merge.c
     src/cli/cmd_plan.c
     src/cli/cmd_report.c
@@ -159,8 +177,10 @@ set(KPREP_CLI_SOURCES
     src/cli/cmd_stats.c
     src/cli/cmd_verify.c
     src/cli/explanation.c
+    src/cli/lint_formats.c
     src/cli/main.c
     src/cli/output.c
+    src/cli/preview.c
     src/cli/shard.c)
 
 # Compiled once for each instruction set (src/kernel/level.h).

@@ -31,6 +31,11 @@ _kprep() {
     --max-bad) return ;;
     --set) return ;;
     --shard) words='auto' ;;
+    --format) words='text json sarif junit' ;;
+    --fail-on) words='error warning note never' ;;
+    --baseline) return ;;
+    --write-baseline) return ;;
+    --preview) words='auto always never blocks kitty sixel' ;;
     --threads) return ;;
     --color) words='auto always never' ;;
     --progress) words='auto always never json' ;;
@@ -38,18 +43,20 @@ _kprep() {
     --spec | --files-from | --files0-from | --data) files=-f ;;
     *)
         if [[ -z $command ]]; then
-            words='run check plan spec inspect stats verify report merge explain stages help --help --version --json'
+            words='run check plan spec inspect stats verify report merge lint diff explain stages help --help --version --json'
         elif [[ $word == -* ]]; then
             case $command in
             run) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --output --batch --shuffle --split --on-error --max-bad --set --retry --shard --force --dry-run --threads --json --quiet --color --progress --help --version' ;;
             check) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --sample --set --threads --json --quiet --color --progress --help --version' ;;
             plan) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --set --threads --json --quiet --color --progress --help --version' ;;
             spec) words='--layers --data --threads --json --quiet --color --progress --help --version' ;;
-            inspect) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --set --threads --json --quiet --color --progress --help --version' ;;
+            inspect) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --set --preview --threads --json --quiet --color --progress --help --version' ;;
             stats) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --set --threads --json --quiet --color --progress --help --version' ;;
             verify) words='--threads --json --quiet --color --progress --help --version' ;;
             report) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --sample --output --set --threads --json --quiet --color --progress --help --version' ;;
             merge) words='--threads --json --quiet --color --progress --help --version' ;;
+            lint) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --set --deep --format --fail-on --baseline --write-baseline --threads --json --quiet --color --progress --help --version' ;;
+            diff) words='--threads --json --quiet --color --progress --help --version' ;;
             explain) words='--threads --json --quiet --color --progress --help --version' ;;
             stages) words='--threads --json --quiet --color --progress --help --version' ;;
             help) words='--threads --json --quiet --color --progress --help --version' ;;
@@ -57,7 +64,7 @@ _kprep() {
         else
             case $command in
             stages) words='expand_dims squeeze transpose reshape flatten moveaxis rearrange select crop center_crop pad flip rotate90 resize grayscale rgb bgr alpha cast rescale normalize clip reduce one_hot' ;;
-            help) words='run check plan spec inspect stats verify report merge explain stages help' ;;
+            help) words='run check plan spec inspect stats verify report merge lint diff explain stages help' ;;
             *) files=-f ;;
             esac
         fi

@@ -26,6 +26,71 @@ KPREP_API kprep_status kprep_verify(const char *folder, const kprep_options *opt
 
 /** XXH3-128 of bytes as 32 hexadecimal digits: `xxh128` of a manifest's files. @return out. Thread-safe. */
 KPREP_API char *kprep_hash(const void *data, size_t size, char out[33]);
+/** A key of two manifests that differs: "job.output.batch". Texts are JSON, cut to fit; "" where there is no such
+ * key. Plain data. */
+typedef struct kprep_diff_key {
+    char key[256];
+    char a[256], b[256];
+    bool matters; /**< false: it only says where the input lay */
+} kprep_diff_key;
+
+/** An array of two data sets: how the samples that both have differ in it. Plain data. */
+typedef struct kprep_diff_array {
+    char name[128];
+    char a[160],
+        b[160];      /**< one sample: "(224, 224, 3) float32"; "" where there is no such array */
+    bool compared;   /**< false: it is in one of them only, or the shapes differ */
+    int64_t changed; /**< samples with other values */
+    int64_t values;  /**< values that differ, in all of them */
+    int64_t nan;     /**< of these: NaN in one of the two only */
+    double max_abs;  /**< the largest difference of the others; may be infinite */
+} kprep_diff_array;
+
+typedef enum kprep_diff_what {
+    KPREP_DIFF_ADDED,   /**< in b only */
+    KPREP_DIFF_REMOVED, /**< in a only */
+    KPREP_DIFF_CHANGED, /**< in both, with other values */
+    KPREP_DIFF_MOVED    /**< in both, at another place: split, batch or row */
+} kprep_diff_what;
+
+/** A sample that differs. One that is changed and moved is told twice. Plain data. */
+typedef struct kprep_diff_sample {
+    kprep_diff_what what;
+    char source[512];    /**< file, relative to the input's root, cut on the left */
+    int64_t index;       /**< row within it; -1: all of the file */
+    char array[128];     /**< changed: the first array in which it differs */
+    int64_t values;      /**< changed: values that differ, in all arrays */
+    double max_abs;      /**< changed: as in kprep_diff_array */
+    char a[128], b[128]; /**< its place, "train/ batch 3 row 17"; "" where it is not */
+} kprep_diff_sample;
+
+/** How two data sets differ. Free with kprep_diff_free(). */
+typedef struct kprep_difference {
+    kprep_diff_key *keys;
+    size_t key_count;
+    kprep_diff_array *arrays;
+    size_t array_count;
+    int64_t same; /**< samples that both have, with the same values at the same place */
+    int64_t added, removed, changed, moved;
+    bool equal; /**< nothing that matters differs */
+} kprep_difference;
+
+/** Compares two written data sets, each with its manifest.json. Samples are the same if source and index are. Files
+ * with the same hash in both manifests are not read.
+ *
+ * Memory: some dozen bytes for each sample, and one sample of each.
+ * @param each        called for every sample that differs: those of a in its order, then the added ones in
+ *                    b's order; may be NULL.
+ * @param difference  filled on success, {0} on failure.
+ * @return KPREP_OK also if they differ; KPREP_E_NOT_FOUND, KPREP_E_UNREADABLE, KPREP_E_CORRUPT, KPREP_E_TRUNCATED
+ *         (side input: a folder that is no complete data set); KPREP_E_INTERRUPTED; KPREP_E_NO_MEMORY.
+ */
+KPREP_API kprep_status kprep_diff(const char *a, const char *b, const kprep_options *options,
+                                  void (*each)(void *context, const kprep_diff_sample *sample),
+                                  void *context, kprep_difference *difference, kprep_error *err);
+
+/** Frees what a difference holds and makes it {0}. */
+KPREP_API void kprep_diff_free(kprep_difference *difference);
 
 /** What one file holds. Plain data. */
 typedef struct kprep_file_info {
@@ -56,6 +121,31 @@ typedef struct kprep_file_info {
  */
 KPREP_API kprep_status kprep_inspect(const char *path, bool values, kprep_file_info *info,
                                      kprep_error *err);
+
+enum { KPREP_PREVIEW_BINS = 48 };
+
+/** A small picture of a file, and how its values spread. Free with kprep_preview_free(). */
+typedef struct kprep_preview {
+    int32_t width, height; /**< 0: there is nothing to show, as of a vector */
+    uint8_t *rgb;          /**< height rows of width pixels of 3 bytes; owned */
+    char part[64];         /**< what of an array it shows: "sample 0, channel 0"; "" if all */
+    double lo, hi; /**< of the finite values; the bins divide it evenly, hi is in the last one */
+    int64_t bins[KPREP_PREVIEW_BINS]; /**< values in each; all 0 if there are none */
+} kprep_preview;
+
+/** Makes a picture of an image, upright, or of the first sample of an array: three or four channels as colours, one
+ * as grey, of others the first; array values are spread from the least to the largest. Never enlarged.
+ *
+ * @param width    of the picture at most, in pixels.
+ * @param height   the same; both at least 1.
+ * @param preview  filled on success, {0} on failure.
+ * @return as kprep_inspect(). Memory: one sample. Thread-safe.
+ */
+KPREP_API kprep_status kprep_preview_make(const char *path, int32_t width, int32_t height,
+                                          kprep_preview *preview, kprep_error *err);
+
+/** Frees what a preview holds and makes it {0}. */
+KPREP_API void kprep_preview_free(kprep_preview *preview);
 
 /** Statistics of one channel. Plain data. */
 typedef struct kprep_channel_stats {

@@ -7,6 +7,7 @@
 #include <kprep/error.h>
 #include <kprep/explain.h>
 #include <kprep/job.h>
+#include <kprep/lint.h>
 #include <kprep/npy.h>
 #include <kprep/pipeline.h>
 #include <kprep/report.h>

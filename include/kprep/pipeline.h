@@ -16,6 +16,9 @@ typedef struct kprep_progress {
     int64_t bytes_done, bytes;     /**< of output */
     double seconds;                /**< since the run began */
     bool headers;                  /**< kprep_check(): the rows are files whose headers are read */
+    int64_t samples_before; /**< of those done: by an earlier run that this one goes on with */
+    double rate;            /**< rows a second, of this run alone; 0: not known yet */
+    double seconds_left;    /**< estimated; -1: not known yet */
 } kprep_progress;
 
 /** How to run; {0} is the default. Plain data. */

@@ -1,5 +1,7 @@
 #include "base/dtype.h"
 
+#include <math.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -82,4 +84,33 @@ char *kprep_shape_format(const int64_t *shape, int32_t rank, char *dst, size_t s
     else if (size > 4)
         memcpy(dst + size - 5, "...)", 5);
     return dst;
+}
+
+/* A 16-bit float as double; exact. */
+static double half(uint16_t bits)
+{
+    const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    const double sign = bits >> 15 ? -1.0 : 1.0;
+    if (exponent == 31) return fraction != 0 ? (double)NAN : sign * (double)INFINITY;
+    if (exponent == 0) return sign * ldexp(fraction, -24);
+    return sign * ldexp(fraction + 1024, exponent - 25);
+}
+
+double kprep_value_at(const void *data, int64_t i, kprep_dtype dtype)
+{
+    switch (dtype) {
+    case KPREP_BOOL: return ((const uint8_t *)data)[i] != 0;
+    case KPREP_U8: return ((const uint8_t *)data)[i];
+    case KPREP_U16: return ((const uint16_t *)data)[i];
+    case KPREP_U32: return ((const uint32_t *)data)[i];
+    case KPREP_U64: return (double)((const uint64_t *)data)[i];
+    case KPREP_I8: return ((const int8_t *)data)[i];
+    case KPREP_I16: return ((const int16_t *)data)[i];
+    case KPREP_I32: return ((const int32_t *)data)[i];
+    case KPREP_I64: return (double)((const int64_t *)data)[i];
+    case KPREP_F16: return half(((const uint16_t *)data)[i]);
+    case KPREP_F32: return ((const float *)data)[i];
+    case KPREP_F64: return ((const double *)data)[i];
+    default: return NAN;
+    }
 }

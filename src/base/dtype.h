@@ -24,6 +24,9 @@ const kprep_dtype_info *kprep_dtype_get(kprep_dtype dtype);
 /* numpy.can_cast(from, to): every value of from is one of to, as NumPy counts it. */
 bool kprep_can_cast(kprep_dtype from, kprep_dtype to);
 
+/* Value i of an array as a double; a 64-bit integer beyond 2^53 is rounded. For small amounts of data. */
+double kprep_value_at(const void *data, int64_t i, kprep_dtype dtype);
+
 /* Names of all dtypes, separated by ", ", for messages. Static text. */
 const char *kprep_dtype_list(void);
 

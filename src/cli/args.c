@@ -8,7 +8,7 @@
 
 #include "cli.h"
 
-enum { JOB = RUN | CHECK | PLAN | INSPECT | STATS | REPORT, ALL = ~0, MOST_LIST = 1 << 28 };
+enum { JOB = RUN | CHECK | PLAN | INSPECT | STATS | REPORT | LINT, ALL = ~0, MOST_LIST = 1 << 28 };
 
 /* How an option's argument becomes what it sets. */
 typedef enum {
@@ -59,6 +59,14 @@ static const option options[] = {
      RUN},
     {"layers", NULL, NULL, "print the layer table", OWN, SPEC},
     {"data", "PATH", NULL, "the layer table for that data, and where it fails", OWN, SPEC},
+    {"deep", NULL, NULL, "decode every file, too", OWN, LINT},
+    {"format", "text|json|sarif|junit", NULL, "form of the answer on stdout", OWN, LINT},
+    {"fail-on", "error|warning|note|never", NULL, "findings that give exit 1 (default error)", OWN,
+     LINT},
+    {"baseline", "FILE", NULL, "findings that are known and not counted", OWN, LINT},
+    {"write-baseline", "FILE", NULL, "write all findings of today as a baseline", OWN, LINT},
+    {"preview", "auto|always|never|blocks|kitty|sixel", NULL,
+     "a small picture (auto: of one file, on a terminal)", OWN, INSPECT},
     {"threads", "N", NULL, "workers (default: the CPUs this process may use)", OWN, (unsigned)ALL},
     {"json", NULL, NULL, "one JSON document on stdout", OWN, (unsigned)ALL},
     {"quiet", NULL, NULL, "no messages but errors", OWN, (unsigned)ALL},
@@ -139,11 +147,55 @@ static bool take_number(const char *argument, int32_t least, int32_t *out)
     return true;
 }
 
+/* The place of a word in a list of choices, as an option's argument column has them; -1: none. */
+static int find_choice(const char *choices, const char *word)
+{
+    const size_t n = strlen(word);
+    for (int i = 0; choices != NULL; i++) {
+        const char *end = strchr(choices, '|');
+        const size_t size = end != NULL ? (size_t)(end - choices) : strlen(choices);
+        if (size == n && memcmp(choices, word, n) == 0) return i;
+        choices = end != NULL ? end + 1 : NULL;
+    }
+    return -1;
+}
+
+/* Options of lint and inspect. False: the argument is none that the option takes. *taken: it is one of these. */
+static bool take_command(cli *c, const option *o, const char *argument, bool *taken)
+{
+    const int choice = argument != NULL ? find_choice(o->argument, argument) : -1;
+    *taken = true;
+    if (strcmp(o->name, "deep") == 0) {
+        c->lint.deep = true;
+    } else if (strcmp(o->name, "baseline") == 0) {
+        c->lint.baseline = argument;
+    } else if (strcmp(o->name, "write-baseline") == 0) {
+        c->lint.write_baseline = argument;
+    } else if (strcmp(o->name, "fail-on") == 0) {
+        static const int severities[] = {KPREP_LINT_ERROR, KPREP_LINT_WARNING, KPREP_LINT_NOTE,
+                                         KPREP_LINT_ERROR + 1};
+        if (choice >= 0) c->fail_on = (kprep_lint_severity)severities[choice];
+        return choice >= 0;
+    } else if (strcmp(o->name, "format") == 0) {
+        c->format = (cli_format)choice;
+        c->json |= choice == CLI_JSON;
+        return choice >= 0;
+    } else if (strcmp(o->name, "preview") == 0) {
+        c->preview = (cli_preview)choice;
+        return choice >= 0;
+    } else {
+        *taken = false;
+    }
+    return true;
+}
+
 /* Options of the command line itself. */
 static kprep_status take_own(cli *c, const option *o, const char *argument, kprep_error *err)
 {
-    bool fine = true;
-    if (strcmp(o->name, "json") == 0)
+    bool taken, fine = take_command(c, o, argument, &taken);
+    if (taken)
+        ;
+    else if (strcmp(o->name, "json") == 0)
         c->json = true;
     else if (strcmp(o->name, "quiet") == 0)
         c->quiet = true;

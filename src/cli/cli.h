@@ -12,6 +12,19 @@
 
 typedef enum { AUTO, ALWAYS, NEVER, AS_JSON } cli_when;
 
+/* lint: the form of the answer. */
+typedef enum { CLI_TEXT, CLI_JSON, CLI_SARIF, CLI_JUNIT } cli_format;
+
+/* inspect: whether a picture is shown, and how. */
+typedef enum {
+    CLI_PREVIEW_AUTO,
+    CLI_PREVIEW_ALWAYS,
+    CLI_PREVIEW_NEVER,
+    CLI_PREVIEW_BLOCKS,
+    CLI_PREVIEW_KITTY,
+    CLI_PREVIEW_SIXEL
+} cli_preview;
+
 typedef struct cli {
     /* From the command line. */
     const char *command;
@@ -22,6 +35,10 @@ typedef struct cli {
     bool layers;      /* spec: the layer table */
     const char *data; /* spec: what to take through the layers; borrowed from argv */
     cli_when color, progress;
+    cli_format format;
+    kprep_lint_severity fail_on; /* lint: the least that makes it exit 1; above error: nothing */
+    kprep_lint_options lint;
+    cli_preview preview; /* inspect */
     kprep_options options;
     kprep_job *job;       /* made by cli_job(), else NULL; owned */
     struct cli_set *sets; /* options that set keys of the job, in order; owned */
@@ -51,11 +68,13 @@ enum {
     HELP = 256,
     EXPLAIN = 512,
     MERGE = 1024,
-    REPORT = 2048
+    REPORT = 2048,
+    LINT = 4096,
+    DIFF = 8192
 };
 
 extern const cli_command cmd_run, cmd_check, cmd_plan, cmd_spec, cmd_inspect, cmd_verify,
-    cmd_stages, cmd_stats, cmd_help, cmd_explain, cmd_merge, cmd_report;
+    cmd_stages, cmd_stats, cmd_help, cmd_explain, cmd_merge, cmd_report, cmd_lint, cmd_diff;
 
 /* The commands, in the order of the documentation; NULL at the end (main.c). */
 extern const cli_command *const cli_commands[];
@@ -110,6 +129,9 @@ const char *cli_find_shard(int32_t *shard, int32_t *shards);
 /* Adds a problem to the answer. @return its exit code. */
 int cli_fail(cli *c, const kprep_error *err);
 
+/* Is color wanted there? */
+bool cli_wants_color(const cli *c, FILE *to);
+
 /* Prints all problems: with color where that is wanted, to stdout if they are the answer itself. Nothing
  * with --json: they are in the document. @return the highest exit code among them. */
 int cli_problems(cli *c, FILE *to);
@@ -143,6 +165,23 @@ json_t *cli_number(double number);
 /* Prints what images a folder mixes and what becomes of EXIF orientation, in lines whose names take
  * `width` columns. Nothing if all are of one mode and upright. */
 void cli_print_mix(const kprep_image_mix *mix, int width);
+
+/* ---- findings (lint_formats.c) ---- */
+
+/* The sentence of a finding: what, and how many. Returns dst. */
+char *cli_lint_message(const kprep_lint_finding *finding, char *dst, size_t size);
+const char *cli_lint_level(kprep_lint_severity severity);
+/* SARIF 2.1.0; a result for each finding. */
+void cli_print_sarif(const kprep_lint_result *result);
+/* JUnit's XML: a test case for each rule, failed from `fail_on` up. */
+void cli_print_junit(const kprep_lint_result *result, kprep_lint_severity fail_on);
+
+/* ---- previews (preview.c) ---- */
+
+/* Is a preview wanted, where `files` are inspected? Settles how it is drawn. */
+bool cli_wants_preview(cli *c, int64_t files);
+/* Draws a file to standard output, with a line about its values; nothing if it can't be read. */
+void cli_draw_preview(const cli *c, const char *path);
 
 /* ---- explanations (explanation.c) ---- */
 

@@ -9,6 +9,7 @@ typedef struct inspection {
     json_t *kinds;    /* "png RGB, 8 bits": how many files, in the order of their first */
     kprep_error *err; /* of what ended it */
     json_int_t readable, unreadable, oriented;
+    bool preview;
 } inspection;
 
 static json_t *bit_json(int32_t bit)
@@ -138,6 +139,14 @@ static kprep_status inspect_one(void *context, const char *path)
         json_array_append_new(i->files, info_json(&info));
     else
         print_info(&info);
+    if (i->preview) cli_draw_preview(i->c, path);
+    return KPREP_OK;
+}
+
+static kprep_status count_one(void *context, const char *path)
+{
+    (void)path;
+    ++*(int64_t *)context;
     return KPREP_OK;
 }
 
@@ -147,6 +156,10 @@ static int run(cli *c)
         .code = KPREP_E_INTERRUPTED, .sample = -1, .stage_index = -1, .message = "interrupted"};
     inspection i = {.c = c, .err = &err, .files = json_array(), .kinds = json_object()};
     kprep_status st = cli_job(c, &err);
+    int64_t files = 0;
+    if (st == KPREP_OK && !c->json && c->preview == CLI_PREVIEW_AUTO)
+        st = kprep_list_inputs(c->job, count_one, &files, &err);
+    i.preview = cli_wants_preview(c, files);
     if (st == KPREP_OK) st = kprep_list_inputs(c->job, inspect_one, &i, &err);
     if (st != KPREP_OK) cli_fail(c, &err);
     json_object_set_new(c->document, "files", i.files);

@@ -8,13 +8,11 @@
 
 #include "cli.h"
 
-const cli_command *const cli_commands[] = {
-    &cmd_run,    &cmd_check, &cmd_plan,    &cmd_spec,   &cmd_inspect, &cmd_stats, &cmd_verify,
-    &cmd_report, &cmd_merge, &cmd_explain, &cmd_stages, &cmd_help,    NULL};
+const cli_command *const cli_commands[] = {&cmd_run,     &cmd_check, &cmd_plan,   &cmd_spec,
+                                           &cmd_inspect, &cmd_stats, &cmd_verify, &cmd_report,
+                                           &cmd_merge,   &cmd_lint,  &cmd_diff,   &cmd_explain,
+                                           &cmd_stages,  &cmd_help,  NULL};
 enum { COMMAND_COUNT = sizeof cli_commands / sizeof *cli_commands - 1 };
-
-/* Names that later versions answer to. */
-static const char *const reserved[] = {"lint", "diff"};
 
 /* The one state a signal handler can reach. */
 static volatile int cancel;
@@ -70,12 +68,6 @@ static void unknown_command(const char *name, kprep_error *err)
     names[COMMAND_COUNT] = NULL;
     *err = (kprep_error){
         .code = KPREP_E_UNKNOWN_KEY, .side = KPREP_SIDE_JOB, .sample = -1, .stage_index = -1};
-    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
-        if (strcmp(reserved[i], name) != 0) continue;
-        snprintf(err->message, sizeof err->message, "kprep %s is not available in this version",
-                 name);
-        return;
-    }
     snprintf(err->message, sizeof err->message, "kprep has no command '%.100s'", name);
     snprintf(err->found, sizeof err->found, "%.200s", name);
     const char *near = kprep_suggest(name, names);

@@ -8,7 +8,7 @@
 
 #include "cli.h"
 
-static bool wants_color(const cli *c, FILE *to)
+bool cli_wants_color(const cli *c, FILE *to)
 {
     const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
     if (c->color != AUTO) return c->color == ALWAYS;
@@ -23,7 +23,7 @@ static void print_problem(const cli *c, FILE *to, const kprep_error *problem)
     char text[sizeof *problem + 512];
     kprep_error_format(problem, text, sizeof text);
     char *end = strchr(text, ']');
-    if (wants_color(c, to) && end != NULL)
+    if (cli_wants_color(c, to) && end != NULL)
         fprintf(to, "%s\033[1;31m%.*s\033[0m%s\n", tag, (int)(end + 1 - text - (int)strlen(tag)),
                 text + strlen(tag), end + 1);
     else
@@ -244,13 +244,16 @@ static void draw_bar(const kprep_progress *p)
     int width =
         ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : 80;
     double part = p->samples > 0 ? (double)p->samples_done / (double)p->samples : 1;
-    double rate = p->seconds > 0 ? (double)p->samples_done / p->seconds : 0;
-    double megabytes = p->seconds > 0 ? (double)p->bytes_done / 1e6 / p->seconds : 0;
-    long left = rate > 0 ? lround((double)(p->samples - p->samples_done) / rate) : 0;
+    double row_bytes = p->samples > 0 ? (double)p->bytes / (double)p->samples : 0;
+    double rate = p->rate, megabytes = p->rate * row_bytes / 1e6;
+    long left = lround(p->seconds_left);
     char text[160], bar[LONGEST + 1];
     if (p->headers)
         snprintf(text, sizeof text, " %3.0f%% %lld/%lld headers  %.0f files/s", 100 * part,
                  (long long)p->samples_done, (long long)p->samples, rate);
+    else if (left < 0)
+        snprintf(text, sizeof text, " %3.0f%% %lld/%lld", 100 * part, (long long)p->samples_done,
+                 (long long)p->samples);
     else
         snprintf(text, sizeof text, " %3.0f%% %lld/%lld  %.0f samples/s  %.0f MB/s  %ld:%02ld left",
                  100 * part, (long long)p->samples_done, (long long)p->samples, rate, megabytes,
@@ -274,16 +277,14 @@ static void show_bar(void *context, const kprep_progress *progress)
 static void show_json(void *context, const kprep_progress *p)
 {
     (void)context;
-    if (p->headers) {
-        fprintf(stderr, "{\"files_done\": %lld, \"files\": %lld, \"seconds\": %.3f}\n",
-                (long long)p->samples_done, (long long)p->samples, p->seconds);
-        return;
-    }
-    fprintf(stderr,
-            "{\"samples_done\": %lld, \"samples\": %lld, \"bytes_done\": %lld, \"bytes\": %lld, "
-            "\"seconds\": %.3f}\n",
-            (long long)p->samples_done, (long long)p->samples, (long long)p->bytes_done,
-            (long long)p->bytes, p->seconds);
+    fprintf(stderr, "{\"phase\": \"%s\", \"unit\": \"%s\", \"done\": %lld, \"total\": %lld, ",
+            p->headers ? "headers" : "run", p->headers ? "files" : "samples",
+            (long long)p->samples_done, (long long)p->samples);
+    if (!p->headers)
+        fprintf(stderr, "\"resumed\": %lld, \"bytes_done\": %lld, \"bytes\": %lld, ",
+                (long long)p->samples_before, (long long)p->bytes_done, (long long)p->bytes);
+    fprintf(stderr, "\"seconds\": %.3f, \"rate\": %.6g, \"eta_s\": ", p->seconds, p->rate);
+    fprintf(stderr, p->seconds_left < 0 ? "null}\n" : "%.3f}\n", p->seconds_left);
 }
 
 void cli_progress_start(cli *c)

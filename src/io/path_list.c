@@ -117,6 +117,12 @@ typedef struct walk {
 
 static kprep_status walk_folder(walk *w, const char *path, const open_folder *parent);
 
+static void tell_passed(const walk *w, kprep_passed what, const char *path)
+{
+    const kprep_path_watch *watch = w->list->watch;
+    if (watch != NULL) watch->passed(watch->context, what, path, w->root);
+}
+
 static bool is_folder(const char *path, const struct dirent *entry, bool *link)
 {
     struct stat info;
@@ -154,6 +160,7 @@ static kprep_status visit_folder(walk *w, const char *path, const char *name, co
     if (link && keras && !(top && w->by_class)) return KPREP_OK;
     if (dotted && (!keras || (top && w->by_class))) w->hidden = true;
     if (top && w->classed) w->class_id = find_class(w->list, name);
+    if (!w->hidden) tell_passed(w, KPREP_PASSED_FOLDER, path);
     kprep_status st = walk_folder(w, path, in);
     w->hidden = saved.hidden;
     w->class_id = saved.class_id;
@@ -172,6 +179,7 @@ static kprep_status visit_file(walk *w, char *path, const char *name)
     kprep_status st = KPREP_OK;
     const bool inside = !hidden && !outside && archive;
     if (inside) st = kprep_path_add_data(w->list, path, w->root, w->class_id, w->err);
+    if (!inside) tell_passed(w, hidden ? KPREP_PASSED_HIDDEN : KPREP_PASSED_OTHER, path);
     free(path);
     if (inside) return st;
     if (hidden)

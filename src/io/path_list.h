@@ -32,6 +32,19 @@ typedef struct kprep_path {
                            of the archive, a slash, and the member's name */
 } kprep_path;
 
+/* What a folder scan passes on its way besides the files that it takes. */
+typedef enum kprep_passed {
+    KPREP_PASSED_FOLDER, /* one that it goes into, below the input path; not a hidden one */
+    KPREP_PASSED_HIDDEN, /* a hidden file, or one in a hidden folder */
+    KPREP_PASSED_OTHER   /* a file of a kind that is not read */
+} kprep_passed;
+
+/* Is told what was passed: path + root is its name relative to the input path. */
+typedef struct kprep_path_watch {
+    void (*passed)(void *context, kprep_passed what, const char *path, size_t root);
+    void *context;
+} kprep_path_watch;
+
 typedef struct kprep_path_list {
     kprep_path *items;
     size_t count, capacity;
@@ -47,6 +60,7 @@ typedef struct kprep_path_list {
     int64_t skipped;  /* files in folders that are not taken: of a kind that the registry does not
                              know or, by class, outside of all classes */
     int64_t hidden;   /* hidden files (or files in hidden folders) left out */
+    const kprep_path_watch *watch; /* set by the caller; may be NULL */
     uint32_t entries;         /* input paths added */
     const kprep_given *given; /* set by the caller: arrays in memory that go before files */
     size_t given_count;

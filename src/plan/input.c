@@ -181,10 +181,11 @@ static kprep_status add_source(const kprep_settings *source, bool of_list, kprep
     return KPREP_OK;
 }
 
-kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *paths,
-                              kprep_error *err)
+static kprep_status list_files(const kprep_settings *settings, const kprep_path_watch *watch,
+                               kprep_path_list *paths, kprep_error *err)
 {
-    *paths = (kprep_path_list){.by_class = settings->labels == KPREP_LABELS_FOLDER,
+    *paths = (kprep_path_list){.watch = watch,
+                               .by_class = settings->labels == KPREP_LABELS_FOLDER,
                                .tolerant = settings->on_error != KPREP_ON_ERROR_FAIL,
                                .member_bytes = settings->limits.sample_bytes,
                                .given = settings->given,
@@ -209,6 +210,12 @@ kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *p
             kprep_path_list_sort(paths, order);
     }
     return KPREP_OK;
+}
+
+kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *paths,
+                              kprep_error *err)
+{
+    return list_files(settings, NULL, paths, err);
 }
 
 static size_t header_size(const kprep_header *header)
@@ -296,8 +303,8 @@ kprep_status kprep_input_bytes(const kprep_path_list *paths, size_t file, bool i
 
 /* Reads a file's header, and its size and time. */
 static kprep_status read_header(const kprep_settings *settings, const kprep_path_list *paths,
-                                size_t i, kprep_stream *stream, kprep_input_file *file,
-                                kprep_header *header, kprep_error *err)
+                                size_t i, const kprep_input_watch *watch, kprep_stream *stream,
+                                kprep_input_file *file, kprep_header *header, kprep_error *err)
 {
     kprep_bytes bytes;
     int fd;
@@ -306,6 +313,7 @@ static kprep_status read_header(const kprep_settings *settings, const kprep_path
                                         &bytes, &fd, &file->mtime, err);
     file->size = bytes.size;
     if (st == KPREP_OK) st = kprep_header_read(&bytes, &settings->limits, header, err);
+    if (st == KPREP_OK && watch != NULL) watch->opened(watch->context, i, &bytes, header);
     if (fd >= 0) close(fd);
     if (st == KPREP_E_UNSUPPORTED_FORMAT) {
         const kprep_status why = kprep_path_list_explain(paths, &paths->items[i], err);
@@ -323,7 +331,7 @@ static kprep_status read_one(const kprep_settings *settings, kprep_input *input,
     kprep_header header;
     file->kind = UINT32_MAX;
     if (ahead != NULL) return add_kind(input, ahead, i, &file->kind, err);
-    KPREP_TRY(read_header(settings, &input->paths, i, stream, file, &header, err));
+    KPREP_TRY(read_header(settings, &input->paths, i, NULL, stream, file, &header, err));
     return add_kind(input, &header, i, &file->kind, err);
 }
 
@@ -333,7 +341,8 @@ kprep_status kprep_input_why(const kprep_settings *settings, const kprep_input *
     kprep_input_file ignored;
     kprep_header header;
     kprep_stream stream = KPREP_STREAM_CLOSED;
-    kprep_status st = read_header(settings, &input->paths, file, &stream, &ignored, &header, err);
+    kprep_status st =
+        read_header(settings, &input->paths, file, NULL, &stream, &ignored, &header, err);
     kprep_stream_free(&stream);
     if (st != KPREP_OK) return st;
     kprep_fail(err, KPREP_E_UNREADABLE, "the file could not be read when the job began");
@@ -384,7 +393,8 @@ enum { BLOCK = 2048, MOST_READERS = 64 };
 typedef struct block {
     const kprep_settings *settings;
     const kprep_path_list *paths;
-    const place *order;      /* of all files; NULL: as they stand */
+    const place *order; /* of all files; NULL: as they stand */
+    const kprep_input_watch *watch;
     kprep_input_file *files; /* of all files */
     size_t first, count;     /* places in the order */
     size_t next;             /* shared: the file that is not taken yet */
@@ -406,7 +416,7 @@ static void *read_ahead(void *argument)
     for (size_t i; (i = __atomic_fetch_add(&b->next, 1, __ATOMIC_RELAXED)) < b->count;) {
         const size_t file = file_at(b, i);
         b->good[i] = b->paths->items[file].member == 0 &&
-                     read_header(b->settings, b->paths, file, &closed, &b->files[file],
+                     read_header(b->settings, b->paths, file, b->watch, &closed, &b->files[file],
                                  &b->headers[i], NULL) == KPREP_OK;
     }
     return NULL;
@@ -439,6 +449,7 @@ static kprep_status add_block(const block *b, kprep_input *input, kprep_stream *
             return st;
         }
         input->unreadable++;
+        if (b->watch != NULL) b->watch->failed(b->watch->context, file_at(b, i), &problem);
         problem.side = KPREP_SIDE_INPUT;
         problem.count = 1;
         if (kprep_problems_count_on(problems, &problem, before) != KPREP_OK)
@@ -457,8 +468,11 @@ static kprep_status read_all(const kprep_settings *settings, const kprep_input_h
     kprep_status st = KPREP_OK;
     block *b = kprep_calloc(1, sizeof *b);
     if (b == NULL) return kprep_fail_memory(err);
-    *b = (block){
-        .settings = settings, .paths = &input->paths, .files = input->files, .order = order};
+    *b = (block){.settings = settings,
+                 .paths = &input->paths,
+                 .files = input->files,
+                 .order = order,
+                 .watch = how->watch};
     for (size_t done = 0; done < all && st == KPREP_OK; done += b->count) {
         if (kprep_is_cancelled(how->stop)) {
             st = kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
@@ -482,12 +496,15 @@ kprep_status kprep_input_open(const kprep_settings *settings, const kprep_input_
                               kprep_input *input, kprep_problems *problems, kprep_error *err)
 {
     static const kprep_input_how alone = {0};
+    const kprep_input_watch *watch = how != NULL ? how->watch : NULL;
     *input = (kprep_input){0};
-    KPREP_TRY(kprep_input_list(settings, &input->paths, err));
+    KPREP_TRY(list_files(settings, watch != NULL ? &watch->paths : NULL, &input->paths, err));
     input->files = kprep_calloc(input->paths.count, sizeof *input->files);
     place *order = NULL;
     kprep_status st =
         input->files != NULL ? reading_order(&input->paths, &order, err) : kprep_fail_memory(err);
+    if (st == KPREP_OK && watch != NULL)
+        st = watch->listed(watch->context, input->paths.count, err);
     if (st == KPREP_OK)
         st = read_all(settings, how != NULL ? how : &alone, order, input, problems, err);
     free(order);

@@ -40,6 +40,19 @@ kprep_status kprep_input_bytes(const kprep_path_list *paths, size_t file, bool i
                                int64_t limit, kprep_stream *stream, kprep_bytes *bytes, int *fd,
                                int64_t *mtime, kprep_error *err);
 
+/* Who wants to see more of each file while it is open. */
+typedef struct kprep_input_watch {
+    kprep_path_watch paths; /* what lies beside the files */
+    /* A file of its own, not a member of an archive, whose header is good. By any thread. */
+    void (*opened)(void *context, size_t file, const kprep_bytes *bytes,
+                   const kprep_header *header);
+    /* A file that can't be read, in the files' order but for members of archives. By the calling thread. */
+    void (*failed)(void *context, size_t file, const kprep_error *problem);
+    /* All paths are known, no file is open yet. */
+    kprep_status (*listed)(void *context, size_t count, kprep_error *err);
+    void *context;
+} kprep_input_watch;
+
 /* How headers are read; NULL or {0}: by the calling thread alone. */
 typedef struct kprep_input_how {
     const volatile int *stop; /* ends the walk early with interrupted; may be NULL */
@@ -47,6 +60,7 @@ typedef struct kprep_input_how {
     void (*progress)(void *context, size_t done, size_t count); /* of files, every few thousand,
                                             from the calling thread; may be NULL */
     void *context;
+    const kprep_input_watch *watch; /* may be NULL; if not, all of its functions are given */
 } kprep_input_how;
 
 /* Lists the files and reads every header. Unreadable files are problems, the first of each kind with

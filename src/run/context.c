@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/dtype.h"
+#include "base/eta.h"
 #include "base/fail.h"
 #include "spec/spec_internal.h"
 
@@ -190,6 +191,7 @@ typedef struct header_progress {
     const kprep_options *options;
     struct timespec begin;
     double last; /* seconds since then at which it was told */
+    kprep_eta eta;
 } header_progress;
 
 static void tell_headers(void *context, size_t done, size_t count)
@@ -201,10 +203,14 @@ static void tell_headers(void *context, size_t done, size_t count)
         (double)(now.tv_sec - p->begin.tv_sec) + 1e-9 * (double)(now.tv_nsec - p->begin.tv_nsec);
     if (done < count && seconds < p->last + 0.1) return;
     p->last = seconds;
+    kprep_eta_note(&p->eta, seconds, (int64_t)done);
     const kprep_progress progress = {.headers = true,
                                      .samples_done = (int64_t)done,
                                      .samples = (int64_t)count,
-                                     .seconds = seconds};
+                                     .seconds = seconds,
+                                     .rate = kprep_eta_rate(&p->eta),
+                                     .seconds_left =
+                                         kprep_eta_left(&p->eta, (int64_t)(count - done))};
     p->options->progress(p->options->context, &progress);
 }
 

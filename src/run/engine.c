@@ -358,10 +358,7 @@ static void work(kprep_engine *engine, kprep_worker *workers)
         if (number >= engine->tasks) return;
         task t = describe_task(engine, number);
         if (t.count == 0) continue;
-        if (engine->done != NULL && engine->done[t.batch]) {
-            atomic_fetch_add(&engine->rows_done, t.count);
-            continue;
-        }
+        if (engine->done != NULL && engine->done[t.batch]) continue;
         kprep_slot *slot = enter_slot(engine, &t);
         if (slot == NULL) return;
         int64_t place = t.first + t.row;

@@ -99,9 +99,9 @@ typedef struct kprep_engine {
     int32_t started;
 
     atomic_llong next_task;
-    atomic_llong rows_done;
-    atomic_llong rejected; /* rows; may start at those of batches done before */
-    atomic_bool stop;      /* an error, a cancel or a close: take no further task */
+    atomic_llong rows_done; /* made by this run: not those of batches that were done */
+    atomic_llong rejected;  /* rows; may start at those of batches done before */
+    atomic_bool stop;       /* an error, a cancel or a close: take no further task */
 
     pthread_mutex_t lock; /* of all below, and of the slots' states */
     pthread_cond_t changed;

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/eta.h"
 #include "base/fail.h"
 #include "run/manifest.h"
 #include "run/retry.h"
@@ -24,19 +25,36 @@ static double seconds_since(const struct timespec *start)
     return (double)(now.tv_sec - start->tv_sec) + 1e-9 * (double)(now.tv_nsec - start->tv_nsec);
 }
 
-static void report(const kprep_context *context, const kprep_engine *engine,
-                   const struct timespec *start)
+/* How far a run is, of the part that it does. */
+typedef struct course {
+    struct timespec start;
+    int64_t before, samples; /* done by an earlier run; in all */
+    kprep_eta eta;
+} course;
+
+/* Counts the rows of a batch of this part. */
+static void add_batch(course *way, const kprep_context *context, int64_t batch, bool sealed)
+{
+    int64_t first, rows;
+    kprep_sequence_batch(&context->sequence, batch, &first, &rows);
+    way->samples += rows;
+    way->before += sealed ? rows : 0;
+}
+
+static void report(const kprep_context *context, const kprep_engine *engine, course *way)
 {
     if (context->options.progress == NULL) return;
-    int64_t done = atomic_load(&engine->rows_done);
+    const int64_t made = atomic_load(&engine->rows_done), done = way->before + made;
+    const double seconds = seconds_since(&way->start);
+    kprep_eta_note(&way->eta, seconds, made);
     kprep_progress progress = {.samples_done = done,
-                               .samples =
-                                   context->summary.row_bytes > 0
-                                       ? context->summary.output_bytes / context->summary.row_bytes
-                                       : context->summary.samples,
+                               .samples = way->samples,
+                               .samples_before = way->before,
                                .bytes_done = done * context->summary.row_bytes,
-                               .bytes = context->summary.output_bytes,
-                               .seconds = seconds_since(start)};
+                               .bytes = way->samples * context->summary.row_bytes,
+                               .seconds = seconds,
+                               .rate = kprep_eta_rate(&way->eta),
+                               .seconds_left = kprep_eta_left(&way->eta, way->samples - done)};
     context->options.progress(context->options.context, &progress);
 }
 
@@ -138,16 +156,19 @@ static void tell_scaling(kprep_context *context, const kprep_folder *folder)
 static kprep_status fill_folder(kprep_context *context, kprep_folder *folder, kprep_error *err)
 {
     kprep_file_sink files;
-    struct timespec start;
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    course way = {0};
+    clock_gettime(CLOCK_MONOTONIC, &way.start);
     KPREP_TRY(make_sections(context, folder, err));
     forget_misfits(context, folder);
     bool *done = kprep_calloc((size_t)folder->batches + 1, sizeof *done);
     if (done == NULL) return kprep_fail_memory(err);
     int64_t part_first, part_end;
     kprep_folder_part_range(folder, &part_first, &part_end);
-    for (int64_t b = 0; b < folder->batches; b++)
-        done[b] = folder->records[b].sealed || b < part_first || b >= part_end;
+    for (int64_t b = 0; b < folder->batches; b++) {
+        const bool own = b >= part_first && b < part_end;
+        done[b] = folder->records[b].sealed || !own;
+        if (own) add_batch(&way, context, b, done[b]);
+    }
     int64_t max_bad = kprep_most_bad(&context->settings, kprep_sequence_rows(&context->sequence));
     int64_t rejected = count_rejects(folder);
     if (max_bad >= 0 && rejected > max_bad) { /* those of batches that are done alone */
@@ -169,9 +190,9 @@ static kprep_status fill_folder(kprep_context *context, kprep_folder *folder, kp
     atomic_store(&engine.rejected, rejected);
     kprep_status st = kprep_engine_start(&engine, err);
     if (st == KPREP_OK) {
-        report(context, &engine, &start);
-        while (!kprep_engine_wait(&engine, TICK_MILLISECONDS)) report(context, &engine, &start);
-        report(context, &engine, &start);
+        report(context, &engine, &way);
+        while (!kprep_engine_wait(&engine, TICK_MILLISECONDS)) report(context, &engine, &way);
+        report(context, &engine, &way);
         st = kprep_engine_result(&engine, err);
         kprep_engine_stop(&engine);
     }

@@ -58,7 +58,7 @@ class Result:
 # Keys of a problem in a JSON answer: these, absent where they do not apply, and what marks a finding
 # of `check` that rests on some rows only.
 PROBLEM_KEYS = {"id", "message", "expected", "found", "file", "sample", "stage", "axis", "line",
-                "column", "help", "count", "sampled", "config", "array"}
+                "column", "help", "count", "sampled", "config", "array", "severity", "examples"}
 
 
 @pytest.fixture(scope="session")

@@ -42,8 +42,8 @@ def test_progress_counts_files(kprep, mixed):
     spec.write_text("shape: [null, 4, 4, 3]\n")
     answer = kprep("check", mixed, "--spec", spec, "--progress", "json")
     lines = [json.loads(line) for line in answer.err.splitlines()]
-    assert lines and all(set(line) == {"files_done", "files", "seconds"} for line in lines)
-    assert [line["files_done"] for line in lines] == sorted({line["files_done"] for line in lines})
-    assert lines[-1]["files_done"] == lines[-1]["files"] == 1500
+    assert lines and all(set(line) == {"phase", "unit", "done", "total", "seconds", "rate", "eta_s"} for line in lines)
+    assert [line["done"] for line in lines] == sorted({line["done"] for line in lines})
+    assert lines[-1]["done"] == lines[-1]["total"] == 1500 and lines[-1]["eta_s"] == 0
     assert "headers" in kprep("check", mixed, "--spec", spec, "--progress", "always").err
     assert kprep("check", mixed, "--spec", spec).err == ""

@@ -390,10 +390,26 @@ class TestMessages:
     def test_json(self, kprep, photo_job):
         assert kprep("run", photo_job(), "--json", rc=0).json["ok"] is True
 
-    def test_progress_as_json_lines(self, kprep, image_job):
+    def test_progress_as_json_lines(self, kprep, image_job, tmp_path):
         answer = kprep("run", image_job(batch=1), "--progress", "json", rc=0)
         lines = [json.loads(line) for line in answer.err.splitlines() if line.startswith("{")]
-        assert lines
+        assert all(set(line) == {"phase", "unit", "done", "total", "resumed", "bytes_done", "bytes", "seconds",
+                                 "rate", "eta_s"} for line in lines)
+        assert [line["done"] for line in lines] == sorted(line["done"] for line in lines)
+        last, total = lines[-1], manifest(tmp_path / "out")["counts"]["written"]
+        assert last["done"] == last["total"] == total and last["eta_s"] == 0 and last["phase"] == "run"
+
+    def test_progress_of_a_resumed_run(self, kprep, image_job, tmp_path):
+        """What was there already is done, and no part of the rate."""
+        file = image_job(batch=1)
+        kprep("run", file, "--shard", "0/2", rc=0)
+        answer = kprep("run", file, "--progress", "json", rc=0)
+        lines = [json.loads(line) for line in answer.err.splitlines() if line.startswith("{")]
+        total = manifest(tmp_path / "out")["counts"]["written"]
+        assert {line["resumed"] for line in lines} == {total // 2}
+        assert lines[0]["done"] >= total // 2 and lines[-1]["done"] == total
+        for line in lines:
+            assert line["rate"] * line["seconds"] <= (total - total // 2) * 2 or line["seconds"] < 0.05
 
     def test_progress_bar_when_asked(self, kprep, image_job):
         answer = kprep("run", image_job(), "--progress", "always", rc=0)

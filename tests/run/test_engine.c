@@ -188,13 +188,15 @@ static void finished_batches(void **state)
     done[BATCHES - 1] = true;
     f->engine.done = done;
     assert_int_equal(run(f, 8, 3, &err), KPREP_OK);
+    int64_t made = 0; /* the last, shorter one is done */
     for (int64_t b = 0; b < BATCHES; b++) {
         if (done[b])
             assert_int_equal(f->recorder.opened[b] + f->recorder.sealed[b], 0);
         else
             expect_batch(&f->recorder, b);
+        made += done[b] ? 0 : BATCH;
     }
-    assert_int_equal(atomic_load(&f->engine.rows_done), ROWS);
+    assert_int_equal(atomic_load(&f->engine.rows_done), made);
 }
 
 /* A sink's failure ends the run; what was sealed stays, what was open is dropped. */
