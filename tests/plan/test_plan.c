@@ -1,5 +1,6 @@
 #include "support.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -337,7 +338,7 @@ static void exif(void **state)
 {
     kprep_file_info info;
     kprep_error err;
-    char path[512], text[768];
+    char path[PATH_MAX], text[PATH_MAX + 256];
     assert_int_equal(kprep_inspect("../fixtures/images/exif_orient6.png", false, &info, &err),
                      KPREP_OK);
     assert_int_equal(info.orientation, 6);
