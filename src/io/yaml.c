@@ -20,7 +20,7 @@ typedef struct level {
 
 /* Parser events become the tree; libfyaml's own tree would be unbounded. */
 typedef struct builder {
-    const char *name;
+    const char *name, *text;
     kprep_error *err;
     level levels[MAX_LEVELS];
     size_t depth, nodes;
@@ -156,6 +156,33 @@ static bool lacks_text(struct fy_token *token)
     return start == NULL || end == NULL || start->input_pos != end->input_pos;
 }
 
+/* Does a line of a block text begin with more blanks than another one that holds something? libfyaml 0.7
+ * counts more bytes of such texts than it writes, so that the value would end in memory that was never set. */
+static bool is_uneven(const char *raw, size_t n)
+{
+    size_t least = SIZE_MAX, most = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t blanks = 0;
+        while (i + blanks < n && (raw[i + blanks] == ' ' || raw[i + blanks] == '\t')) blanks++;
+        i += blanks;
+        const bool filled = i < n && raw[i] != '\n' && raw[i] != '\r';
+        if (filled && blanks < least) least = blanks;
+        if (blanks > most) most = blanks;
+        while (i < n && raw[i] != '\n') i++;
+    }
+    return most > least;
+}
+
+static bool is_uneven_block(const builder *b, struct fy_event *event)
+{
+    const struct fy_token *token = event->scalar.value;
+    const struct fy_mark *begin = fy_event_start_mark(event), *end = fy_event_end_mark(event);
+    if (token == NULL || begin == NULL || end == NULL) return false;
+    const enum fy_scalar_style style = fy_token_scalar_style(event->scalar.value);
+    if (style != FYSS_LITERAL && style != FYSS_FOLDED) return false;
+    return is_uneven(b->text + begin->input_pos, end->input_pos - begin->input_pos);
+}
+
 static kprep_status add_scalar(builder *b, struct fy_event *event)
 {
     struct fy_token *token = event->scalar.value, *tag = event->scalar.tag;
@@ -163,6 +190,8 @@ static kprep_status add_scalar(builder *b, struct fy_event *event)
     const char *text = token != NULL ? fy_token_get_text(token, &n) : "";
     if (text == NULL) return fail_memory(b);
     if (n == 0 && lacks_text(token)) return fail_memory(b);
+    if (is_uneven_block(b, event))
+        return FAIL(b, "the lines of a block text must be indented alike; put it in quotes");
     bool plain = token == NULL || fy_token_scalar_style(token) == FYSS_PLAIN;
     if (memchr(text, '\0', n) != NULL) return FAIL(b, "a text can't hold the character \\0");
     if (tag != NULL) {
@@ -336,6 +365,7 @@ kprep_status kprep_yaml_parse(const char *text, size_t size, const char *name, k
     }
     KPREP_TRY_GOTO(st, check_text(b, text, size), done);
     b->line = b->column = 1;
+    b->text = text;
     if (size > 0) KPREP_TRY_GOTO(st, parse(b, text, size), done);
     *value = b->root;
     b->root = (kprep_value){0};

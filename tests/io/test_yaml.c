@@ -195,6 +195,28 @@ static void test_load(void **state)
     unlink(path);
 }
 
+/* Of those whose lines are not indented alike, libfyaml gives memory that was never set. */
+static void test_block_texts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *value; /* NULL: refused */
+    } cases[] = {
+        {"a: |\n x\n\n y\n", "x\n\ny\n"},   {"a: >-\n   x\n   y\n\n   z\nb: 1\n", "x y\nz"},
+        {"a: |2\n  x\n  y\n", "x\ny\n"},    {"a: \"x\n   \n y\"\n", "x\ny"},
+        {"a:\n |\n -\n  \n  \n   p", NULL}, {"a:\n |\n d\n  p\n  a\n  -d", NULL},
+        {"a: >1\n   x\n y\n", NULL},        {"a: |\n  \n x\n", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        kprep_value value;
+        kprep_status st = parse(cases[i].text, &value);
+        assert_int_equal(st, cases[i].value != NULL ? KPREP_OK : KPREP_E_BAD_OPTION);
+        if (st == KPREP_OK)
+            assert_string_equal(kprep_value_find(&value, "a")->text, cases[i].value);
+        kprep_value_free(&value);
+    }
+}
+
 /* What is quoted must read back as the same text, and never as null. */
 static void test_quoting(void **state)
 {
@@ -239,7 +261,7 @@ int main(void)
         cmocka_unit_test(test_quotes),  cmocka_unit_test(test_json),
         cmocka_unit_test(test_refused), cmocka_unit_test(test_zero_byte),
         cmocka_unit_test(test_limits),  cmocka_unit_test(test_load),
-        cmocka_unit_test(test_quoting),
+        cmocka_unit_test(test_quoting), cmocka_unit_test(test_block_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
