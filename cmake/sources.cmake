@@ -43,6 +43,7 @@ set(KPREP_SOURCES
     src/plan/join_match.c
     src/plan/plan.c
     src/run/check.c
+    src/run/content.c
     src/run/context.c
     src/run/engine.c
     src/run/explain.c
