@@ -45,6 +45,7 @@ set(KPREP_SOURCES
     src/plan/plan.c
     src/run/check.c
     src/run/check_text.c
+    src/run/content.c
     src/run/context.c
     src/run/engine.c
     src/run/explain.c

@@ -46,7 +46,7 @@ _kprep() {
             words='run check plan spec inspect stats verify report merge lint diff explain stages help --help --version --json'
         elif [[ $word == -* ]]; then
             case $command in
-            run) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --output --batch --shuffle --split --on-error --max-bad --set --retry --shard --force --dry-run --threads --json --quiet --color --progress --help --version' ;;
+            run) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --output --batch --shuffle --split --on-error --max-bad --set --paranoid --retry --shard --force --dry-run --threads --json --quiet --color --progress --help --version' ;;
             check) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --sample --set --threads --json --quiet --color --progress --help --version' ;;
             plan) words='--pipeline --spec --like --samples --join --by --order --axes --depth --exif --labels --files-from --files0-from --set --threads --json --quiet --color --progress --help --version' ;;
             spec) words='--layers --data --threads --json --quiet --color --progress --help --version' ;;

@@ -37,6 +37,7 @@ complete -c kprep -n '__fish_seen_subcommand_from run' -l split -x -d 'parts, a 
 complete -c kprep -n '__fish_seen_subcommand_from run' -l on-error -x -a 'fail skip quarantine' -d 'what to do with bad files'
 complete -c kprep -n '__fish_seen_subcommand_from run' -l max-bad -x -d 'how many samples may be rejected'
 complete -c kprep -n '__fish_seen_subcommand_from run check plan inspect stats report lint' -l set -x -d 'override one key of the job'
+complete -c kprep -n '__fish_seen_subcommand_from run' -l paranoid -d 'go on with a begun job only if no byte of its input was changed: reads all of it first'
 complete -c kprep -n '__fish_seen_subcommand_from run' -l retry -d 'redo the batches that have rejected samples'
 complete -c kprep -n '__fish_seen_subcommand_from run' -l shard -x -a 'auto' -d 'do a part of the batches'
 complete -c kprep -n '__fish_seen_subcommand_from run' -l force -d 'remove what an earlier, different job wrote to DIR'

@@ -25,8 +25,10 @@ typedef struct kprep_progress {
 typedef struct kprep_options {
     int32_t threads;     /**< workers; 0: the CPUs this process may use */
     int32_t sample_rows; /**< kprep_check(): rows of float arrays to read; 0: 16; below 0: none */
-    bool retry; /**< kprep_run(): redo the batches of a complete data set that lack samples */
-    bool force; /**< kprep_run(): remove what an earlier, different job wrote */
+    bool
+        paranoid; /**< kprep_run(): go on with a begun job only if no byte of its input was changed */
+    bool retry;   /**< kprep_run(): redo the batches of a complete data set that lack samples */
+    bool force;   /**< kprep_run(): remove what an earlier, different job wrote */
     int32_t shard,
         shards; /**< kprep_run(): do part `shard`, from 0, of `shards` of the batches, and leave
                               the manifest to kprep_merge(); shards 0: do all */

@@ -52,6 +52,9 @@ static const option options[] = {
     {"on-error", "fail|skip|quarantine", "on_error", "what to do with bad files", TEXT, RUN},
     {"max-bad", "COUNT|PERCENT%", "max_bad", "how many samples may be rejected", TEXT, RUN},
     {"set", "KEY=VALUE", NULL, "override one key of the job", SET, JOB},
+    {"paranoid", NULL, NULL,
+     "go on with a begun job only if no byte of its input was changed: reads all of it first", OWN,
+     RUN},
     {"retry", NULL, NULL, "redo the batches that have rejected samples", OWN, RUN},
     {"shard", "I/N|auto", NULL, "do a part of the batches", OWN, RUN},
     {"force", NULL, NULL, "remove what an earlier, different job wrote to DIR", OWN, RUN},
@@ -203,6 +206,8 @@ static kprep_status take_own(cli *c, const option *o, const char *argument, kpre
         c->help = true;
     else if (strcmp(o->name, "force") == 0)
         c->options.force = true;
+    else if (strcmp(o->name, "paranoid") == 0)
+        c->options.paranoid = true;
     else if (strcmp(o->name, "retry") == 0)
         c->options.retry = true;
     else if (strcmp(o->name, "layers") == 0)

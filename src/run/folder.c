@@ -410,7 +410,7 @@ static kprep_status begin_anew(kprep_folder *folder, kprep_error *err)
     if (st == KPREP_OK) {
         close(folder->journal);
         for (int64_t b = 0; b < folder->batches; b++) kprep_record_free(&folder->records[b]);
-        folder->times[0] = '\0';
+        folder->times[0] = folder->content[0] = '\0';
         st = kprep_journal_start(folder, journal, true, err);
     }
     free(manifest);
@@ -428,7 +428,38 @@ kprep_status kprep_folder_same_times(kprep_folder *folder, const char *times, bo
                       "an input file was changed since this job's first batches were written",
                       "write to another folder, or add --force to begin anew", err);
     if (!same && folder->times[0] != '\0') KPREP_TRY(begin_anew(folder, err));
-    return kprep_journal_note_times(folder, times, err); /* each shard's journal tells it */
+    return kprep_journal_note_input(folder, "times", times,
+                                    err); /* each shard's journal tells it */
+}
+
+static bool has_batches(const kprep_folder *folder)
+{
+    for (int64_t b = 0; b < folder->batches; b++)
+        if (folder->records[b].sealed) return true;
+    return false;
+}
+
+kprep_status kprep_folder_same_content(kprep_folder *folder, const char *content, bool force,
+                                       kprep_error *err)
+{
+    const bool none = folder->content[0] == '\0';
+    if (strcmp(folder->content, content) == 0 && folder->shards == 0) return KPREP_OK;
+    if (none && has_batches(folder) && !folder->retrying && !force)
+        return refuse(
+            folder, "this job was begun without --paranoid: what its input held then is not known",
+            "go on without it, or add --force to begin anew", err);
+    if (!none && strcmp(folder->content, content) != 0 && !force)
+        return refuse(folder,
+                      "the bytes of an input file were changed since this job's first batches were "
+                      "written",
+                      "write to another folder, or add --force to begin anew", err);
+    if (strcmp(folder->content, content) != 0 && has_batches(folder) && !folder->retrying) {
+        char times[33];
+        memcpy(times, folder->times, sizeof times);
+        KPREP_TRY(begin_anew(folder, err));
+        KPREP_TRY(kprep_journal_note_input(folder, "times", times, err));
+    }
+    return kprep_journal_note_input(folder, "content", content, err);
 }
 
 kprep_status kprep_folder_restart(kprep_folder *folder, const char *times, kprep_error *err)
@@ -439,7 +470,7 @@ kprep_status kprep_folder_restart(kprep_folder *folder, const char *times, kprep
     kprep_status st =
         path != NULL && aside != NULL && journal != NULL ? KPREP_OK : kprep_fail_memory(err);
     if (st == KPREP_OK) st = kprep_journal_start(folder, journal, true, err);
-    if (st == KPREP_OK) st = kprep_journal_note_times(folder, times, err);
+    if (st == KPREP_OK) st = kprep_journal_note_input(folder, "times", times, err);
     for (int64_t b = 0; st == KPREP_OK && b < folder->batches; b++)
         if (folder->records[b].sealed) st = kprep_folder_note(folder, b, &folder->records[b], err);
     /* From here on the data set is not complete; what is to go is known until it is gone. */

@@ -54,6 +54,7 @@ typedef struct kprep_folder {
     char plan[33];
     char begun[33];           /* the plan of the journals there were; "": none */
     char times[33];           /* of the input, as an earlier run noted them; "" if it did not */
+    char content[33];         /* of the input, as a run with --paranoid noted it; "" if none did */
     int32_t shard, shards;    /* shards 0: all batches */
     int lock, journal;        /* descriptors, -1: not open */
     int own_lock, count_lock; /* of a shard */
@@ -84,6 +85,10 @@ void kprep_record_free(kprep_record *record);
  * noted in a new journal and compared in one to go on with (plan-changed; with force, begins anew). */
 kprep_status kprep_folder_same_times(kprep_folder *folder, const char *times, bool force,
                                      kprep_error *err);
+
+/* The same of a hash of all bytes of the input. A job that was begun without one has none to compare. */
+kprep_status kprep_folder_same_content(kprep_folder *folder, const char *content, bool force,
+                                       kprep_error *err);
 
 /* Lets it go; what is finished stays for the next run. Any state. */
 void kprep_folder_close(kprep_folder *folder);

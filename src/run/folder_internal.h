@@ -36,8 +36,9 @@ kprep_status kprep_journal_append(kprep_folder *folder, const json_t *line, kpre
 kprep_status kprep_journal_start(kprep_folder *folder, const char *path, bool fresh,
                                  kprep_error *err);
 
-/* Notes when the input was changed. */
-kprep_status kprep_journal_note_times(kprep_folder *folder, const char *times, kprep_error *err);
+/* Notes when the input was changed ("times"), or what it holds ("content"). */
+kprep_status kprep_journal_note_input(kprep_folder *folder, const char *key, const char *hash,
+                                      kprep_error *err);
 
 /* Calls use for each whole line of a journal; a torn last line is not one. */
 kprep_status kprep_journal_read(const char *path, kprep_folder *folder,

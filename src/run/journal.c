@@ -176,11 +176,16 @@ static kprep_status unpack_files(const kprep_folder *folder, const json_t *list,
     return KPREP_OK;
 }
 
+static void take_hash(const json_t *value, char hash[33])
+{
+    const char *text = json_string_value(value);
+    if (text != NULL && strlen(text) < 33) memcpy(hash, text, strlen(text) + 1);
+}
+
 kprep_status kprep_journal_replay(kprep_folder *folder, const json_t *line, kprep_error *err)
 {
-    const char *times = json_string_value(json_object_get(line, "times"));
-    if (times != NULL && strlen(times) < sizeof folder->times)
-        memcpy(folder->times, times, strlen(times) + 1);
+    take_hash(json_object_get(line, "times"), folder->times);
+    take_hash(json_object_get(line, "content"), folder->content);
     int64_t batch = json_integer_value(json_object_get(line, "batch"));
     kprep_record record = {.sealed = true,
                            .rows = json_integer_value(json_object_get(line, "rows"))};
@@ -233,9 +238,10 @@ kprep_status kprep_journal_start(kprep_folder *folder, const char *path, bool fr
     return st;
 }
 
-kprep_status kprep_journal_note_times(kprep_folder *folder, const char *times, kprep_error *err)
+kprep_status kprep_journal_note_input(kprep_folder *folder, const char *key, const char *hash,
+                                      kprep_error *err)
 {
-    json_t *line = json_pack("{s:s}", "times", times);
+    json_t *line = json_pack("{s:s}", key, hash);
     if (line == NULL) return kprep_fail_memory(err);
     kprep_status st = kprep_journal_append(folder, line, err);
     json_decref(line);

@@ -11,6 +11,7 @@
 
 #include "base/eta.h"
 #include "base/fail.h"
+#include "run/content.h"
 #include "run/manifest.h"
 #include "run/retry.h"
 #include "run/sink_files.h"
@@ -228,10 +229,11 @@ static void tell_part(kprep_context *context, const kprep_folder *folder)
 
 static kprep_status run(kprep_context *context, kprep_error *err)
 {
-    char plan[33], times[33];
+    char plan[33], times[33], content[33];
     kprep_folder folder;
     KPREP_TRY(kprep_context_hash(context, plan, err));
-    kprep_feed_times(context->feeds, context->feed_count, times);
+    KPREP_TRY(kprep_content_times(context, times, err));
+    if (context->options.paranoid) KPREP_TRY(kprep_content_hash(context, content, err));
     KPREP_TRY(kprep_folder_open(&folder, context->settings.output, plan, context->sequence.batches,
                                 kprep_array_count(context), &context->options, err));
     kprep_status st = KPREP_OK;
@@ -239,6 +241,8 @@ static kprep_status run(kprep_context *context, kprep_error *err)
         st = kprep_retry(context, &folder, times, err);
     else if (!folder.complete)
         st = kprep_folder_same_times(&folder, times, context->options.force, err);
+    if (st == KPREP_OK && !folder.complete && context->options.paranoid)
+        st = kprep_folder_same_content(&folder, content, context->options.force, err);
     context->summary.complete = folder.complete;
     if (st == KPREP_OK && !folder.complete) {
         st = fill_folder(context, &folder, err);

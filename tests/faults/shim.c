@@ -2,7 +2,7 @@
  *
  *   KPREP_FAULT=CLASS:N:WHAT[+]   at the N-th call of a class (from 1): an errno's name, "short" (half of what
  *                                 was asked for), "kill" (before the call), "torn" (half of a write, then
- *                                 SIGKILL), "done" (SIGKILL behind the call); "+": all further calls too
+ *                                 SIGKILL), "done" (SIGKILL behind the call), "stop" (SIGSTOP before it); "+": all further calls too
  *   KPREP_FAULT_REPORT=FILE       gets "hit CLASS N PATH" for a fault (of alloc: the library that called), and "count CLASS N" lines at the end, and
  *                                 "count live N": the blocks that main() left allocated
  *
@@ -34,7 +34,7 @@ static const char *const names[CLASSES] = {"alloc",  "look",  "open",   "read", 
 static int fault_class = -1, fault_errno, report = -1;
 static long fault_at;
 static bool on_and_on;
-static enum { FAIL, SHORT, KILL, TORN, DONE } what;
+static enum { FAIL, SHORT, KILL, TORN, DONE, STOP } what;
 
 static atomic_bool armed;
 static atomic_long counts[CLASSES], live; /* live: blocks that were allocated and not freed */
@@ -73,6 +73,7 @@ static void read_fault(const char *text)
     if (strcmp(action, "kill") == 0) what = KILL;
     if (strcmp(action, "torn") == 0) what = TORN;
     if (strcmp(action, "done") == 0) what = DONE;
+    if (strcmp(action, "stop") == 0) what = STOP;
     if (fault_class < 0 || (what == FAIL && fault_errno == 0)) abort();
 }
 
@@ -122,6 +123,8 @@ static bool strikes(int class, const char *path, int fd)
     int saved = errno;
     if (n == fault_at) tell_hit(class, n, path, fd);
     if (what == KILL) die();
+    if (what == STOP) /* to this thread, or it would run on until another one took it */
+        syscall(SYS_tgkill, syscall(SYS_getpid), syscall(SYS_gettid), SIGSTOP);
     errno = saved;
     return true;
 }
