@@ -166,6 +166,8 @@ int main(int argc, char **argv)
         bool json = false;
         for (int i = 1; i < argc; i++) json |= strcmp(argv[i], "--json") == 0;
         answer_no_memory(json, 3);
+        json_decref(c.document);
+        kprep_problems_free(&c.problems);
         return 3;
     }
     c.options.cancel = &cancel;
