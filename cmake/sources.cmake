@@ -5,6 +5,7 @@ set(KPREP_SOURCES
     src/base/eta.c
     src/base/fail.c
     src/base/json_build.c
+    src/base/json_differ.c
     src/base/mem.c
     src/base/option.c
     src/base/value.c
@@ -51,6 +52,7 @@ set(KPREP_SOURCES
     src/run/explain.c
     src/run/feed.c
     src/run/folder.c
+    src/run/folder_changed.c
     src/run/folder_job.c
     src/run/folder_lock.c
     src/run/folder_read.c

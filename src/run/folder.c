@@ -80,22 +80,42 @@ static kprep_status refuse(const kprep_folder *folder, const char *what, const c
     return KPREP_E_PLAN_CHANGED;
 }
 
-/* The plan that manifest.json or the journal's first line names; "" if there is none. */
-static kprep_status read_plan(const char *path, bool journal, char plan[33], kprep_error *err)
+/* What manifest.json or the journal's first line says of its job; NULL if there is none. */
+static kprep_status read_facts(const char *path, bool journal, json_t **facts, kprep_error *err)
 {
     char *data;
     size_t size;
-    json_t *root = NULL;
-    plan[0] = '\0';
+    *facts = NULL;
     KPREP_TRY(kprep_folder_read(path, &data, &size, err));
     const char *end = data == NULL ? NULL : journal ? strchr(data, '\n') : data + size;
     kprep_status st =
-        end != NULL ? kprep_json_parse(data, (size_t)(end - data), 0, &root, NULL, err) : KPREP_OK;
-    const char *text = json_string_value(json_object_get(root, "plan"));
-    if (text != NULL && strlen(text) == 32) memcpy(plan, text, 33);
-    json_decref(root);
+        end != NULL ? kprep_json_parse(data, (size_t)(end - data), 0, facts, NULL, err) : KPREP_OK;
     free(data);
     return st;
+}
+
+/* The plan that it names; "" if there is none. */
+static kprep_status read_plan(const char *path, bool journal, char plan[33], kprep_error *err)
+{
+    json_t *facts;
+    plan[0] = '\0';
+    KPREP_TRY(read_facts(path, journal, &facts, err));
+    const char *text = json_string_value(json_object_get(facts, "plan"));
+    if (text != NULL && strlen(text) == 32) memcpy(plan, text, 33);
+    json_decref(facts);
+    return KPREP_OK;
+}
+
+/* Tells what differs between a journal's job and the folder's, if they are two. */
+static kprep_status tell_journal(kprep_folder *folder, const char *path, kprep_error *err)
+{
+    json_t *facts;
+    KPREP_TRY(read_facts(path, true, &facts, NULL));
+    const char *plan = json_string_value(json_object_get(facts, "plan"));
+    if (plan != NULL && strcmp(plan, folder->plan) != 0)
+        kprep_folder_tell_changes(folder->facts, facts, err);
+    json_decref(facts);
+    return KPREP_OK;
 }
 
 /* Removes a file that a manifest or journal names, if the name stays inside the folder. */
@@ -296,6 +316,21 @@ static kprep_status forget_rejects(kprep_folder *folder, kprep_error *err)
     return KPREP_OK;
 }
 
+/* The folder is another job's: of a complete data set, or of one that was begun. */
+static kprep_status refuse_other(kprep_folder *folder, const char *manifest, bool complete,
+                                 kprep_error *err)
+{
+    json_t *facts = NULL;
+    refuse(folder, "the output folder holds another job's data: job, spec or input differ",
+           "write to another folder, or add --force to remove what that job wrote", err);
+    if (complete && read_facts(manifest, false, &facts, NULL) == KPREP_OK)
+        kprep_folder_tell_changes(folder->facts, facts, err);
+    else if (!complete)
+        for_journals(folder, tell_journal, err);
+    json_decref(facts);
+    return KPREP_E_PLAN_CHANGED;
+}
+
 /* Decides between a new job, one to go on with, one that is complete, and somebody else's folder. */
 static kprep_status claim(kprep_folder *folder, const char *manifest, const char *journal,
                           const kprep_options *options, kprep_error *err)
@@ -314,10 +349,7 @@ static kprep_status claim(kprep_folder *folder, const char *manifest, const char
     KPREP_TRY(kprep_folder_names(folder, false, is_foreign, &foreign, err));
     if (old[0] != '\0' || folder->begun[0] != '\0') {
         bool same = old[0] == '\0' && strcmp(folder->begun, folder->plan) == 0;
-        if (!same && !force)
-            return refuse(
-                folder, "the output folder holds another job's data: job, spec or input differ",
-                "write to another folder, or add --force to remove what that job wrote", err);
+        if (!same && !force) return refuse_other(folder, manifest, old[0] != '\0', err);
         if (!same) {
             KPREP_TRY(kprep_folder_lock_alone(folder, err));
             kprep_status st = remove_job(folder, manifest, err);
@@ -361,13 +393,14 @@ static kprep_status enter(kprep_folder *folder, const kprep_options *options, kp
 }
 
 kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const char *plan,
-                               int64_t batches, size_t files, const kprep_options *options,
-                               kprep_error *err)
+                               json_t *facts, int64_t batches, size_t files,
+                               const kprep_options *options, kprep_error *err)
 {
     *folder = (kprep_folder){.lock = -1,
                              .journal = -1,
                              .own_lock = -1,
                              .count_lock = -1,
+                             .facts = json_incref(facts),
                              .shard = options->shard,
                              .shards = options->shards,
                              .batches = batches,
@@ -495,6 +528,7 @@ void kprep_folder_close(kprep_folder *folder)
         kprep_record_free(&folder->records[b]);
     free(folder->records);
     free(folder->path);
+    json_decref(folder->facts);
     pthread_mutex_destroy(&folder->noting);
     *folder = (kprep_folder){.lock = -1, .journal = -1, .own_lock = -1, .count_lock = -1};
 }

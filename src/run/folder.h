@@ -5,7 +5,7 @@
  *   lock              held while a run writes: exclusively, by shards together
  *   lock-of-N         held by all shards of N: those of another number are kept out
  *   lock-I-of-N       held by shard I
- *   journal           lines of JSON: the plan; each table to come; each sealed batch
+ *   journal           lines of JSON: the job, its plan; each table to come; each sealed batch
  *   journal-I-of-N    that of shard I
  *   job               the job of shards, for kprep_merge()
  *   replaced          the old manifest, while a retry removes what it lists
@@ -14,6 +14,7 @@
 #ifndef KPREP_RUN_FOLDER_H
 #define KPREP_RUN_FOLDER_H
 
+#include <jansson.h>
 #include <pthread.h>
 
 #include "run/context.h"
@@ -52,6 +53,7 @@ typedef struct kprep_record {
 typedef struct kprep_folder {
     char *path; /* "out" */
     char plan[33];
+    json_t *facts;            /* of the job: kprep_manifest_facts(); NULL: only its plan is known */
     char begun[33];           /* the plan of the journals there were; "": none */
     char times[33];           /* of the input, as an earlier run noted them; "" if it did not */
     char content[33];         /* of the input, as a run with --paranoid noted it; "" if none did */
@@ -67,13 +69,14 @@ typedef struct kprep_folder {
     size_t files; /* of a batch: arrays and labels */
 } kprep_folder;
 
-/* Takes the folder for a plan: makes it, or goes on in it, or refuses (plan-changed, locked, unwritable).
+/* Takes the folder for a plan: makes it, or goes on in it, or refuses (plan-changed, locked, unwritable). facts,
+ * which may be NULL, are the job's (kprep_manifest_facts()), by which a refusal tells what differs.
  * Of the options, force removes the files of another job, by its manifest or journals; retry goes on with a
  * complete one (kprep_retry()), or without the batches that have rejects; shards share it. Finished batches
  * are in records, those of all shards. */
 kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const char *plan,
-                               int64_t batches, size_t files, const kprep_options *options,
-                               kprep_error *err);
+                               json_t *facts, int64_t batches, size_t files,
+                               const kprep_options *options, kprep_error *err);
 
 /* Begins a journal with the records there are, for a folder opened to retry, puts the old manifest aside and
  * removes what else it lists. */

@@ -27,12 +27,18 @@ kprep_status kprep_folder_names(kprep_folder *folder, bool work,
 kprep_status kprep_folder_has(const kprep_folder *folder, const kprep_written *written, bool *has,
                               kprep_error *err);
 
+/* ---- folder_changed.c ---- */
+
+/* Puts into a plan-changed what differs between a job (now) and what a manifest or a journal's first line
+ * says of another one (then). Nothing where either does not say. */
+void kprep_folder_tell_changes(const json_t *now, const json_t *then, kprep_error *err);
+
 /* ---- journal.c ---- */
 
 /* Appends one line, and sees to it that it lasts. Thread-safe. */
 kprep_status kprep_journal_append(kprep_folder *folder, const json_t *line, kprep_error *err);
 
-/* Opens a journal: a fresh one begins with the plan. */
+/* Opens a journal: a fresh one begins with what is known of the job. */
 kprep_status kprep_journal_start(kprep_folder *folder, const char *path, bool fresh,
                                  kprep_error *err);
 

@@ -231,7 +231,9 @@ kprep_status kprep_journal_start(kprep_folder *folder, const char *path, bool fr
     if (folder->journal < 0) return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create", path);
     folder->torn = !fresh; /* for all we know */
     if (!fresh) return KPREP_OK;
-    json_t *line = json_pack("{s:s, s:s}", "kprep", KPREP_VERSION, "plan", folder->plan);
+    json_t *line = folder->facts != NULL
+                       ? json_incref(folder->facts)
+                       : json_pack("{s:s, s:s}", "kprep", KPREP_VERSION, "plan", folder->plan);
     if (line == NULL) return kprep_fail_memory(err);
     kprep_status st = kprep_journal_append(folder, line, err);
     json_decref(line);

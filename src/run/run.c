@@ -227,6 +227,19 @@ static void tell_part(kprep_context *context, const kprep_folder *folder)
     s->output_bytes = s->part_samples * s->row_bytes;
 }
 
+static kprep_status open_folder(const kprep_context *context, const char *plan,
+                                const kprep_options *options, kprep_folder *folder,
+                                kprep_error *err)
+{
+    json_t *facts;
+    KPREP_TRY(kprep_manifest_facts(context, plan, &facts, err));
+    kprep_status st =
+        kprep_folder_open(folder, context->settings.output, plan, facts, context->sequence.batches,
+                          kprep_array_count(context), options, err);
+    json_decref(facts);
+    return st;
+}
+
 static kprep_status run(kprep_context *context, kprep_error *err)
 {
     char plan[33], times[33], content[33];
@@ -234,8 +247,7 @@ static kprep_status run(kprep_context *context, kprep_error *err)
     KPREP_TRY(kprep_context_hash(context, plan, err));
     KPREP_TRY(kprep_content_times(context, times, err));
     if (context->options.paranoid) KPREP_TRY(kprep_content_hash(context, content, err));
-    KPREP_TRY(kprep_folder_open(&folder, context->settings.output, plan, context->sequence.batches,
-                                kprep_array_count(context), &context->options, err));
+    KPREP_TRY(open_folder(context, plan, &context->options, &folder, err));
     kprep_status st = KPREP_OK;
     if (folder.retrying)
         st = kprep_retry(context, &folder, times, err);
@@ -321,8 +333,7 @@ static kprep_status merge(kprep_context *context, kprep_error *err)
     kprep_folder folder;
     kprep_options options = {0};
     KPREP_TRY(kprep_context_hash(context, plan, err));
-    KPREP_TRY(kprep_folder_open(&folder, context->settings.output, plan, context->sequence.batches,
-                                kprep_array_count(context), &options, err));
+    KPREP_TRY(open_folder(context, plan, &options, &folder, err));
     kprep_status st = KPREP_OK;
     context->summary.complete = folder.complete;
     if (!folder.complete) {

@@ -498,6 +498,30 @@ class TestInputThatChangesBetweenRuns:
     def test_is_refused(self, kprep, begun):
         assert kprep("run", begun, "--json", rc=2).ids == ["plan-changed"]
 
+    @pytest.mark.parametrize("change,then,now", [
+        ({"output": {"path": "out", "batch": 2}}, "job.output.batch 1", "job.output.batch 2"),
+        ({"pipeline": [{"rescale": 2}]}, "job.pipeline []", '"scale":2'),
+        ({"spec": {"shape": [None, None]}}, "spec.", "spec."),
+    ])
+    @pytest.mark.parametrize("complete", [False, True])
+    def test_tells_the_difference(self, kprep, begun, job, change, then, now, complete):
+        base = {"input": {"path": "data", "samples": "file"}, "spec": {"shape": [None, 4]},
+                "output": {"path": "out", "batch": 1}}
+        if complete:
+            kprep("run", job(**base), "--force", rc=0)
+        problem, = kprep("run", job(**{**base, **change}), "--json", rc=2).problems
+        assert problem["id"] == "plan-changed"
+        assert then in problem["expected"] and now in problem["found"]
+
+    def test_tells_of_files(self, kprep, begun, arrays, tmp_path):
+        arrays("data/2.npy", np.ones(4, np.float32))
+        problem, = kprep("run", begun, "--json", rc=2).problems
+        assert "inputs.x.files 3" in problem["found"]
+        os.rename(tmp_path / "data/2.npy", tmp_path / "data/3.npy")
+        os.remove(tmp_path / "data/1.npy")
+        problem, = kprep("run", begun, "--json", rc=2).problems
+        assert "other names" in problem["found"]
+
     def test_is_done_anew_with_force(self, kprep, begun, arrays, tmp_path):
         arrays("data/0.npy", np.full(4, 2, np.float32))
         kprep("run", begun, "--force", rc=0)

@@ -21,7 +21,7 @@ static kprep_folder take(void **state, const char *plan, bool force)
 {
     kprep_folder folder;
     kprep_error err;
-    if (kprep_folder_open(&folder, support_path(*state, "out"), plan, 4, 1,
+    if (kprep_folder_open(&folder, support_path(*state, "out"), plan, NULL, 4, 1,
                           &(kprep_options){.force = force}, &err) != KPREP_OK)
         fail_msg("%s", err.message);
     return folder;
@@ -30,7 +30,7 @@ static kprep_folder take(void **state, const char *plan, bool force)
 static kprep_status refused(void **state, const char *plan, bool force, kprep_error *err)
 {
     kprep_folder folder;
-    kprep_status st = kprep_folder_open(&folder, support_path(*state, "out"), plan, 4, 1,
+    kprep_status st = kprep_folder_open(&folder, support_path(*state, "out"), plan, NULL, 4, 1,
                                         &(kprep_options){.force = force}, err);
     assert_int_not_equal(st, KPREP_OK);
     assert_null(folder.path);

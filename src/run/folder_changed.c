@@ -1,0 +1,66 @@
+/* folder_changed.c: what in a job differs from the one whose output a folder holds. */
+#include "run/folder_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/json_differ.h"
+#include "base/mem.h"
+
+enum { MOST_TOLD = 3 };
+
+typedef struct changes {
+    kprep_text now, then;
+    int count;
+} changes;
+
+static void add_value(kprep_text *text, const char *key, const json_t *value)
+{
+    enum { MOST_TEXT = 60 };
+    char *json = value != NULL
+                     ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6))
+                     : NULL;
+    const char *shown = json != NULL ? json : "nothing";
+    kprep_text_add(text, "%s%s %.*s%s", text->length > 0 ? ", " : "", key, MOST_TEXT, shown,
+                   strlen(shown) > MOST_TEXT ? "..." : "");
+    free(json);
+}
+
+static kprep_status tell(void *context, const char *key, const json_t *now, const json_t *then,
+                         kprep_error *err)
+{
+    changes *c = context;
+    (void)err;
+    /* Where the input lies does not matter: its files are told by their names. */
+    if (strncmp(key, "job.", 4) == 0 && strstr(key, "input") != NULL &&
+        strstr(key, ".path") != NULL)
+        return KPREP_OK;
+    if (c->count++ >= MOST_TOLD) return KPREP_OK;
+    add_value(&c->now, key, now);
+    add_value(&c->then, key, then);
+    return KPREP_OK;
+}
+
+void kprep_folder_tell_changes(const json_t *now, const json_t *then, kprep_error *err)
+{
+    static const char *const keys[] = {"kprep", "job", "spec", "classes", "inputs"};
+    changes c = {.count = 0};
+    if (json_object_get(now, "job") == NULL || json_object_get(then, "job") == NULL) return;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (kprep_json_differ(keys[i], json_object_get(now, keys[i]),
+                              json_object_get(then, keys[i]), tell, &c, NULL) != KPREP_OK)
+            break; /* no memory for more */
+    if (c.count == 0) {
+        kprep_error_found(err, "the same job, but other names, sizes or labels of its files");
+    } else if (c.now.data != NULL && c.then.data != NULL) {
+        const int more = c.count - MOST_TOLD;
+        char rest[32] = "";
+        if (more > 0) snprintf(rest, sizeof rest, ", and %d more", more);
+        kprep_error_expected(err, "as there: %s%s", c.then.data, rest);
+        kprep_error_found(err, "%s%s", c.now.data, rest);
+    }
+    kprep_text_free(&c.now);
+    kprep_text_free(&c.then);
+}
