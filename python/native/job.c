@@ -419,11 +419,15 @@ static PyObject *inspect(PyObject *module, PyObject *job)
 {
     (void)module;
     kprep_error err;
-    walk w = {.files = PyList_New(0), .problems = kprep_problems_new()};
-    if (w.files == NULL || w.problems == NULL) return PyErr_NoMemory();
     if (!PyObject_TypeCheck(job, (PyTypeObject *)native_get_state()->job)) {
         PyErr_SetString(PyExc_TypeError, "inspect takes a job");
         return NULL;
+    }
+    walk w = {.files = PyList_New(0), .problems = kprep_problems_new()};
+    if (w.files == NULL || w.problems == NULL) {
+        Py_XDECREF(w.files);
+        kprep_problems_free(&w.problems);
+        return PyErr_NoMemory();
     }
     w.thread = PyEval_SaveThread();
     kprep_status st = kprep_list_inputs(job_of(job), inspect_one, &w, &err);
