@@ -26,6 +26,7 @@ KPREP_API kprep_status kprep_verify(const char *folder, const kprep_options *opt
 
 /** XXH3-128 of bytes as 32 hexadecimal digits: `xxh128` of a manifest's files. @return out. Thread-safe. */
 KPREP_API char *kprep_hash(const void *data, size_t size, char out[33]);
+
 /** A key of two manifests that differs: "job.output.batch". Texts are JSON, cut to fit; "" where there is no such
  * key. Plain data. */
 typedef struct kprep_diff_key {
@@ -83,7 +84,8 @@ typedef struct kprep_difference {
  *                    b's order; may be NULL.
  * @param difference  filled on success, {0} on failure.
  * @return KPREP_OK also if they differ; KPREP_E_NOT_FOUND, KPREP_E_UNREADABLE, KPREP_E_CORRUPT, KPREP_E_TRUNCATED
- *         (side input: a folder that is no complete data set); KPREP_E_INTERRUPTED; KPREP_E_NO_MEMORY.
+ *         (side input: a folder that is no complete data set); KPREP_E_INTERRUPTED; KPREP_E_NO_MEMORY. Any
+ *         number of threads at once.
  */
 KPREP_API kprep_status kprep_diff(const char *a, const char *b, const kprep_options *options,
                                   void (*each)(void *context, const kprep_diff_sample *sample),

@@ -72,7 +72,8 @@ KPREP_API kprep_status kprep_check_explain(const kprep_job *job, const kprep_opt
  * data beside the model. Lines end with a newline.
  *
  * @param problems  those of kprep_check(); none or NULL: it fits.
- * @return the length of the whole text without the terminator, as snprintf.
+ * @return the length of the whole text without the terminator, as snprintf; SIZE_MAX if there is no memory, and dst
+ *         then holds a part.
  */
 KPREP_API size_t kprep_verdict_format(const kprep_summary *summary, const kprep_problems *problems,
                                       char *dst, size_t size);

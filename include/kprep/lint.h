@@ -67,7 +67,7 @@ KPREP_API bool kprep_lint_rule_get(size_t i, kprep_lint_rule *rule);
  * @param result  filled on success; free with kprep_lint_free(). {0} on failure.
  * @return KPREP_OK also if there are findings; KPREP_E_NOT_FOUND, KPREP_E_UNREADABLE (side input: a path);
  *         KPREP_E_BAD_OPTION, KPREP_E_UNKNOWN_KEY (job, spec, baseline); KPREP_E_UNWRITABLE; KPREP_E_INTERRUPTED;
- *         KPREP_E_NO_MEMORY.
+ *         KPREP_E_NO_MEMORY. Any number of threads at once.
  */
 KPREP_API kprep_status kprep_lint(const kprep_job *job, const kprep_options *options,
                                   const kprep_lint_options *how, kprep_lint_result *result,

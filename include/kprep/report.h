@@ -27,7 +27,8 @@ typedef struct kprep_reported {
  * @param problems  an empty list, not NULL; what is wrong with the data set is added, and there is no page.
  * @param reported  filled on success; may be NULL.
  * @return KPREP_OK also if the data set is not what was written: *html is then NULL. KPREP_E_NOT_FOUND if
- *         there is no such folder; what kprep_spec_load() returns; KPREP_E_NO_MEMORY; KPREP_E_INTERRUPTED.
+ *         there is no such folder; what kprep_spec_load() returns; KPREP_E_BAD_OPTION for sample_rows below 0;
+ *         KPREP_E_NO_MEMORY; KPREP_E_INTERRUPTED. Any number of threads at once.
  */
 KPREP_API kprep_status kprep_report(const char *folder, const kprep_options *options,
                                     const char *spec, char **html, size_t *size,
@@ -39,7 +40,7 @@ KPREP_API kprep_status kprep_report(const char *folder, const kprep_options *opt
  *
  * @param problems  an empty list, not NULL; receives every misfit, as in kprep_check().
  * @return as kprep_pipeline_open() and, with a job that lets no bad sample pass, the first sample's failure;
- *         KPREP_E_TOO_LARGE if so many samples take more than 1 GiB.
+ *         KPREP_E_TOO_LARGE if so many samples take more than 1 GiB. Any number of threads at once.
  */
 KPREP_API kprep_status kprep_report_job(const kprep_job *job, const kprep_options *options,
                                         char **html, size_t *size, kprep_problems *problems,

@@ -26,7 +26,7 @@ KPREP_API kprep_status kprep_server_open(const kprep_job *job, const char *array
 
 /** Makes one sample of the bytes of a file: an image, or an .npy file that holds the sample.
  *
- * @param name      what messages call it.
+ * @param name      what messages call it; not NULL.
  * @param data      the file's bytes; borrowed for the call.
  * @param dst       receives the elements in C order, 64-byte aligned; NULL to ask for the shape alone, in which
  *                  case only the header is read.

@@ -189,10 +189,10 @@ static kprep_job *job_of(PyObject *object)
 /* Formats an explanation or a verdict: called once for the size, once for the text. */
 static PyObject *explanation_text(const kprep_explanation *e, const kprep_problems *problems)
 {
-    size_t size = kprep_explanation_format(e, problems, false, NULL, 0) + 1;
-    char *text = malloc(size);
+    size_t length = kprep_explanation_format(e, problems, false, NULL, 0);
+    char *text = length != SIZE_MAX ? malloc(length + 1) : NULL;
     if (text == NULL) return PyErr_NoMemory();
-    kprep_explanation_format(e, problems, false, text, size);
+    kprep_explanation_format(e, problems, false, text, length + 1);
     PyObject *out = native_text(text);
     free(text);
     return out;
@@ -200,10 +200,10 @@ static PyObject *explanation_text(const kprep_explanation *e, const kprep_proble
 
 static PyObject *verdict_text(const kprep_summary *summary, const kprep_problems *problems)
 {
-    size_t size = kprep_verdict_format(summary, problems, NULL, 0) + 1;
-    char *text = malloc(size);
+    size_t length = kprep_verdict_format(summary, problems, NULL, 0);
+    char *text = length != SIZE_MAX ? malloc(length + 1) : NULL;
     if (text == NULL) return PyErr_NoMemory();
-    kprep_verdict_format(summary, problems, text, size);
+    kprep_verdict_format(summary, problems, text, length + 1);
     PyObject *out = native_text(text);
     free(text);
     return out;
@@ -419,11 +419,15 @@ static PyObject *inspect(PyObject *module, PyObject *job)
 {
     (void)module;
     kprep_error err;
-    walk w = {.files = PyList_New(0), .problems = kprep_problems_new()};
-    if (w.files == NULL || w.problems == NULL) return PyErr_NoMemory();
     if (!PyObject_TypeCheck(job, (PyTypeObject *)native_get_state()->job)) {
         PyErr_SetString(PyExc_TypeError, "inspect takes a job");
         return NULL;
+    }
+    walk w = {.files = PyList_New(0), .problems = kprep_problems_new()};
+    if (w.files == NULL || w.problems == NULL) {
+        Py_XDECREF(w.files);
+        kprep_problems_free(&w.problems);
+        return PyErr_NoMemory();
     }
     w.thread = PyEval_SaveThread();
     kprep_status st = kprep_list_inputs(job_of(job), inspect_one, &w, &err);

@@ -129,6 +129,9 @@ const char *cli_find_shard(int32_t *shard, int32_t *shards);
 /* Adds a problem to the answer. @return its exit code. */
 int cli_fail(cli *c, const kprep_error *err);
 
+/* The same of an answer that there is no memory for. */
+void cli_no_memory(cli *c);
+
 /* Is color wanted there? */
 bool cli_wants_color(const cli *c, FILE *to);
 
@@ -187,7 +190,7 @@ void cli_draw_preview(const cli *c, const char *path);
 
 /* Prints an explanation; what the problems' help says already is left out, and unless `all` is true what is
  * not the first thing to know. command: what to run, may be "". */
-void cli_print_explanation(const cli *c, const kprep_explanation *e, bool all, const char *command);
+void cli_print_explanation(cli *c, const kprep_explanation *e, bool all, const char *command);
 json_t *cli_explanation_json(const kprep_explanation *e, const char *command);
 
 /* A progress callback for kprep_options: a bar on a terminal, lines of JSON, or nothing. */

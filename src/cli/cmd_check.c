@@ -3,14 +3,15 @@
 
 #include "cli.h"
 
-static void print_verdict(const cli *c, const kprep_summary *s)
+static void print_verdict(cli *c, const kprep_summary *s)
 {
-    size_t size = kprep_verdict_format(s, c->problems, NULL, 0) + 1;
     if (c->quiet && kprep_problems_count(c->problems) == 0) return;
-    char *text = malloc(size);
-    if (text == NULL) return;
-    kprep_verdict_format(s, c->problems, text, size);
-    fputs(text, stdout);
+    const size_t length = kprep_verdict_format(s, c->problems, NULL, 0);
+    char *text = length != SIZE_MAX ? malloc(length + 1) : NULL;
+    if (text != NULL && kprep_verdict_format(s, c->problems, text, length + 1) == length)
+        fputs(text, stdout);
+    else
+        cli_no_memory(c);
     free(text);
 }
 

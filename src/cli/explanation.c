@@ -4,13 +4,14 @@
 
 #include "cli.h"
 
-void cli_print_explanation(const cli *c, const kprep_explanation *e, bool all, const char *command)
+void cli_print_explanation(cli *c, const kprep_explanation *e, bool all, const char *command)
 {
-    size_t size = kprep_explanation_format(e, c->problems, all, NULL, 0) + 1;
-    char *text = malloc(size);
-    if (text == NULL) return;
-    kprep_explanation_format(e, c->problems, all, text, size);
-    fputs(text, stdout);
+    const size_t length = kprep_explanation_format(e, c->problems, all, NULL, 0);
+    char *text = length != SIZE_MAX ? malloc(length + 1) : NULL;
+    if (text != NULL && kprep_explanation_format(e, c->problems, all, text, length + 1) == length)
+        fputs(text, stdout);
+    else
+        cli_no_memory(c);
     free(text);
     if (command != NULL && command[0] != '\0') printf("  run      %s\n", command);
 }

@@ -39,6 +39,15 @@ int cli_fail(cli *c, const kprep_error *err)
     return kprep_exit_code(err);
 }
 
+void cli_no_memory(cli *c)
+{
+    kprep_error err;
+    kprep_error_clear(&err);
+    err.code = KPREP_E_NO_MEMORY;
+    snprintf(err.message, sizeof err.message, "out of memory");
+    cli_fail(c, &err);
+}
+
 int cli_worst(const cli *c)
 {
     int worst = c->lost;

@@ -140,11 +140,24 @@ static kprep_status tell(const comparison *c, kprep_diff_sample *sample, const k
     return KPREP_OK;
 }
 
-static kprep_status missing_file(const comparison *c, const char *array, kprep_error *err)
+static kprep_status missing_file(const kprep_diff_side *side, const char *array, kprep_error *err)
 {
     kprep_fail(err, KPREP_E_CORRUPT,
                "samples.csv names a batch of '%.100s' that the manifest lacks", array);
+    kprep_error_at_file(err, side->folder);
+    kprep_error_help(err, "kprep verify says what else is damaged");
+    return KPREP_E_CORRUPT;
+}
+
+/* Both manifests say that samples have one shape. */
+static kprep_status other_shape(const comparison *c, const char *array, const kprep_diff_file *file,
+                                kprep_error *err)
+{
+    kprep_fail(err, KPREP_E_CORRUPT, "a batch of '%.100s' has not the shape that its manifest says",
+               array);
+    kprep_error_found(err, "%.200s, beside %.200s", file->path, c->b.folder);
     kprep_error_at_file(err, c->a.folder);
+    kprep_error_help(err, "kprep verify says which of the two data sets is damaged");
     return KPREP_E_CORRUPT;
 }
 
@@ -158,10 +171,10 @@ static kprep_status compare_array(comparison *c, size_t i, const kprep_diff_row 
     if (!array->compared) return KPREP_OK;
     const kprep_diff_file *x = kprep_diff_find(&c->a, c->array_a[i], a);
     const kprep_diff_file *y = kprep_diff_find(&c->b, c->array_b[i], b);
-    if (x == NULL || y == NULL) return missing_file(c, array->name, err);
+    if (x == NULL || y == NULL) return missing_file(x == NULL ? &c->a : &c->b, array->name, err);
     KPREP_TRY(kprep_diff_rows(&c->a, x, a->row, &c->readers_a[i], &c->b, y, b->row,
                               &c->readers_b[i], &values, err));
-    if (!values.compared) return missing_file(c, array->name, err);
+    if (!values.compared) return other_shape(c, array->name, x, err);
     if (values.values == 0) return KPREP_OK;
     array->changed++;
     array->values += values.values;

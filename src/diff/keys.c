@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "base/json_build.h"
 #include "base/json_differ.h"
 #include "diff/diff.h"
 
@@ -14,12 +15,17 @@ typedef struct walk {
     size_t capacity;
 } walk;
 
-static void add_text(char *dst, size_t size, const json_t *value)
+/* A value as JSON, cut to fit; "" if there is none. */
+static kprep_status add_text(char *dst, size_t size, const json_t *value, kprep_error *err)
 {
-    char *text =
-        value != NULL ? json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17)) : NULL;
-    kprep_copy_text(dst, size, text != NULL ? text : "");
+    dst[0] = '\0';
+    if (value == NULL) return KPREP_OK;
+    char *text = kprep_json_text(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+    if (text == NULL) return kprep_fail_memory(err);
+    text[strlen(text) - 1] = '\0'; /* the newline */
+    kprep_copy_text(dst, size, text);
     free(text);
+    return KPREP_OK;
 }
 
 /* Where the input lies is no matter of what is in the data set. */
@@ -45,9 +51,9 @@ static kprep_status add_key(void *context, const char *key, const json_t *a, con
     kprep_diff_key *added = &out->keys[out->key_count++];
     memset(added, 0, sizeof *added);
     kprep_copy_text(added->key, sizeof added->key, key);
-    add_text(added->a, sizeof added->a, a);
-    add_text(added->b, sizeof added->b, b);
     added->matters = !is_place(key);
+    KPREP_TRY(add_text(added->a, sizeof added->a, a, w->err));
+    KPREP_TRY(add_text(added->b, sizeof added->b, b, w->err));
     return KPREP_OK;
 }
 

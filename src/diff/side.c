@@ -7,6 +7,7 @@
 
 #include "base/fail.h"
 #include "base/hash.h"
+#include "base/json_build.h"
 #include "diff/diff.h"
 #include "io/csv.h"
 #include "io/path_list.h"
@@ -40,11 +41,12 @@ static kprep_status load_manifest(kprep_diff_side *side, kprep_error *err)
     if (path == NULL) return kprep_fail_memory(err);
     kprep_status st = kprep_read_file(path, MANIFEST_LIMIT, &text, &size, err);
     if (st == KPREP_OK) {
-        side->root = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
-        if (!json_is_array(json_object_get(side->root, "files")) ||
-            !json_is_array(json_object_get(side->root, "tables")) ||
-            !json_is_object(json_object_get(side->root, "arrays")))
-            st = malformed(path, "manifest.json", err);
+        st = kprep_json_parse(text, size, JSON_REJECT_DUPLICATES, &side->root, NULL, err);
+        const json_t *root = side->root;
+        const bool good = json_is_array(json_object_get(root, "files")) &&
+                          json_is_array(json_object_get(root, "tables")) &&
+                          json_is_object(json_object_get(root, "arrays"));
+        if (st == KPREP_OK && !good) st = malformed(path, "manifest.json", err);
     } else if (err != NULL) {
         err->side = KPREP_SIDE_INPUT;
         kprep_error_help(err,

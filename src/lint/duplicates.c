@@ -102,38 +102,69 @@ static kprep_status narrow(search *s, bool whole, kprep_error *err)
     return KPREP_OK;
 }
 
-static bool other_split(const kprep_linter *l, size_t a, size_t b)
+/* The split or class that a file lies in, not ended by a NUL; length 0: in none. */
+typedef struct side {
+    const char *name;
+    size_t length;
+} side;
+
+static side split_of(const kprep_linter *l, size_t file)
 {
-    size_t m, n;
-    const char *x = kprep_lint_split(l, a, &m), *y = kprep_lint_split(l, b, &n);
-    return m > 0 && n > 0 && (m != n || memcmp(x, y, n) != 0);
+    side own;
+    own.name = kprep_lint_split(l, file, &own.length);
+    return own;
 }
 
-static bool other_class(const kprep_linter *l, size_t a, size_t b)
+static side class_of(const kprep_linter *l, size_t file)
 {
-    const char *x = kprep_lint_class(l, a), *y = kprep_lint_class(l, b);
-    return x != NULL && y != NULL && strcmp(x, y) != 0;
+    const char *name = kprep_lint_class(l, file);
+    return (side){name, name != NULL ? strlen(name) : 0};
+}
+
+static bool is_other(side a, side b)
+{
+    return a.length != b.length || memcmp(a.name, b.name, a.length) != 0;
+}
+
+/* The first file that lies in any side, and the first that lies in another one: whatever comes later
+ * differs from one of the two, if from any. */
+typedef struct firsts {
+    side side[2];
+    size_t file[2];
+    int count;
+} firsts;
+
+/* Takes the next file. The first one before it that lies in another side; SIZE_MAX: none. */
+static size_t find_other(firsts *f, side own, size_t file)
+{
+    size_t other = SIZE_MAX;
+    if (own.length == 0) return other;
+    for (int i = f->count - 1; i >= 0; i--)
+        if (is_other(f->side[i], own)) other = f->file[i];
+    if (f->count == 0 || (f->count == 1 && other != SIZE_MAX)) {
+        f->side[f->count] = own;
+        f->file[f->count++] = file;
+    }
+    return other;
 }
 
 /* Files of the same bytes, in order: each but the first is named with one before it, from which it
  * differs in split or class if there is such a one. */
 static void tell(kprep_linter *l, const candidate *items, size_t count)
 {
-    for (size_t i = 1; i < count; i++) {
-        const size_t file = items[i].file, first = items[0].file;
-        const char *like = kprep_input_name(&l->input, first);
-        size_t split = i, class = i;
-        for (size_t k = 0; k < i && split == i; k++)
-            if (other_split(l, items[k].file, file)) split = k;
-        for (size_t k = 0; k < i && class == i; k++)
-            if (other_class(l, items[k].file, file)) class = k;
-        if (split < i)
+    const char *like = kprep_input_name(&l->input, items[0].file);
+    firsts splits = {0}, classes = {0};
+    for (size_t i = 0; i < count; i++) {
+        const size_t file = items[i].file;
+        const size_t split = find_other(&splits, split_of(l, file), file);
+        const size_t class = find_other(&classes, class_of(l, file), file);
+        if (split != SIZE_MAX)
             kprep_lint_found_file(l, KPREP_RULE_DUPLICATE_SPLITS, file, "= %.240s",
-                                  kprep_input_name(&l->input, items[split].file));
-        if (class < i)
+                                  kprep_input_name(&l->input, split));
+        if (class != SIZE_MAX)
             kprep_lint_found_file(l, KPREP_RULE_DUPLICATE_CLASSES, file, "= %.240s",
-                                  kprep_input_name(&l->input, items[class].file));
-        if (split == i && class == i)
+                                  kprep_input_name(&l->input, class));
+        if (i > 0 && split == SIZE_MAX && class == SIZE_MAX)
             kprep_lint_found_file(l, KPREP_RULE_DUPLICATE, file, "= %.240s", like);
     }
 }

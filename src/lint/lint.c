@@ -1,14 +1,12 @@
 /* lint.c: the order in which things are looked at. */
 #include <kprep/lint.h>
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/eta.h"
 #include "base/fail.h"
 #include "lint/linter.h"
+#include "run/context.h"
 
 /* ---- while headers are read ---- */
 
@@ -57,38 +55,9 @@ static void on_failed(void *context, size_t file, const kprep_error *problem)
     if (animation != NULL) kprep_lint_found_file(l, KPREP_RULE_ANIMATED, file, "%s", animation);
 }
 
-/* Tells the caller how far it is, about 10 times a second. */
-typedef struct teller {
-    const kprep_options *options;
-    struct timespec begin;
-    double last;
-    kprep_eta eta;
-} teller;
-
-static void tell(void *context, size_t done, size_t count)
-{
-    teller *t = context;
-    struct timespec now;
-    if (t->options->progress == NULL) return;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    const double seconds =
-        (double)(now.tv_sec - t->begin.tv_sec) + 1e-9 * (double)(now.tv_nsec - t->begin.tv_nsec);
-    if (done < count && seconds < t->last + 0.1) return;
-    t->last = seconds;
-    kprep_eta_note(&t->eta, seconds, (int64_t)done);
-    const kprep_progress progress = {.headers = true,
-                                     .samples_done = (int64_t)done,
-                                     .samples = (int64_t)count,
-                                     .seconds = seconds,
-                                     .rate = kprep_eta_rate(&t->eta),
-                                     .seconds_left =
-                                         kprep_eta_left(&t->eta, (int64_t)(count - done))};
-    t->options->progress(t->options->context, &progress);
-}
-
 static kprep_status read_headers(kprep_linter *l, kprep_error *err)
 {
-    teller t = {.options = l->options};
+    kprep_header_progress progress;
     const kprep_input_watch watch = {.paths = {on_passed, l},
                                      .opened = on_opened,
                                      .failed = on_failed,
@@ -96,12 +65,12 @@ static kprep_status read_headers(kprep_linter *l, kprep_error *err)
                                      .context = l};
     const kprep_input_how how = {.stop = l->options->cancel,
                                  .threads = l->threads,
-                                 .progress = tell,
-                                 .context = &t,
+                                 .progress = kprep_tell_headers,
+                                 .context = &progress,
                                  .watch = &watch};
     kprep_problems *problems = kprep_problems_new(); /* they came through on_failed() */
     if (problems == NULL) return kprep_fail_memory(err);
-    clock_gettime(CLOCK_MONOTONIC, &t.begin);
+    kprep_header_progress_begin(&progress, l->options);
     kprep_status st = kprep_input_open(&l->settings, &how, &l->input, problems, err);
     l->input.paths.watch = NULL; /* it ends here */
     kprep_problems_free(&problems);
@@ -186,13 +155,6 @@ static void hand_over(kprep_linter *l, kprep_lint_result *result)
     l->findings = NULL;
 }
 
-static int32_t usable_cpus(void)
-{
-    cpu_set_t set;
-    const int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return n > 0 ? n : 1;
-}
-
 kprep_status kprep_lint(const kprep_job *job, const kprep_options *options,
                         const kprep_lint_options *how, kprep_lint_result *result, kprep_error *err)
 {
@@ -200,7 +162,7 @@ kprep_status kprep_lint(const kprep_job *job, const kprep_options *options,
     kprep_linter l = {.options = options != NULL ? options : &none};
     *result = (kprep_lint_result){0};
     if (how != NULL) l.how = *how;
-    l.threads = l.options->threads > 0 ? l.options->threads : usable_cpus();
+    l.threads = kprep_threads(options);
     KPREP_TRY(kprep_settings_read(job, &l.settings, err));
     l.settings.on_error = KPREP_ON_ERROR_SKIP; /* what a list names and is not there is a finding */
     l.findings = kprep_calloc(KPREP_RULE_COUNT, sizeof *l.findings);

@@ -1,5 +1,5 @@
-/* linter.h: what the families of rules share. A layer above run: it reads headers through the plan's input
- * and asks the public kprep_check(). A rule is a line in rules.c and a place that calls kprep_lint_found(). */
+/* linter.h: what the families of rules share. A layer above run: it reads headers through the plan's input,
+ * with the threads and the progress of a run, and asks the public kprep_check(). A rule is a line in rules.c and a place that calls kprep_lint_found(). */
 #ifndef KPREP_LINT_LINTER_H
 #define KPREP_LINT_LINTER_H
 

@@ -273,6 +273,18 @@ static kprep_status add_kind(kprep_input *input, const kprep_header *header, siz
     return KPREP_OK;
 }
 
+bool kprep_given_bytes(const kprep_path_list *paths, const char *path, kprep_bytes *bytes)
+{
+    const kprep_given *given = kprep_path_given(paths, path);
+    if (given == NULL) return false;
+    *bytes = (kprep_bytes){.memory = given->data,
+                           .head = given->head,
+                           .head_size = (int64_t)given->head_size,
+                           .fd = -1,
+                           .size = (int64_t)given->head_size + given->size};
+    return true;
+}
+
 kprep_status kprep_input_bytes(const kprep_path_list *paths, size_t file, bool in_place,
                                int64_t limit, kprep_stream *stream, kprep_bytes *bytes, int *fd,
                                int64_t *mtime, kprep_error *err)
@@ -281,15 +293,7 @@ kprep_status kprep_input_bytes(const kprep_path_list *paths, size_t file, bool i
     *bytes = (kprep_bytes){.fd = -1};
     *fd = -1;
     *mtime = 0;
-    const kprep_given *given = kprep_path_given(paths, item->path);
-    if (given != NULL) {
-        *bytes = (kprep_bytes){.memory = given->data,
-                               .head = given->head,
-                               .head_size = (int64_t)given->head_size,
-                               .fd = -1,
-                               .size = (int64_t)given->head_size + given->size};
-        return KPREP_OK;
-    }
+    if (kprep_given_bytes(paths, item->path, bytes)) return KPREP_OK;
     if (item->member == 0) {
         KPREP_TRY(kprep_open_read(item->path, fd, &bytes->size, mtime, err));
         bytes->fd = *fd;

@@ -34,6 +34,9 @@ typedef struct kprep_input {
 kprep_status kprep_input_list(const kprep_settings *settings, kprep_path_list *paths,
                               kprep_error *err);
 
+/* The bytes of an array in memory that stands for a file of that path; false: there is none. */
+bool kprep_given_bytes(const kprep_path_list *paths, const char *path, kprep_bytes *bytes);
+
 /* Opens a file of the input, in an archive through the stream, else behind a descriptor in *fd, which the
  * caller closes (-1: none). *mtime is that of the archive for a member. As kprep_stream_bytes(). */
 kprep_status kprep_input_bytes(const kprep_path_list *paths, size_t file, bool in_place,

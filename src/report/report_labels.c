@@ -16,18 +16,6 @@ const kprep_report_array *kprep_report_labels(const kprep_survey *report)
     return NULL;
 }
 
-static double value_at(const uint8_t *row, int64_t i, kprep_dtype dtype)
-{
-    const kprep_point widen = {.kind = KPREP_POINT_CAST, .in = dtype, .out = KPREP_F64};
-    double value = 0;
-    int64_t bad;
-    _Alignas(8) uint8_t one[8] = {0};
-    const size_t item = kprep_dtype_size(dtype);
-    memcpy(one, row + (size_t)i * item, item);
-    kprep_point_run(&widen, one, &value, 1, 0, &bad);
-    return value;
-}
-
 static bool is_one_hot(const kprep_survey *report)
 {
     const json_t *labels = json_object_get(json_object_get(report->root, "job"), "labels");
@@ -41,12 +29,12 @@ bool kprep_report_label(const kprep_survey *report, const uint8_t *row, double *
     int64_t ones = 0;
     if (y == NULL) return false;
     if (y->row_items == 1) {
-        *label = value_at(row, 0, y->dtype);
+        *label = kprep_value_at(row, 0, y->dtype);
         return true;
     }
     if (!is_one_hot(report)) return false;
     for (int64_t i = 0; i < y->row_items; i++) {
-        double value = value_at(row, i, y->dtype);
+        double value = kprep_value_at(row, i, y->dtype);
         if (value != 0 && value != 1) return false;
         if (value == 1) *label = (double)i;
         ones += value == 1;

@@ -17,10 +17,10 @@ static void add_line(kprep_text *text, const char *label, const char *name)
     kprep_text_add(text, "\n");
 }
 
-/* Copies as snprintf does, and frees the text. */
+/* Copies as snprintf does, and frees the text. SIZE_MAX: there was no memory for all of it. */
 static size_t hand_out(kprep_text *text, char *dst, size_t size)
 {
-    const size_t length = text->length;
+    const size_t length = text->failed ? SIZE_MAX : text->length;
     if (size > 0) snprintf(dst, size, "%s", text->data != NULL ? text->data : "");
     kprep_text_free(text);
     return length;

@@ -41,23 +41,28 @@ kprep_status kprep_content_times(const kprep_context *context, char out[33], kpr
     return KPREP_OK;
 }
 
+static kprep_status add_bytes(const kprep_context *context, const kprep_bytes *bytes,
+                              uint8_t *block, XXH3_state_t *state, kprep_error *err)
+{
+    size_t got = 1;
+    for (int64_t at = 0; got > 0; at += (int64_t)got) {
+        got = 0;
+        if (kprep_is_cancelled(context->options.cancel))
+            return kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
+        KPREP_TRY(kprep_bytes_read(bytes, at, block, BLOCK_BYTES, &got, err));
+        if (got > 0) kprep_hash128_add(state, block, got);
+    }
+    return KPREP_OK;
+}
+
 static kprep_status add_file(const kprep_context *context, const char *path, uint8_t *block,
                              XXH3_state_t *state, kprep_error *err)
 {
     int fd;
     int64_t size, mtime;
-    size_t got = 1;
     KPREP_TRY(kprep_open_read(path, &fd, &size, &mtime, err));
     const kprep_bytes bytes = {.fd = fd, .size = size};
-    kprep_status st = KPREP_OK;
-    for (int64_t at = 0; st == KPREP_OK && got > 0; at += (int64_t)got) {
-        got = 0;
-        if (kprep_is_cancelled(context->options.cancel))
-            st = kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
-        else
-            st = kprep_bytes_read(&bytes, at, block, BLOCK_BYTES, &got, err);
-        if (st == KPREP_OK && got > 0) kprep_hash128_add(state, block, got);
-    }
+    const kprep_status st = add_bytes(context, &bytes, block, state, err);
     close(fd);
     if (st != KPREP_OK) kprep_error_at_file(err, path);
     return st;
@@ -79,7 +84,10 @@ static kprep_status add_feed(const kprep_context *context, const kprep_feed *fee
             path = paths->archives[archive].path;
         }
         kprep_error_clear(&failure);
-        kprep_status st = add_file(context, path, block, state, &failure);
+        kprep_bytes memory;
+        kprep_status st = kprep_given_bytes(paths, path, &memory)
+                              ? add_bytes(context, &memory, block, state, &failure)
+                              : add_file(context, path, block, state, &failure);
         const bool passes = st != KPREP_E_INTERRUPTED && !kprep_is_of_machine(&failure) &&
                             context->settings.on_error != KPREP_ON_ERROR_FAIL;
         if (st == KPREP_OK || passes) continue;

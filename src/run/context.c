@@ -5,10 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "base/dtype.h"
-#include "base/eta.h"
 #include "base/fail.h"
 #include "spec/spec_internal.h"
 
@@ -186,18 +184,17 @@ static void warn(kprep_context *context)
     }
 }
 
-/* Progress of reading headers, told as that of a run is, about 10 times a second. */
-typedef struct header_progress {
-    const kprep_options *options;
-    struct timespec begin;
-    double last; /* seconds since then at which it was told */
-    kprep_eta eta;
-} header_progress;
-
-static void tell_headers(void *context, size_t done, size_t count)
+void kprep_header_progress_begin(kprep_header_progress *progress, const kprep_options *options)
 {
-    header_progress *p = context;
+    *progress = (kprep_header_progress){.options = options};
+    clock_gettime(CLOCK_MONOTONIC, &progress->begin);
+}
+
+void kprep_tell_headers(void *context, size_t done, size_t count)
+{
+    kprep_header_progress *p = context;
     struct timespec now;
+    if (p->options->progress == NULL) return;
     clock_gettime(CLOCK_MONOTONIC, &now);
     double seconds =
         (double)(now.tv_sec - p->begin.tv_sec) + 1e-9 * (double)(now.tv_nsec - p->begin.tv_nsec);
@@ -217,11 +214,11 @@ static void tell_headers(void *context, size_t done, size_t count)
 static kprep_status read_feed(kprep_context *context, kprep_feed *feed, kprep_purpose purpose,
                               kprep_problems *problems, kprep_error *err)
 {
-    header_progress progress = {.options = &context->options};
+    kprep_header_progress progress;
     kprep_input_how how = {.stop = context->options.cancel, .threads = context->threads};
     if (purpose == KPREP_TO_LOOK && context->options.progress != NULL) {
-        clock_gettime(CLOCK_MONOTONIC, &progress.begin);
-        how.progress = tell_headers;
+        kprep_header_progress_begin(&progress, &context->options);
+        how.progress = kprep_tell_headers;
         how.context = &progress;
     }
     KPREP_TRY(kprep_input_open(feed->settings, &how, &feed->input, problems, err));

@@ -3,7 +3,9 @@
 #define KPREP_RUN_CONTEXT_H
 
 #include <kprep/pipeline.h>
+#include <time.h>
 
+#include "base/eta.h"
 #include "run/engine.h"
 #include "run/feed.h"
 #include "run/labels.h"
@@ -47,6 +49,19 @@ void kprep_context_free(kprep_context *context);
 
 /* Threads to work with: those asked for, else the CPUs this process may use. */
 int32_t kprep_threads(const kprep_options *options);
+
+/* Progress of reading headers, told as that of a run is, about 10 times a second. */
+typedef struct kprep_header_progress {
+    const kprep_options *options; /* not NULL; outlives it */
+    struct timespec begin;
+    double last; /* seconds since then at which it was told */
+    kprep_eta eta;
+} kprep_header_progress;
+
+void kprep_header_progress_begin(kprep_header_progress *progress, const kprep_options *options);
+/* For kprep_input_how. context: the progress, begun. Does nothing if nobody wants to know. */
+void kprep_tell_headers(void *context, size_t done, size_t count);
+
 /* Reads the spec that a job names or holds. */
 kprep_status kprep_context_spec(const kprep_job *job, const kprep_settings *settings,
                                 kprep_spec **spec, kprep_error *err);

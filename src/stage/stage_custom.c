@@ -46,7 +46,7 @@ static kprep_status check_sample(const kprep_sample *out, const char *name, kpre
         const char letter = out->axes[i];
         good = out->shape[i] >= 0 && (letter == '_' || (letter >= 'a' && letter <= 'z'));
     }
-    if (good && strlen(out->axes) == (size_t)out->rank) return KPREP_OK;
+    if (good && out->axes[out->rank] == '\0') return KPREP_OK;
     return kprep_fail(err, KPREP_E_ARGUMENT, "stage %.60s describes no sample", name);
 }
 

@@ -219,3 +219,23 @@ def test_hostile_tables(kprep, data, made):
 def test_usage(kprep, tmp_path):
     kprep("diff", tmp_path, rc=2)
     kprep("diff", tmp_path, tmp_path, tmp_path, rc=2)
+
+
+def edit_manifest(folder, change):
+    path = folder / "manifest.json"
+    root = json.loads(path.read_text())
+    change(root)
+    path.write_text(json.dumps(root))
+
+
+def test_damage_is_told_of_the_right_side(kprep, data, made):
+    a, b = made(data("d", images(10)), "a"), made(data("d", images(10)), "b")
+    edit_manifest(b, lambda root: root["files"].pop())
+    for pair in ((a, b), (b, a)):
+        error = kprep("diff", *pair, "--json", rc=3).json["problems"][0]
+        assert error["id"] == "corrupt" and error["file"] == str(b)
+    c = made(data("d", images(10)), "c")
+    np.save(c / "x-00001.npy", np.zeros((4, 5, 6, 3), "f4"))
+    edit_manifest(c, lambda root: root["files"][1].update(xxh128="0" * 32))
+    error = kprep("diff", a, c, "--json", rc=3).json["problems"][0]
+    assert error["id"] == "corrupt" and "shape" in error["message"] and "x-00001.npy" in error["found"]

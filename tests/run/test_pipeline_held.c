@@ -247,14 +247,39 @@ static void given_named(void **state)
     kprep_job_free(&job);
 }
 
+/* With --paranoid the bytes of an array in memory are compared too: they have no time of change. */
+static void given_paranoid(void **state)
+{
+    float data[ROWS][3] = {{0}};
+    kprep_error err;
+    kprep_summary summary;
+    kprep_options options = {.paranoid = true, .shard = 0, .shards = 2};
+    kprep_array array = view(data, KPREP_F32, ROWS, 3, false);
+    char text[512];
+    snprintf(text, sizeof text,
+             "input: {samples: row}\nspec: {shape: [null, 3]}\noutput: {path: %s, batch: 5}\n",
+             support_path(*state, "out"));
+    kprep_job *job = support_job(*state, "job.yaml", text);
+    kprep_problems *problems = kprep_problems_new();
+    assert_int_equal(kprep_job_add_array(job, "array", &array, false, &err), KPREP_OK);
+    if (kprep_run(job, &options, problems, &summary, &err) != KPREP_OK) fail_msg("%s", err.message);
+    options.shard = 1;
+    data[0][0] = 1;
+    assert_int_equal(kprep_run(job, &options, problems, &summary, &err), KPREP_E_PLAN_CHANGED);
+    data[0][0] = 0;
+    assert_int_equal(kprep_run(job, &options, problems, &summary, &err), KPREP_OK);
+    kprep_problems_free(&problems);
+    kprep_job_free(&job);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, support_setup, support_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(detached),    IN_FOLDER(detached_late), IN_FOLDER(by_number),
-        IN_FOLDER(rewound),     IN_FOLDER(rewound_order), IN_FOLDER(given),
-        IN_FOLDER(given_named),
+        IN_FOLDER(detached),    IN_FOLDER(detached_late),  IN_FOLDER(by_number),
+        IN_FOLDER(rewound),     IN_FOLDER(rewound_order),  IN_FOLDER(given),
+        IN_FOLDER(given_named), IN_FOLDER(given_paranoid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
