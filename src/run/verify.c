@@ -207,6 +207,24 @@ static kprep_status judge_file(verifier *v, const json_t *entry, bool array, kpr
     return st;
 }
 
+/* Says why there is no manifest to go by: `st` is what reading it came to, whose message is kept
+ * if it is of neither kind. */
+static void bad_manifest(const char *path, bool is_folder, kprep_status st, kprep_error *problem)
+{
+    if (st == KPREP_E_NOT_FOUND && !is_folder) {
+        kprep_fail(problem, st, "not a data set: it is no folder");
+        kprep_error_help(problem, "name the folder that kprep run wrote");
+    } else if (st == KPREP_E_NOT_FOUND) {
+        kprep_fail(problem, st, "the data set has no manifest.json: it is not complete");
+        kprep_error_help(problem, "run its job again: it goes on where it was");
+    } else if (st == KPREP_OK) {
+        kprep_fail(problem, KPREP_E_CORRUPT, "manifest.json is not one that kprep wrote");
+        kprep_error_help(problem, "run its job again: it goes on where it was");
+    }
+    kprep_error_at_file(problem, path);
+    problem->side = KPREP_SIDE_DATA;
+}
+
 kprep_status kprep_manifest_load(const char *folder, json_t **root, kprep_problems *problems,
                                  kprep_error *err)
 {
@@ -226,12 +244,7 @@ kprep_status kprep_manifest_load(const char *folder, json_t **root, kprep_proble
     } else if (*root == NULL || !json_is_array(json_object_get(*root, "files"))) {
         json_decref(*root);
         *root = NULL;
-        kprep_fail(&problem, st == KPREP_OK ? KPREP_E_CORRUPT : st,
-                   st == KPREP_OK ? "manifest.json is not one that kprep wrote"
-                                  : "the data set has no manifest.json: it is not complete");
-        kprep_error_help(&problem, "run its job again: it goes on where it was");
-        kprep_error_at_file(&problem, path);
-        problem.side = KPREP_SIDE_DATA;
+        bad_manifest(path, S_ISDIR(info.st_mode), st, &problem);
         st = kprep_problems_add(problems, &problem);
     }
     free(data);

@@ -330,6 +330,31 @@ class TestAnswers:
         assert kprep("report", "out", "--output", "no/such/page.html", "--json", rc=4).ids == ["unwritable"]
         assert "did you mean" in kprep("reprot", "out", rc=2).err
 
+    def test_only_pages_are_replaced(self, kprep, job, tmp_path):
+        file = photo_job(job)
+        kprep("run", file, rc=0)
+        before = tree(tmp_path)
+        for name in (file, "out/manifest.json", "out/x-00000.npy", "out/samples.csv"):
+            answer = kprep("report", "out", "--output", name, "--json", rc=4)
+            assert answer.ids == ["unwritable"] and "--output" in answer.problems[0]["help"]
+            kprep("report", file, "--output", name, rc=4)
+        assert tree(tmp_path) == before
+        (tmp_path / "page").touch()
+        (tmp_path / "page.html.part").write_text("another's")
+        for name in ("page", "page", "page.html", "page.html", "/dev/null"):
+            kprep("report", "out", "--output", name, rc=0)
+        assert (tmp_path / "page").read_bytes() == (tmp_path / "page.html").read_bytes()
+        assert (tmp_path / "page.html.part").read_text() == "another's"
+
+    def test_what_is_no_data_set_is_said(self, kprep, job, tmp_path):
+        (tmp_path / "file").write_text("text")
+        assert "no folder" in kprep("report", "file", rc=1).err
+        kprep("run", photo_job(job), rc=0)
+        (tmp_path / "out/manifest.json").unlink()
+        assert "no manifest.json" in kprep("report", "out", rc=1).err
+        (tmp_path / "out/manifest.json").mkdir()
+        assert "no manifest.json" not in kprep("report", "out", rc=1).err
+
     def test_a_link_stays_one(self, kprep, job, tmp_path):
         kprep("run", photo_job(job), rc=0)
         (tmp_path / "there.html").write_text("old")
