@@ -216,6 +216,15 @@ def test_hostile_tables(kprep, data, made):
     kprep("diff", a, b, rc=3)
 
 
+def test_control_characters_of_a_manifest_are_not_printed(kprep, data, made):
+    a, b = made(data("d", images(3)), "a"), made(data("d", images(3)), "b")
+    text = json.loads((b / "manifest.json").read_text())
+    text["arrays"]["x"]["dtype"] = "\x1b]0;x\x07"
+    (b / "manifest.json").write_text(json.dumps(text))
+    answer = kprep("diff", a, b, rc=1)
+    assert "?]0;x?" in answer.out and "\x1b" not in answer.out + answer.err
+
+
 def test_usage(kprep, tmp_path):
     kprep("diff", tmp_path, rc=2)
     kprep("diff", tmp_path, tmp_path, tmp_path, rc=2)
