@@ -16,6 +16,7 @@
 #include "base/fail.h"
 #include "base/hash.h"
 #include "base/json_build.h"
+#include "base/mem.h"
 #include "io/path_list.h"
 #include "kernel/kernel.h"
 #include "run/manifest.h"
@@ -141,7 +142,11 @@ static kprep_status judge_array(verifier *v, const json_t *entry, const char *pa
         return add(v, KPREP_E_CORRUPT, path, "the file is no NPY array that kprep wrote",
                    "an NPY array in C order", "something else");
     const json_t *spec = find_spec(v, name);
-    v->verified->rows += strcmp(name, first_array(v)) == 0 ? rows : 0;
+    /* A number of the manifest, so any. */
+    int64_t *sum = &v->verified->rows;
+    if (strcmp(name, first_array(v)) == 0 && (rows < 0 || !kprep_add_i64(*sum, rows, sum)))
+        return add(v, KPREP_E_CORRUPT, path, "the manifest's number of rows is none", "a count",
+                   rows < 0 ? "a negative number" : "more than there can be");
     if (!same_shape(array, rows, &c->header, expected, sizeof expected)) {
         kprep_shape_format(c->header.shape, c->header.rank, found, sizeof found);
         return add(v, KPREP_E_AXIS_SIZE, path, "the array's shape is not the manifest's", expected,

@@ -378,6 +378,18 @@ class TestAnswers:
             answer = kprep("report", "out", "--json", *more)
             assert answer.rc == 1 and answer.problems
 
+    @pytest.mark.parametrize("rows", [-1, 2**63 - 1])
+    def test_numbers_of_rows_that_are_none(self, kprep, job, tmp_path, rows):
+        kprep("run", photo_job(job), rc=0)
+        found = manifest(tmp_path / "out")
+        del found["arrays"]["x"]["shape"]
+        for file in found["files"]:
+            file["rows"] = rows
+        (tmp_path / "out/manifest.json").write_text(json.dumps(found))
+        answer = kprep("verify", "out", "--json", rc=1)
+        assert any("number of rows" in p["message"] for p in answer.problems)
+        kprep("report", "out", rc=1)
+
     @pytest.mark.parametrize("key", ["job", "spec", "classes", "inputs", "steps", "counts", "tables", "plan", "kprep"])
     @pytest.mark.parametrize("value", [None, 7, "x", [], {}, [[{}]], {"x": 1}, {"x": {"kinds": [3]}}, {"inputs": 3}])
     def test_odd_manifest(self, kprep, job, tmp_path, key, value):
