@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 
 import numpy as np
@@ -223,6 +224,13 @@ def test_control_characters_of_a_manifest_are_not_printed(kprep, data, made):
     (b / "manifest.json").write_text(json.dumps(text))
     answer = kprep("diff", a, b, rc=1)
     assert "?]0;x?" in answer.out and "\x1b" not in answer.out + answer.err
+
+
+def test_a_table_that_is_no_file_is_not_waited_for(kprep, data, made):
+    a, b = made(data("d", images(3)), "a"), made(data("d", images(3)), "b")
+    (b / "samples.csv").unlink()
+    os.mkfifo(b / "samples.csv")
+    assert kprep("diff", a, b, "--json", rc=3, timeout=20).ids == ["unreadable"]
 
 
 def test_usage(kprep, tmp_path):
