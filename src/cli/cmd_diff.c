@@ -94,6 +94,14 @@ static void print_clean(const char *text)
         putchar((unsigned char)*text < ' ' || *text == 0x7F ? '?' : *text);
 }
 
+/* "A -> B", one of which may be missing. Both come from files. */
+static void print_change(const char *a, const char *b)
+{
+    print_clean(a[0] != '\0' ? a : "(none)");
+    printf(" -> ");
+    print_clean(b[0] != '\0' ? b : "(none)");
+}
+
 static void print_keys(const kprep_difference *d)
 {
     for (size_t i = 0; i < d->key_count; i++) {
@@ -101,9 +109,7 @@ static void print_keys(const kprep_difference *d)
         printf("  ");
         print_clean(k->key);
         printf(": ");
-        print_clean(k->a[0] != '\0' ? k->a : "(none)");
-        printf(" -> ");
-        print_clean(k->b[0] != '\0' ? k->b : "(none)");
+        print_change(k->a, k->b);
         printf("%s\n", k->matters ? "" : " (only a place)");
     }
 }
@@ -115,9 +121,10 @@ static void print_arrays(const kprep_difference *d)
         if (a->changed == 0 && strcmp(a->a, a->b) == 0) continue;
         printf("  array ");
         print_clean(a->name);
-        if (strcmp(a->a, a->b) != 0)
-            printf(": %s -> %s", a->a[0] != '\0' ? a->a : "(none)",
-                   a->b[0] != '\0' ? a->b : "(none)");
+        if (strcmp(a->a, a->b) != 0) {
+            printf(": ");
+            print_change(a->a, a->b);
+        }
         if (a->changed > 0)
             printf(": %lld values of %lld samples differ, by at most %.9g", (long long)a->values,
                    (long long)a->changed, a->max_abs);
@@ -138,8 +145,10 @@ static void print_samples(const listing *l, int kind, int64_t count)
         printf("  ");
         print_clean(text_of(sample, "source"));
         if (index != NULL) printf("[%lld]", (long long)json_integer_value(index));
-        if (kind == KPREP_DIFF_MOVED)
-            printf(": %s -> %s", text_of(sample, "a"), text_of(sample, "b"));
+        if (kind == KPREP_DIFF_MOVED) {
+            printf(": ");
+            print_change(text_of(sample, "a"), text_of(sample, "b"));
+        }
         if (kind == KPREP_DIFF_CHANGED)
             printf(": %lld values differ, by at most %.9g",
                    (long long)json_integer_value(json_object_get(sample, "values")),

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,13 +47,40 @@ static kprep_status make(cli *c, char **html, size_t *size, kprep_reported *repo
 
 static kprep_status refuse(kprep_error *err, int why, const char *path)
 {
+    char message[256];
+    snprintf(message, sizeof message, "can't write the page: %s", strerror(why));
     return fail(err, why == ENOSPC ? KPREP_E_NO_SPACE : KPREP_E_UNWRITABLE, KPREP_SIDE_OUTPUT, path,
-                strerror(why));
+                message);
 }
 
-static bool write_file(const char *path, const char *html, size_t size)
+static bool is_page_name(const char *path)
 {
-    FILE *file = fopen(path, "wb");
+    const char *dot = strrchr(path, '.');
+    return dot != NULL && (strcasecmp(dot, ".html") == 0 || strcasecmp(dot, ".htm") == 0);
+}
+
+/* Only pages are replaced: a slip of the hand must not cost a job file or a part of the data set. */
+static kprep_status refuse_foreign(const char *path, kprep_error *err)
+{
+    static const char mark[] = "<!DOCTYPE html>";
+    char head[sizeof mark] = "";
+    struct stat info;
+    if (is_page_name(path) || stat(path, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size == 0)
+        return KPREP_OK;
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) return refuse(err, errno, path);
+    const size_t n = fread(head, 1, sizeof mark - 1, file);
+    fclose(file);
+    if (n == sizeof mark - 1 && memcmp(head, mark, n) == 0) return KPREP_OK;
+    fail(err, KPREP_E_UNWRITABLE, KPREP_SIDE_OUTPUT, path,
+         "the file is there already and is no HTML page: it is left as it is");
+    snprintf(err->help, sizeof err->help, "name another file with --output, or remove this one");
+    return KPREP_E_UNWRITABLE;
+}
+
+static bool write_file(const char *path, const char *mode, const char *html, size_t size)
+{
+    FILE *file = fopen(path, mode);
     if (file == NULL) return false;
     bool good = fwrite(html, 1, size, file) == size;
     int why = errno;
@@ -68,12 +96,12 @@ static kprep_status write_page(const char *path, const char *html, size_t size, 
     char part[4096];
     struct stat info;
     if (lstat(path, &info) == 0 && !S_ISREG(info.st_mode))
-        return write_file(path, html, size) ? KPREP_OK : refuse(err, errno, path);
-    int n = snprintf(part, sizeof part, "%s.part", path);
+        return write_file(path, "wb", html, size) ? KPREP_OK : refuse(err, errno, path);
+    int n = snprintf(part, sizeof part, "%s.%ld.part", path, (long)getpid());
     if (n < 0 || (size_t)n >= sizeof part) return refuse(err, ENAMETOOLONG, path);
-    if (write_file(part, html, size) && rename(part, path) == 0) return KPREP_OK;
+    if (write_file(part, "wxb", html, size) && rename(part, path) == 0) return KPREP_OK;
     int why = errno;
-    unlink(part);
+    if (why != EEXIST) unlink(part); /* else it is another's */
     return refuse(err, why, path);
 }
 
@@ -113,6 +141,7 @@ static int run(cli *c)
     if (c->json && strcmp(path, "-") == 0)
         st = fail(&err, KPREP_E_BAD_OPTION, KPREP_SIDE_JOB, "",
                   "--json and --output - both write to standard output");
+    if (st == KPREP_OK && strcmp(path, "-") != 0) st = refuse_foreign(path, &err);
     if (st == KPREP_OK) st = make(c, &html, &size, &reported, &err);
     if (st == KPREP_OK && html != NULL) st = deliver(c, path, html, size, &reported, &err);
     free(html);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fail.h"
 #include "base/hash.h"
@@ -225,14 +226,21 @@ static kprep_status add_row(kprep_diff_side *side, uint32_t section, int64_t at,
     return KPREP_OK;
 }
 
+/* NULL on failure; what is no plain file is refused, not waited for. */
 static FILE *open_table(const kprep_diff_side *side, size_t section, kprep_error *err)
 {
+    int fd;
+    int64_t bytes, mtime;
+    FILE *file = NULL;
     char *path = kprep_asprintf("%s/%s", side->folder, side->sections[section]);
-    FILE *file = path != NULL ? fopen(path, "rb") : NULL;
-    if (path == NULL)
+    if (path == NULL) {
         kprep_fail_memory(err);
-    else if (file == NULL)
+    } else if (kprep_open_read(path, &fd, &bytes, &mtime, err) != KPREP_OK) {
+        kprep_error_at_file(err, path);
+    } else if ((file = fdopen(fd, "rb")) == NULL) {
         kprep_fail_errno(err, KPREP_SIDE_INPUT, errno, "open the table", path);
+        close(fd);
+    }
     free(path);
     return file;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -110,27 +111,54 @@ kprep_status kprep_baseline_load(kprep_linter *l, kprep_error *err)
     return st;
 }
 
-kprep_status kprep_baseline_save(const kprep_linter *l, kprep_error *err)
+kprep_status kprep_baseline_may_write(const kprep_linter *l, kprep_error *err)
 {
     const char *path = l->how.write_baseline;
-    if (path == NULL) return KPREP_OK;
-    if (l->written.failed) return kprep_fail_memory(err);
-    char *beside = kprep_asprintf("%s.%ld.tmp", path, (long)getpid());
-    if (beside == NULL) return kprep_fail_memory(err);
-    FILE *file = fopen(beside, "wxb");
-    kprep_status st = KPREP_OK;
-    if (file == NULL) {
-        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create the baseline", path);
-        goto done;
-    }
+    char head[sizeof heading] = "";
+    struct stat info;
+    if (path == NULL || stat(path, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size == 0)
+        return KPREP_OK;
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "replace the baseline", path);
+    const size_t n = fread(head, 1, sizeof heading - 1, file);
+    fclose(file);
+    if (n == sizeof heading - 1 && memcmp(head, heading, n) == 0) return KPREP_OK;
+    kprep_fail(err, KPREP_E_UNWRITABLE,
+               "the file is there already and is no baseline: it is left as it is");
+    kprep_error_help(err, "name another file with --write-baseline, or remove this one");
+    kprep_error_at_file(err, path);
+    if (err != NULL) err->side = KPREP_SIDE_OUTPUT;
+    return KPREP_E_UNWRITABLE;
+}
+
+static bool write_lines(const kprep_linter *l, FILE *file)
+{
     fprintf(file, "%s\n", heading);
     if (l->written.data != NULL) fputs(l->written.data, file);
     const bool bad = ferror(file) != 0 || fflush(file) != 0;
-    if (fclose(file) != 0 || bad || rename(beside, path) != 0) {
+    return fclose(file) == 0 && !bad;
+}
+
+kprep_status kprep_baseline_save(const kprep_linter *l, kprep_error *err)
+{
+    const char *path = l->how.write_baseline;
+    struct stat info;
+    if (path == NULL) return KPREP_OK;
+    if (l->written.failed) return kprep_fail_memory(err);
+    /* A device or a link stays what it is and is written to; a file is replaced as a whole. */
+    const bool direct = lstat(path, &info) == 0 && !S_ISREG(info.st_mode);
+    char *beside =
+        direct ? kprep_asprintf("%s", path) : kprep_asprintf("%s.%ld.tmp", path, (long)getpid());
+    if (beside == NULL) return kprep_fail_memory(err);
+    FILE *file = fopen(beside, direct ? "wb" : "wxb");
+    kprep_status st = KPREP_OK;
+    if (file == NULL) {
+        st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "create the baseline", path);
+    } else if (!write_lines(l, file) || (!direct && rename(beside, path) != 0)) {
         st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "write the baseline", path);
-        unlink(beside);
+        if (!direct) unlink(beside);
     }
-done:
     free(beside);
     return st;
 }

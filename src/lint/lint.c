@@ -130,6 +130,7 @@ static kprep_status check(kprep_linter *l, const kprep_job *job, kprep_lint_resu
 static kprep_status look(kprep_linter *l, const kprep_job *job, kprep_lint_result *result,
                          kprep_error *err)
 {
+    KPREP_TRY(kprep_baseline_may_write(l, err));
     KPREP_TRY(kprep_baseline_load(l, err));
     KPREP_TRY(read_headers(l, err));
     KPREP_TRY(kprep_lint_pairs(l, err)); /* first: it tells masks */

@@ -93,6 +93,8 @@ uint64_t kprep_baseline_key(const char *id, const char *name);
 kprep_status kprep_baseline_load(kprep_linter *l, kprep_error *err);
 bool kprep_baseline_has(const kprep_linter *l, uint64_t key);
 void kprep_baseline_note(kprep_linter *l, uint64_t key, const char *id, const char *name);
+/* Is what --write-baseline would replace a baseline? Other files are left alone: unwritable. */
+kprep_status kprep_baseline_may_write(const kprep_linter *l, kprep_error *err);
 kprep_status kprep_baseline_save(const kprep_linter *l, kprep_error *err);
 
 /* ---- each.c ---- */

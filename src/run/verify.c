@@ -16,6 +16,7 @@
 #include "base/fail.h"
 #include "base/hash.h"
 #include "base/json_build.h"
+#include "base/mem.h"
 #include "io/path_list.h"
 #include "kernel/kernel.h"
 #include "run/manifest.h"
@@ -141,7 +142,11 @@ static kprep_status judge_array(verifier *v, const json_t *entry, const char *pa
         return add(v, KPREP_E_CORRUPT, path, "the file is no NPY array that kprep wrote",
                    "an NPY array in C order", "something else");
     const json_t *spec = find_spec(v, name);
-    v->verified->rows += strcmp(name, first_array(v)) == 0 ? rows : 0;
+    /* A number of the manifest, so any. */
+    int64_t *sum = &v->verified->rows;
+    if (strcmp(name, first_array(v)) == 0 && (rows < 0 || !kprep_add_i64(*sum, rows, sum)))
+        return add(v, KPREP_E_CORRUPT, path, "the manifest's number of rows is none", "a count",
+                   rows < 0 ? "a negative number" : "more than there can be");
     if (!same_shape(array, rows, &c->header, expected, sizeof expected)) {
         kprep_shape_format(c->header.shape, c->header.rank, found, sizeof found);
         return add(v, KPREP_E_AXIS_SIZE, path, "the array's shape is not the manifest's", expected,
@@ -207,6 +212,24 @@ static kprep_status judge_file(verifier *v, const json_t *entry, bool array, kpr
     return st;
 }
 
+/* Says why there is no manifest to go by: `st` is what reading it came to, whose message is kept
+ * if it is of neither kind. */
+static void bad_manifest(const char *path, bool is_folder, kprep_status st, kprep_error *problem)
+{
+    if (st == KPREP_E_NOT_FOUND && !is_folder) {
+        kprep_fail(problem, st, "not a data set: it is no folder");
+        kprep_error_help(problem, "name the folder that kprep run wrote");
+    } else if (st == KPREP_E_NOT_FOUND) {
+        kprep_fail(problem, st, "the data set has no manifest.json: it is not complete");
+        kprep_error_help(problem, "run its job again: it goes on where it was");
+    } else if (st == KPREP_OK) {
+        kprep_fail(problem, KPREP_E_CORRUPT, "manifest.json is not one that kprep wrote");
+        kprep_error_help(problem, "run its job again: it goes on where it was");
+    }
+    kprep_error_at_file(problem, path);
+    problem->side = KPREP_SIDE_DATA;
+}
+
 kprep_status kprep_manifest_load(const char *folder, json_t **root, kprep_problems *problems,
                                  kprep_error *err)
 {
@@ -226,12 +249,7 @@ kprep_status kprep_manifest_load(const char *folder, json_t **root, kprep_proble
     } else if (*root == NULL || !json_is_array(json_object_get(*root, "files"))) {
         json_decref(*root);
         *root = NULL;
-        kprep_fail(&problem, st == KPREP_OK ? KPREP_E_CORRUPT : st,
-                   st == KPREP_OK ? "manifest.json is not one that kprep wrote"
-                                  : "the data set has no manifest.json: it is not complete");
-        kprep_error_help(&problem, "run its job again: it goes on where it was");
-        kprep_error_at_file(&problem, path);
-        problem.side = KPREP_SIDE_DATA;
+        bad_manifest(path, S_ISDIR(info.st_mode), st, &problem);
         st = kprep_problems_add(problems, &problem);
     }
     free(data);

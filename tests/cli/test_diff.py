@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 
 import numpy as np
@@ -214,6 +215,22 @@ def test_hostile_tables(kprep, data, made):
     kprep("diff", a, b, rc=3)
     (b / "samples.csv").write_text("batch,row,source,index,label\n0,0,\"" + "x" * 2_000_000)
     kprep("diff", a, b, rc=3)
+
+
+def test_control_characters_of_a_manifest_are_not_printed(kprep, data, made):
+    a, b = made(data("d", images(3)), "a"), made(data("d", images(3)), "b")
+    text = json.loads((b / "manifest.json").read_text())
+    text["arrays"]["x"]["dtype"] = "\x1b]0;x\x07"
+    (b / "manifest.json").write_text(json.dumps(text))
+    answer = kprep("diff", a, b, rc=1)
+    assert "?]0;x?" in answer.out and "\x1b" not in answer.out + answer.err
+
+
+def test_a_table_that_is_no_file_is_not_waited_for(kprep, data, made):
+    a, b = made(data("d", images(3)), "a"), made(data("d", images(3)), "b")
+    (b / "samples.csv").unlink()
+    os.mkfifo(b / "samples.csv")
+    assert kprep("diff", a, b, "--json", rc=3, timeout=20).ids == ["unreadable"]
 
 
 def test_usage(kprep, tmp_path):

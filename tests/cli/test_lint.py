@@ -361,6 +361,26 @@ def test_a_baseline_keeps_what_is_known(kprep, clean, tmp_path):
     kprep("lint", clean, "--write-baseline", tmp_path / "no/where", rc=4)
 
 
+def test_only_baselines_are_replaced(kprep, clean, tmp_path):
+    photo = clean / "train/cat/x.png"
+    write(clean, {"train/cat/x.png": png(0)})
+    answer = kprep("lint", clean, "--write-baseline", photo, "--json", rc=4)
+    assert answer.ids == ["unwritable"] and photo.read_bytes() == png(0)
+    (tmp_path / "known").touch()
+    (tmp_path / "link").symlink_to("known")
+    kprep("lint", clean, "--write-baseline", tmp_path / "link", rc=0)
+    assert (tmp_path / "link").is_symlink()
+    text = (tmp_path / "known").read_text()
+    assert " duplicate " in text
+    kprep("lint", clean, "--write-baseline", tmp_path / "known", rc=0)
+    assert (tmp_path / "known").read_text() == text
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    kprep("lint", clean, "--write-baseline", tmp_path / "pipe", rc=0)
+    assert os.read(reader, 1 << 16).decode() == text and (tmp_path / "pipe").is_fifo()
+    os.close(reader)
+
+
 def everything(tmp_path):
     """All faults of the table at once."""
     files = clean_files()

@@ -330,6 +330,31 @@ class TestAnswers:
         assert kprep("report", "out", "--output", "no/such/page.html", "--json", rc=4).ids == ["unwritable"]
         assert "did you mean" in kprep("reprot", "out", rc=2).err
 
+    def test_only_pages_are_replaced(self, kprep, job, tmp_path):
+        file = photo_job(job)
+        kprep("run", file, rc=0)
+        before = tree(tmp_path)
+        for name in (file, "out/manifest.json", "out/x-00000.npy", "out/samples.csv"):
+            answer = kprep("report", "out", "--output", name, "--json", rc=4)
+            assert answer.ids == ["unwritable"] and "--output" in answer.problems[0]["help"]
+            kprep("report", file, "--output", name, rc=4)
+        assert tree(tmp_path) == before
+        (tmp_path / "page").touch()
+        (tmp_path / "page.html.part").write_text("another's")
+        for name in ("page", "page", "page.html", "page.html", "/dev/null"):
+            kprep("report", "out", "--output", name, rc=0)
+        assert (tmp_path / "page").read_bytes() == (tmp_path / "page.html").read_bytes()
+        assert (tmp_path / "page.html.part").read_text() == "another's"
+
+    def test_what_is_no_data_set_is_said(self, kprep, job, tmp_path):
+        (tmp_path / "file").write_text("text")
+        assert "no folder" in kprep("report", "file", rc=1).err
+        kprep("run", photo_job(job), rc=0)
+        (tmp_path / "out/manifest.json").unlink()
+        assert "no manifest.json" in kprep("report", "out", rc=1).err
+        (tmp_path / "out/manifest.json").mkdir()
+        assert "no manifest.json" not in kprep("report", "out", rc=1).err
+
     def test_a_link_stays_one(self, kprep, job, tmp_path):
         kprep("run", photo_job(job), rc=0)
         (tmp_path / "there.html").write_text("old")
@@ -352,6 +377,18 @@ class TestAnswers:
         for more in ([], ["--sample", "3"]):
             answer = kprep("report", "out", "--json", *more)
             assert answer.rc == 1 and answer.problems
+
+    @pytest.mark.parametrize("rows", [-1, 2**63 - 1])
+    def test_numbers_of_rows_that_are_none(self, kprep, job, tmp_path, rows):
+        kprep("run", photo_job(job), rc=0)
+        found = manifest(tmp_path / "out")
+        del found["arrays"]["x"]["shape"]
+        for file in found["files"]:
+            file["rows"] = rows
+        (tmp_path / "out/manifest.json").write_text(json.dumps(found))
+        answer = kprep("verify", "out", "--json", rc=1)
+        assert any("number of rows" in p["message"] for p in answer.problems)
+        kprep("report", "out", rc=1)
 
     @pytest.mark.parametrize("key", ["job", "spec", "classes", "inputs", "steps", "counts", "tables", "plan", "kprep"])
     @pytest.mark.parametrize("value", [None, 7, "x", [], {}, [[{}]], {"x": 1}, {"x": {"kinds": [3]}}, {"inputs": 3}])
