@@ -17,7 +17,7 @@ typedef struct kprep_verified {
 /** Checks a written data set against its manifest: every file present, its length, hash, shape and dtype,
  * every value within the spec.
  *
- * @param problems  every difference is added: hash-mismatch, truncated, not-found ...
+ * @param problems  every difference is added: hash-mismatch, truncated, not-found ... It ends at the thousandth.
  * @return KPREP_OK also if there are differences. KPREP_E_NOT_FOUND if there is no such folder.
  */
 KPREP_API kprep_status kprep_verify(const char *folder, const kprep_options *options,

@@ -39,7 +39,7 @@ static kprep_status read_text(const char *path, char *text, size_t *size, kprep_
     return good ? KPREP_OK : fail(err, KPREP_E_UNREADABLE, path, "reading failed");
 }
 
-static void print_message(const cli *c, const kprep_message *m)
+static void print_message(cli *c, const kprep_message *m)
 {
     printf("%s: %s\n", m->framework, m->line);
     if (m->where[0] != '\0') printf("  at       %s\n", m->where);

@@ -41,9 +41,7 @@ int cli_fail(cli *c, const kprep_error *err)
 
 void cli_no_memory(cli *c)
 {
-    kprep_error err;
-    kprep_error_clear(&err);
-    err.code = KPREP_E_NO_MEMORY;
+    kprep_error err = {.code = KPREP_E_NO_MEMORY, .sample = -1, .stage_index = -1};
     snprintf(err.message, sizeof err.message, "out of memory");
     cli_fail(c, &err);
 }

@@ -52,8 +52,8 @@ static kprep_status add_key(void *context, const char *key, const json_t *a, con
     memset(added, 0, sizeof *added);
     kprep_copy_text(added->key, sizeof added->key, key);
     added->matters = !is_place(key);
-    KPREP_TRY(add_text(added->a, sizeof added->a, a, w->err));
-    KPREP_TRY(add_text(added->b, sizeof added->b, b, w->err));
+    KPREP_TRY(add_text(added->a, sizeof added->a, a, err));
+    KPREP_TRY(add_text(added->b, sizeof added->b, b, err));
     return KPREP_OK;
 }
 

@@ -257,6 +257,14 @@ kprep_status kprep_manifest_load(const char *folder, json_t **root, kprep_proble
     return st;
 }
 
+/* So much is wrong that more would only be a wall of the same, and of memory if a manifest lists millions of
+ * files that are not there. */
+static bool gave_up(const verifier *v)
+{
+    enum { MOST_PROBLEMS = 1000 };
+    return kprep_problems_count(v->problems) >= MOST_PROBLEMS;
+}
+
 kprep_status kprep_verify(const char *folder, const kprep_options *options,
                           kprep_problems *problems, kprep_verified *verified, kprep_error *err)
 {
@@ -273,9 +281,10 @@ kprep_status kprep_verify(const char *folder, const kprep_options *options,
     if (root != NULL && v.block == NULL) st = KPREP_E_NO_MEMORY;
     size_t i;
     const json_t *entry;
-    json_array_foreach(json_object_get(root, "files"), i, entry) if (st == KPREP_OK) st =
-        judge_file(&v, entry, true, err);
-    json_array_foreach(json_object_get(root, "tables"), i, entry) if (st == KPREP_OK) st =
+    json_array_foreach(json_object_get(root, "files"), i, entry) if (st == KPREP_OK && !gave_up(&v))
+        st = judge_file(&v, entry, true, err);
+    json_array_foreach(json_object_get(root, "tables"), i,
+                       entry) if (st == KPREP_OK && !gave_up(&v)) st =
         judge_file(&v, entry, false, err);
     free(v.block);
     json_decref(root);
