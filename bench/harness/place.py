@@ -1,5 +1,6 @@
 """Where the bench works: its build, its Python environment, its folders."""
 
+import functools
 import hashlib
 import json
 import os
@@ -72,6 +73,15 @@ def make_venv():
         done = subprocess.run([*map(str, pip), "-r", str(dali)], capture_output=True, text=True)
         marker.write_text(json.dumps({"dali": done.returncode == 0}))
     return python, json.loads(marker.read_text())
+
+
+@functools.cache
+def build_package(python):
+    """The folder of the Python package, built once in a run of the bench."""
+    folder = RESULTS / "python"
+    run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--upgrade",
+         "--no-build-isolation", "--no-deps", "--target", folder, f"-Cbuild-dir={RESULTS / 'wheel'}", ROOT])
+    return folder
 
 
 def free_bytes(folder):

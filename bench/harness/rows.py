@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .measure import Contender, Row, execute
-from .place import BENCH
+from .place import BENCH, build_package
 
 PEERS = BENCH / "peers"
 GB = 10**9
+BATCH = 64
 MEMORY_LIMIT = 256 << 20
 IMAGE_STAGES = [{"resize": [224, 224]}, {"rescale": "1/255"}]
 IMAGE_SPEC = {"shape": [None, 224, 224, 3], "dtype": "float32"}
@@ -24,6 +25,7 @@ class Sizes:
     pngs: int
     features: int  # samples in each of the 912 files
     pictures: int
+    small_pictures: int  # of 64 x 64, whole batches of 64
     double_bytes: int
     checked_files: int
     sparse_bytes: int
@@ -32,10 +34,12 @@ class Sizes:
     disk_bytes: int
 
 
-FULL = Sizes(photos=1000, pngs=500, features=100, pictures=2000, double_bytes=4 * GB, checked_files=10000,
-             sparse_bytes=10 * GB, rounds=5, fast_bytes=4 * GB, disk_bytes=9 * GB)
-QUICK = Sizes(photos=200, pngs=60, features=25, pictures=500, double_bytes=GB // 2, checked_files=2000,
-              sparse_bytes=10 * GB, rounds=3, fast_bytes=GB, disk_bytes=3 * GB // 2)
+FULL = Sizes(photos=1000, pngs=500, features=100, pictures=2000, small_pictures=12800,
+             double_bytes=4 * GB, checked_files=10000, sparse_bytes=10 * GB, rounds=5, fast_bytes=4 * GB,
+             disk_bytes=9 * GB)
+QUICK = Sizes(photos=200, pngs=60, features=25, pictures=500, small_pictures=3840,
+              double_bytes=GB // 2, checked_files=2000, sparse_bytes=10 * GB, rounds=3, fast_bytes=GB,
+              disk_bytes=3 * GB // 2)
 
 
 @dataclass
@@ -68,7 +72,7 @@ class Bench:
 
     def job(self, name, content):
         path = self.fast / f"{name}.json"
-        path.write_text(json.dumps({**content, "output": {"path": str(self.fast / f"{name}-kprep"), "batch": 64,
+        path.write_text(json.dumps({**content, "output": {"path": str(self.fast / f"{name}-kprep"), "batch": BATCH,
                                                           **content.get("output", {})}}))
         return path
 
@@ -250,6 +254,59 @@ def nchw_files(bench):
                "GB", ours, [peer], check)
 
 
+def small_job(bench):
+    """Pictures of 64 x 64 in class folders, and the job that makes (N, 64, 64, 3) float32 and labels of them."""
+    folder = bench.data("classes", bench.fast / "small", "--count", bench.sizes.small_pictures)
+    job = bench.job("small", {"input": str(folder), "labels": "folder", "pipeline": [{"rescale": "1/255"}],
+                              "spec": {"shape": [None, 64, 64, 3], "dtype": "float32"}})
+    return job, folder, bench.sizes.small_pictures // BATCH
+
+
+def keras_script(bench, *arguments):
+    package = build_package(bench.python)
+    return ["env", f"PYTHONPATH={package}", *bench.script("keras_batches", "--threads", bench.threads, *arguments)]
+
+
+def keras_fed(bench, name, loader, source):
+    return Contender(name, keras_script(bench, "train", loader, source), own_clock=True)
+
+
+def same_losses(bench, sources):
+    """What the loaders feed, by the losses of a model that begins with the same weights each time."""
+    _, text = execute(keras_script(bench, "check", *(f"{name}={path}" for name, path in sources.items())), None)
+    found = json.loads(text.splitlines()[-1])
+    first, *others = found["losses"].values()
+    for losses in others:
+        expect("losses", losses, first)
+    return found, f"equal losses in {len(first)} epochs with one seed and deterministic operations"
+
+
+def keras_batches(bench):
+    job, _, batches = small_job(bench)
+    run = bench.ours(job)
+    execute([str(word) for word in run.command], None)
+    written = run.output
+    names = {"tfdata": "tf.data, np.load in parallel, prefetch", "numpy": "PyDataset with np.load"}
+    ours = keras_fed(bench, "kprep.open().keras()", "kprep", written)
+
+    def check():
+        found, text = same_losses(bench, dict.fromkeys(("kprep", *names), written))
+        expect("batches that are views of mapped files", found["mapped"], batches)
+        return f"{text}; each of kprep's batches is a view of its mapped file"
+
+    return Row("keras-batches", "written (64, 64, 64, 3) float32 batches into a small Keras model", batches, "batches",
+               ours, [keras_fed(bench, names[name], name, written) for name in names], check,
+               ["hashes of the files are compared in the epoch of warm-up"])
+
+
+def keras_pictures(bench):
+    job, folder, batches = small_job(bench)
+    ours = keras_fed(bench, "kprep.Pipeline().keras()", "pictures", job)
+    peer = keras_fed(bench, "tf.data, decoding in parallel, prefetch", "decode", folder)
+    return Row("keras-pictures", "the same from JPEG pictures of 64 x 64, nothing written", batches, "batches", ours,
+               [peer], lambda: same_losses(bench, {"pictures": job, "decode": folder})[1])
+
+
 def memory_limit(bench):
     """Words that run a command in 256 MiB, with its page cache where that can be, and what is to be said of it."""
     limit = f"MemoryMax={MEMORY_LIMIT}"
@@ -342,5 +399,6 @@ def start_up(bench):
 
 ROWS = {"jpeg-files": jpeg_files, "jpeg-memory": jpeg_memory, "png-files": png_files,
         "features-files": features_files, "features-memory": features_memory, "nchw-files": nchw_files,
+        "keras-batches": keras_batches, "keras-pictures": keras_pictures,
         "doubles-files": doubles_files, "check-images": checked_images, "check-sparse": checked_sparse,
         "start-up": start_up}

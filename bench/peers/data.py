@@ -4,6 +4,7 @@ photos FOLDER --count N       photos of about 500 x 375: jpeg/00000.jpg (quality
 copies FOLDER --count N       the JPEG photos of --source again and again, as files of their own
 planes FOLDER --count N       --channels files f0.npy ... of (N, 32, 32) float32
 thumbnails FOLDER --count N   JPEG images of 32 x 32
+classes FOLDER --count N      JPEG images of 64 x 64 in ten class folders: c0/000000.jpg ...
 pictures FILE --count N       uint8 (N, 128, 128, 3)
 doubles FILE --bytes B        float64 (rows, 1024, 16), a block of values again and again
 """
@@ -21,6 +22,8 @@ from PIL import Image
 SIZES = ((500, 375), (500, 375), (375, 500), (500, 333), (480, 360))
 SOURCES = ("astronaut.png", "coffee.png", "rocket.jpg", "motorcycle_left.png", "motorcycle_right.png",
            "hubble_deep_field.jpg", "retina.jpg", "ihc.png")
+
+CLASSES = 10
 
 
 @functools.cache
@@ -73,12 +76,23 @@ def make_planes(args, rng):
         np.save(args.path / f"f{i}.npy", rng.random((args.count, 32, 32), np.float32))
 
 
+def save_small(paths, side, rng):
+    """A sample photo for each path, each in another light."""
+    images = [np.asarray(source.resize((side, side)), np.float32) for source in sources()]
+    for i, path in enumerate(paths):
+        values = images[i % len(images)] * rng.uniform(0.5, 1.0)
+        Image.fromarray(values.astype(np.uint8)).save(path, quality=90)
+
+
 def make_thumbnails(args, rng):
     args.path.mkdir(parents=True)
-    images = [source.resize((32, 32)) for source in sources()]
-    for i in range(args.count):
-        values = np.asarray(images[i % len(images)], np.float32) * rng.uniform(0.5, 1.0)
-        Image.fromarray(values.astype(np.uint8)).save(args.path / f"{i:06d}.jpg", quality=90)
+    save_small([args.path / f"{i:06d}.jpg" for i in range(args.count)], 32, rng)
+
+
+def make_classes(args, rng):
+    for c in range(CLASSES):
+        (args.path / f"c{c}").mkdir(parents=True)
+    save_small([args.path / f"c{i % CLASSES}/{i:06d}.jpg" for i in range(args.count)], 64, rng)
 
 
 def make_pictures(args, rng):
@@ -96,7 +110,7 @@ def make_doubles(args, rng):
 
 
 MAKERS = {"photos": make_photos, "copies": make_copies, "planes": make_planes,
-          "thumbnails": make_thumbnails, "pictures": make_pictures, "doubles": make_doubles}
+          "thumbnails": make_thumbnails, "classes": make_classes, "pictures": make_pictures, "doubles": make_doubles}
 
 
 def main():

@@ -85,6 +85,13 @@ class TestRatios:
         peer = table_row([0.005, 0.006, 0.004], [0.001, 0.001, 0.001], within_ms=3)["peers"][0]
         assert peer["difference_ms"]["median"] == pytest.approx(4) and peer["met"] is False
 
+    def test_memory_of_a_framework_is_not_kpreps(self):
+        keras = measure.result(measure.Row("key", "a job", 10, "batches", contender("in Keras", [1], own_clock=True),
+                                           [contender("peer", [1])], None))
+        keras["kprep"]["peak_mib"] = 600
+        assert "peak" not in report.totals([keras])
+        assert "largest peak of kprep 2 MiB" in report.totals([keras, table_row([1], [1])])
+
     def test_without_target(self):
         assert table_row([1], [2])["peers"][0]["met"] is None
 
