@@ -268,3 +268,11 @@ class TestMutations:
                 self.answer(kprep, "check", path)
             else:
                 self.answer(kprep, "inspect", path)
+
+
+def test_a_manifest_of_very_many_files_ends_in_a_thousand_problems(kprep, tmp_path):
+    entry = {"path": "x-00000.npy", "array": "x", "first": 0, "rows": 1, "bytes": 1, "xxh128": "0" * 32}
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/manifest.json").write_text(json.dumps({"kprep": "0", "files": [entry] * 5000}))
+    answer = kprep("verify", tmp_path / "out", "--json", rc=1)
+    assert len(answer.problems) == 1000 and set(answer.ids) == {"not-found"}
