@@ -46,7 +46,7 @@ typedef struct cli {
     /* The answer. */
     json_t *document; /* with --json: what the command adds; owned */
     kprep_problems *problems;
-    int lost; /* exit code of a failure that the list had no memory for; else 0 */
+    int lost; /* exit code of a failure that there was no memory to list or to tell; else 0 */
 } cli;
 
 typedef struct cli_command {
@@ -129,7 +129,7 @@ const char *cli_find_shard(int32_t *shard, int32_t *shards);
 /* Adds a problem to the answer. @return its exit code. */
 int cli_fail(cli *c, const kprep_error *err);
 
-/* The same of an answer that there is no memory for. */
+/* There is no memory for an answer: told at once, on stderr. */
 void cli_no_memory(cli *c);
 
 /* Is color wanted there? */

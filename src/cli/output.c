@@ -43,7 +43,8 @@ void cli_no_memory(cli *c)
 {
     kprep_error err = {.code = KPREP_E_NO_MEMORY, .sample = -1, .stage_index = -1};
     snprintf(err.message, sizeof err.message, "out of memory");
-    cli_fail(c, &err);
+    if (!c->json) print_problem(c, stderr, &err);
+    c->lost = kprep_exit_code(&err);
 }
 
 int cli_worst(const cli *c)
