@@ -61,8 +61,8 @@ typedef struct kprep_path_list {
                              know or, by class, outside of all classes */
     int64_t hidden;   /* hidden files (or files in hidden folders) left out */
     const kprep_path_watch *watch; /* set by the caller; may be NULL */
-    uint32_t entries;         /* input paths added */
-    const kprep_given *given; /* set by the caller: arrays in memory that go before files */
+    uint32_t entries;              /* input paths added */
+    const kprep_given *given;      /* set by the caller: arrays in memory that go before files */
     size_t given_count;
     bool tolerant;  /* set by the caller: files that a list names and that are not there are taken
                        * all the same; that they can't be read is found when they are */

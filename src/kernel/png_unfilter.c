@@ -108,7 +108,7 @@ static inline void paeth_pair(const uint8_t *src, const uint8_t *below, const ui
 {
     const size_t size = access_size(step), last = n - step;
     const __m128i zero = _mm_setzero_si128();
-    __m128i a = zero, b = zero, c = zero, behind = zero;
+    __m128i a = zero, b, c = zero, behind = zero;
     for (size_t i = 0; i < last; i += step) {
         b = _mm_unpacklo_epi64(load_wide(above + i, size), a);
         a = paeth_pixel(_mm_unpacklo_epi64(load_wide(src + i, size), behind), a, b, c);
