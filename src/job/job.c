@@ -113,16 +113,15 @@ static kprep_status add_given(kprep_job *job, const kprep_given *array, kprep_er
     kprep_given *list = kprep_realloc_array(job->given, job->given_count + 1, sizeof *list);
     if (list == NULL) return kprep_fail_memory(err);
     job->given = list;
-    kprep_given *given = &list[job->given_count];
-    *given = *array;
-    given->name = kprep_strdup(array->name);
-    given->head = malloc(array->head_size);
-    if (given->name == NULL || given->head == NULL) {
-        free_given(given);
+    kprep_given given = *array;
+    given.name = kprep_strdup(array->name);
+    given.head = malloc(array->head_size);
+    if (given.name == NULL || given.head == NULL) {
+        free_given(&given);
         return kprep_fail_memory(err);
     }
-    memcpy(given->head, array->head, array->head_size);
-    job->given_count++;
+    memcpy(given.head, array->head, array->head_size);
+    list[job->given_count++] = given;
     return KPREP_OK;
 }
 

@@ -211,7 +211,7 @@ static uint8_t level(double value, double black, double white)
 {
     double part = (value - black) / (white - black);
     if (!(part > 0)) return 0; /* NaN too */
-    return part >= 1 ? 255 : (uint8_t)(part * 255 + 0.5);
+    return part >= 1 ? 255 : (uint8_t)lround(part * 255);
 }
 
 /* ---- pictures ---- */

@@ -6,6 +6,7 @@
  */
 #include "report/page.h"
 
+/* Rules go over several lines. NOLINTBEGIN(bugprone-suspicious-missing-comma) */
 /* clang-format off */
 const char *const kprep_page_style[] = {
     ":root{color-scheme:light dark;--paper:#fff;--ink:#14171a;--soft:#565e67;--rule:#d8dce0;"
@@ -161,6 +162,7 @@ const char *const kprep_page_script[] = {
     "  });\n",
     "})();\n",
     NULL};
+/* NOLINTEND(bugprone-suspicious-missing-comma) */
 /* clang-format on */
 
 const char *const kprep_page_script_hash = "sha256-wq1XzfBs/YJGJf7sbw5nV5xOA8LF9RrmTgL2u4twSyM=";

@@ -27,8 +27,8 @@ static kprep_status set_array(const kprep_context *context, size_t k, int64_t ro
     kprep_copy_text(array->name, sizeof array->name, kprep_array_name(context, k));
     array->labels = !is_feed;
     array->shape[0] = rows;
-    array->rank = 1 + (is_feed ? result->rank : labels->rank);
-    memcpy(array->shape + 1, is_feed ? result->shape : labels->shape,
+    array->rank = 1 + (result != NULL ? result->rank : labels->rank);
+    memcpy(array->shape + 1, result != NULL ? result->shape : labels->shape,
            (size_t)(array->rank - 1) * sizeof *array->shape);
     array->dtype = is_feed ? context->feeds[k].wanted->dtype : labels->dtype;
     array->axes[0] = 'n';
