@@ -61,6 +61,10 @@ KPREP_API bool kprep_dtype_from_name(const char *name, kprep_dtype *out);
  */
 KPREP_API char *kprep_shape_format(const int64_t *shape, int32_t rank, char *dst, size_t size);
 
+/** Writes a number of bytes for people: "512 bytes", "10.3 MiB". dst and return as kprep_shape_format(); 32 bytes are
+ * always enough. Thread-safe. */
+KPREP_API char *kprep_bytes_format(int64_t bytes, char *dst, size_t size);
+
 #ifdef __cplusplus
 }
 #endif

@@ -114,3 +114,16 @@ double kprep_value_at(const void *data, int64_t i, kprep_dtype dtype)
     default: return NAN;
     }
 }
+
+char *kprep_bytes_format(int64_t bytes, char *dst, size_t size)
+{
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    double amount = (double)bytes;
+    size_t unit = 0;
+    while (amount >= 1024 && unit + 1 < sizeof units / sizeof *units) {
+        amount /= 1024;
+        unit++;
+    }
+    snprintf(dst, size, unit == 0 ? "%.0f %s" : "%.1f %s", amount, units[unit]);
+    return dst;
+}

@@ -149,9 +149,6 @@ void cli_version(cli *c);
 /* A message to stderr, unless --quiet. */
 void cli_note(const cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* "10.3 MiB". Returns dst. */
-char *cli_bytes(int64_t bytes, char *dst, size_t size);
-
 /* Makes text that comes out of a file or is a path safe for a terminal: control bytes become '?'. In place;
  * returns text. */
 char *cli_clean(char *text);

@@ -62,7 +62,7 @@ static void print_info(const kprep_file_info *info)
         printf(", %s order%s", info->fortran_order ? "Fortran" : "C",
                info->big_endian ? ", big-endian" : "");
     }
-    printf(", %s\n", cli_bytes(info->file_bytes, bytes, sizeof bytes));
+    printf(", %s\n", kprep_bytes_format(info->file_bytes, bytes, sizeof bytes));
     if (!info->has_values) return;
     printf("  values %.9g to %.9g, mean %.9g, std %.9g", info->min, info->max, info->mean,
            info->std);

@@ -18,7 +18,7 @@ static int run(cli *c)
         printf("merged %lld samples in %lld %s, %s\n",
                (long long)(summary.samples - summary.rejected), (long long)summary.batches,
                summary.batches == 1 ? "batch" : "batches",
-               cli_bytes(summary.output_bytes, bytes, sizeof bytes));
+               kprep_bytes_format(summary.output_bytes, bytes, sizeof bytes));
     return 0;
 }
 

@@ -123,7 +123,7 @@ static kprep_status deliver(cli *c, const char *path, const char *html, size_t s
         json_object_set_new(c->document, "pictures", json_integer(reported->pictures));
     } else if (!c->quiet) {
         printf("%s: %s about %lld samples, %lld of them looked at\n", path,
-               cli_bytes((int64_t)size, bytes, sizeof bytes), (long long)reported->samples,
+               kprep_bytes_format((int64_t)size, bytes, sizeof bytes), (long long)reported->samples,
                (long long)reported->looked);
     }
     return KPREP_OK;

@@ -47,7 +47,7 @@ static void print_summary(const kprep_summary *s, double seconds)
     int64_t batches = part ? s->part_batches : s->batches;
     printf("wrote %lld samples in %lld %s, %s, in %.1f s (%.0f samples/s)\n", (long long)written,
            (long long)batches, batches == 1 ? "batch" : "batches",
-           cli_bytes(s->output_bytes, bytes, sizeof bytes), seconds,
+           kprep_bytes_format(s->output_bytes, bytes, sizeof bytes), seconds,
            seconds > 0 ? (double)written / seconds : 0);
     printf("  input   %lld %s, the first %s\n", (long long)s->files,
            s->files == 1 ? "file" : "files", s->arrays[0].stored);

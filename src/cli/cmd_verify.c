@@ -19,7 +19,7 @@ static int run(cli *c)
     } else if (!good || !c->quiet) {
         printf("%s: %lld files, %lld samples, %s\n", good ? "verified" : "not what was written",
                (long long)verified.files, (long long)verified.rows,
-               cli_bytes(verified.bytes, bytes, sizeof bytes));
+               kprep_bytes_format(verified.bytes, bytes, sizeof bytes));
     }
     return cli_problems(c, stdout);
 }

@@ -82,19 +82,6 @@ void cli_version(cli *c)
         printf("kprep %s\n", kprep_version());
 }
 
-char *cli_bytes(int64_t bytes, char *dst, size_t size)
-{
-    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-    double amount = (double)bytes;
-    size_t unit = 0;
-    while (amount >= 1024 && unit + 1 < sizeof units / sizeof *units) {
-        amount /= 1024;
-        unit++;
-    }
-    snprintf(dst, size, unit == 0 ? "%.0f %s" : "%.1f %s", amount, units[unit]);
-    return dst;
-}
-
 char *cli_clean(char *text)
 {
     for (char *c = text; *c != '\0'; c++)

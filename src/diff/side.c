@@ -26,11 +26,6 @@ static kprep_status malformed(const char *folder, const char *what, kprep_error 
     return KPREP_E_CORRUPT;
 }
 
-static bool is_inside(const char *path)
-{
-    return path != NULL && path[0] != '\0' && path[0] != '/' && strstr(path, "..") == NULL;
-}
-
 static kprep_status load_manifest(kprep_diff_side *side, kprep_error *err)
 {
     struct stat info;
@@ -75,7 +70,7 @@ static kprep_status list_sections(kprep_diff_side *side, kprep_error *err)
     json_array_foreach(tables, i, entry)
     {
         const char *path = json_string_value(json_object_get(entry, "path"));
-        if (!is_inside(path)) return malformed(side->folder, "manifest.json", err);
+        if (!kprep_name_is_inside(path)) return malformed(side->folder, "manifest.json", err);
         if (strcmp(path + folder_length(path), table) == 0)
             side->sections[side->section_count++] = path;
     }
@@ -139,7 +134,7 @@ static kprep_status list_files(kprep_diff_side *side, kprep_error *err)
         const char *path = json_string_value(json_object_get(entry, "path"));
         const char *hash = json_string_value(json_object_get(entry, "xxh128"));
         const size_t array = find_array(side, json_string_value(json_object_get(entry, "array")));
-        const size_t section = is_inside(path) ? find_section(side, path) : SIZE_MAX;
+        const size_t section = kprep_name_is_inside(path) ? find_section(side, path) : SIZE_MAX;
         if (hash == NULL || array == SIZE_MAX || section == SIZE_MAX)
             return malformed(side->folder, "manifest.json", err);
         side->files[side->file_count++] = (kprep_diff_file){.path = path,

@@ -108,6 +108,10 @@ kprep_status kprep_path_list_explain(const kprep_path_list *list, const kprep_pa
 
 void kprep_path_list_free(kprep_path_list *list);
 
+/* Does a name that a file gives stay inside the folder that it is relative to? Not NULL, "" or "/x", and nowhere
+ * "..". */
+bool kprep_name_is_inside(const char *name);
+
 /* Natural order: < 0, 0, > 0. Total: only equal strings give 0 ("f01" after "f1"). */
 int kprep_natural_compare(const char *a, const char *b);
 

@@ -26,6 +26,11 @@ static int compare_numbers(const char **a, const char **b, int *zeros)
     return memcmp(na, nb, (size_t)(*a - na));
 }
 
+bool kprep_name_is_inside(const char *name)
+{
+    return name != NULL && name[0] != '\0' && name[0] != '/' && strstr(name, "..") == NULL;
+}
+
 int kprep_natural_compare(const char *a, const char *b)
 {
     int zeros = 0;

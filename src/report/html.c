@@ -89,19 +89,6 @@ const char *kprep_html_count(int64_t count, char dst[KPREP_NUMBER])
     return dst;
 }
 
-const char *kprep_html_bytes(int64_t bytes, char dst[KPREP_NUMBER])
-{
-    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-    double amount = (double)bytes;
-    size_t unit = 0;
-    while (amount >= 1024 && unit + 1 < sizeof units / sizeof *units) {
-        amount /= 1024;
-        unit++;
-    }
-    snprintf(dst, KPREP_NUMBER, unit == 0 ? "%.0f %s" : "%.1f %s", amount, units[unit]);
-    return dst;
-}
-
 void kprep_html_base64(kprep_text *page, const uint8_t *bytes, size_t n)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

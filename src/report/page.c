@@ -96,7 +96,7 @@ static void add_facts(const kprep_survey *report, kprep_text *page)
         add_fact(page, "splits", kprep_html_count((int64_t)report->split_count, text));
     add_fact(page, "rejected", kprep_html_count(report->rejected, text));
     if (report->folder != NULL) {
-        add_fact(page, "in files", kprep_html_bytes(all_bytes(report), text));
+        add_fact(page, "in files", kprep_bytes_format(all_bytes(report), text, sizeof text));
         add_fact(page, "hashes", report->verified ? "all match" : "not checked");
     }
     kprep_text_add(page, "</dl>\n");

@@ -45,8 +45,6 @@ void kprep_html_short(kprep_text *page, const char *text, size_t most);
 const char *kprep_html_number(double number, char dst[KPREP_NUMBER]);
 /* A count with a thin gap between thousands. Returns dst. */
 const char *kprep_html_count(int64_t count, char dst[KPREP_NUMBER]);
-/* "10.3 MiB". Returns dst. */
-const char *kprep_html_bytes(int64_t bytes, char dst[KPREP_NUMBER]);
 void kprep_html_base64(kprep_text *page, const uint8_t *bytes, size_t n);
 /* "(None, 32, 32, 912)" of a list in JSON. */
 void kprep_html_shape(kprep_text *page, const json_t *shape);

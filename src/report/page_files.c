@@ -79,7 +79,7 @@ static void add_file(const json_t *file, kprep_text *page)
                    rows != NULL ? kprep_html_count(json_integer_value(rows), text) : "");
     int64_t bytes = json_integer_value(json_object_get(file, "bytes"));
     kprep_text_add(page, "<td data-value=\"%lld\">%s</td><td><code>", (long long)bytes,
-                   kprep_html_bytes(bytes, text));
+                   kprep_bytes_format(bytes, text, sizeof text));
     kprep_html_short(page, hash != NULL ? hash : "", 32);
     kprep_text_add(page, "</code></td></tr>\n");
 }

@@ -75,7 +75,7 @@ static const char *add_file(kprep_survey *report, const json_t *entry, char **pa
     kprep_report_array *array =
         find_array(report, json_string_value(json_object_get(entry, "array")));
     int64_t rows = json_integer_value(json_object_get(entry, "rows"));
-    if (name == NULL || array == NULL || rows < 0 || name[0] == '/' || strstr(name, "..") != NULL)
+    if (array == NULL || rows < 0 || !kprep_name_is_inside(name))
         return "an entry of the manifest's files is malformed";
     *path = kprep_asprintf("%s/%s", report->folder, name);
     if (*path == NULL) return "out of memory";

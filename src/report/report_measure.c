@@ -207,18 +207,12 @@ static void *work(void *argument)
 
 static kprep_status run_workers(measurement *m, kprep_error *err)
 {
-    int32_t wanted = kprep_threads(m->report->options), started = 0;
-    pthread_t *threads = kprep_calloc((size_t)wanted, sizeof *threads);
-    if (threads == NULL) return kprep_fail_memory(err);
     pthread_mutex_init(&m->lock, NULL);
     pthread_cond_init(&m->changed, NULL);
-    while (started < wanted && pthread_create(&threads[started], NULL, work, m) == 0) started++;
-    if (started == 0) work(m); /* no thread to be had: this one does it all */
-    for (int32_t i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    kprep_status st = kprep_on_threads(kprep_threads(m->report->options), work, m, err);
     pthread_cond_destroy(&m->changed);
     pthread_mutex_destroy(&m->lock);
-    free(threads);
-    if (!m->failed) return KPREP_OK;
+    if (st != KPREP_OK || !m->failed) return st;
     if (err != NULL) *err = m->failure;
     return m->failure.code;
 }

@@ -1,5 +1,6 @@
 #include "run/context.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,20 @@ static int32_t usable_cpus(void)
     if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
     int n = CPU_COUNT(&set);
     return n > 0 ? n : 1;
+}
+
+kprep_status kprep_on_threads(int32_t wanted, void *(*work)(void *), void *argument,
+                              kprep_error *err)
+{
+    int32_t started = 0;
+    pthread_t *threads = kprep_calloc((size_t)wanted, sizeof *threads);
+    if (threads == NULL) return kprep_fail_memory(err);
+    while (started < wanted && pthread_create(&threads[started], NULL, work, argument) == 0)
+        started++;
+    if (started == 0) work(argument);
+    for (int32_t i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    free(threads);
+    return KPREP_OK;
 }
 
 int32_t kprep_threads(const kprep_options *options)

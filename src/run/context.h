@@ -47,6 +47,10 @@ kprep_status kprep_context_open(kprep_context *context, const kprep_job *job,
                                 kprep_problems *problems, kprep_error *err);
 void kprep_context_free(kprep_context *context);
 
+/* Runs work(argument) on so many threads, or on this one if there is none to be had, and waits for them. */
+kprep_status kprep_on_threads(int32_t wanted, void *(*work)(void *), void *argument,
+                              kprep_error *err);
+
 /* Threads to work with: those asked for, else the CPUs this process may use. */
 int32_t kprep_threads(const kprep_options *options);
 

@@ -121,8 +121,7 @@ static kprep_status tell_journal(kprep_folder *folder, const char *path, kprep_e
 /* Removes a file that a manifest or journal names, if the name stays inside the folder. */
 static kprep_status remove_named(const kprep_folder *folder, const char *name, kprep_error *err)
 {
-    if (name == NULL || name[0] == '\0' || name[0] == '/' || strstr(name, "..") != NULL)
-        return KPREP_OK;
+    if (!kprep_name_is_inside(name)) return KPREP_OK;
     char *path = kprep_folder_final(folder, "", name);
     if (path == NULL) return kprep_fail_memory(err);
     unlink(path);

@@ -114,14 +114,8 @@ void kprep_summarise_plan(const kprep_feed *feed, kprep_summary *s)
 
 static void add_bytes(kprep_text *text, int64_t bytes)
 {
-    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-    double amount = (double)bytes;
-    size_t unit = 0;
-    while (amount >= 1024 && unit + 1 < sizeof units / sizeof *units) {
-        amount /= 1024;
-        unit++;
-    }
-    kprep_text_add(text, unit == 0 ? "%.0f %s" : "%.1f %s", amount, units[unit]);
+    char amount[32];
+    kprep_text_add(text, "%s", kprep_bytes_format(bytes, amount, sizeof amount));
 }
 
 static const char *point_name(const kprep_feed *feed, const kprep_point *point)

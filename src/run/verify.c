@@ -182,7 +182,7 @@ static kprep_status judge_file(verifier *v, const json_t *entry, bool array, kpr
     char expected[64], found[64];
     contents c = {0};
     kprep_error problem;
-    if (name == NULL || hash == NULL || name[0] == '/' || strstr(name, "..") != NULL)
+    if (hash == NULL || !kprep_name_is_inside(name))
         return add(v, KPREP_E_CORRUPT, v->folder, "an entry of the manifest's files is malformed",
                    "path, bytes and xxh128", "something else");
     char *path = kprep_asprintf("%s/%s", v->folder, name);

@@ -75,7 +75,7 @@ static void test_numbers(void **state)
     assert_string_equal(kprep_html_count(1234567, text), "1\xE2\x80\xAF"
                                                          "234\xE2\x80\xAF"
                                                          "567");
-    assert_string_equal(kprep_html_bytes(1536, text), "1.5 KiB");
+    assert_string_equal(kprep_bytes_format(1536, text, sizeof text), "1.5 KiB");
 }
 
 /* RFC 4648, section 10. */
