@@ -292,11 +292,35 @@ static kprep_status take_event(builder *b, struct fy_event *event)
     }
 }
 
-static kprep_status syntax_error(builder *b, struct fy_diag *diag)
+/* Puts the place at a block text's header that asks for an indentation of 0 ("|0"), the one mistake that
+ * libfyaml 0.8 ends at without a word; false if there is none behind the last thing met. */
+static bool find_flush_block(builder *b, size_t size)
+{
+    const char *text = b->text;
+    int32_t line = 1, column = 1;
+    for (size_t i = 0; i < size; i++, column++) {
+        if (text[i] == '\n' || (text[i] == '\r' && (i + 1 == size || text[i + 1] != '\n'))) {
+            line++;
+            column = 0;
+        }
+        if (line < b->line || (text[i] != '|' && text[i] != '>')) continue;
+        const size_t digit =
+            i + 1 < size && (text[i + 1] == '+' || text[i + 1] == '-') ? i + 2 : i + 1;
+        if (digit >= size || text[digit] != '0') continue;
+        b->line = line;
+        b->column = column;
+        return true;
+    }
+    return false;
+}
+
+static kprep_status syntax_error(builder *b, struct fy_diag *diag, size_t size)
 {
     void *cursor = NULL;
     const struct fy_diag_error *first = fy_diag_errors_iterate(diag, &cursor);
-    if (first == NULL) return fail_memory(b); /* of a mistake it always tells */
+    if (first == NULL && find_flush_block(b, size))
+        return FAIL(b, "not valid YAML: a block text can't be indented by 0; leave the number out");
+    if (first == NULL) return fail_memory(b); /* of all else it tells */
     kprep_fail(b->err, KPREP_E_BAD_OPTION, "not valid YAML: %s", first->msg);
     /* What was not closed is noticed at the end of the text, far from where it was opened. */
     if (strstr(first->msg, "without a closing") != NULL && b->depth > 0) {
@@ -306,7 +330,8 @@ static kprep_status syntax_error(builder *b, struct fy_diag *diag)
     return fail_at(b, first->line, first->column);
 }
 
-static kprep_status take_events(builder *b, struct fy_parser *parser, struct fy_diag *diag)
+static kprep_status take_events(builder *b, struct fy_parser *parser, struct fy_diag *diag,
+                                size_t size)
 {
     struct fy_event *event;
     while ((event = fy_parser_parse(parser)) != NULL) {
@@ -314,7 +339,7 @@ static kprep_status take_events(builder *b, struct fy_parser *parser, struct fy_
         fy_parser_event_free(parser, event);
         KPREP_TRY(st);
     }
-    return fy_parser_get_stream_error(parser) ? syntax_error(b, diag) : KPREP_OK;
+    return fy_parser_get_stream_error(parser) ? syntax_error(b, diag, size) : KPREP_OK;
 }
 
 /* Errors are collected; should libfyaml have more to say, it goes nowhere. */
@@ -342,7 +367,7 @@ static kprep_status parse(builder *b, const char *text, size_t size)
     if (parser == NULL || !kprep_has_memory(1 << 16) ||
         fy_parser_set_string(parser, text, size) != 0)
         goto done;
-    st = take_events(b, parser, diag);
+    st = take_events(b, parser, diag, size);
 done:
     if (st == KPREP_E_NO_MEMORY) fail_memory(b);
     if (parser != NULL) fy_parser_destroy(parser);

@@ -359,8 +359,9 @@ static kprep_layer_result reshape(const rule *r, call *c)
     int64_t fixed = 1, total = kprep_shape_product(&c->in[0], from);
     for (size_t i = 0; i < n; i++) {
         int64_t size = number(target, i, ANY);
+        if (size < ANY) return unknown_shape(c); /* Keras makes no such layer */
         out.size[from + (int32_t)i] = size;
-        if (size < 0)
+        if (size == ANY)
             free_axis = from + (int32_t)i;
         else
             fixed = kprep_size_times(fixed, size);

@@ -347,6 +347,8 @@ HOSTILE = {
          layer("i", ["x"], cls="Concatenate", axis=77), layer("j", ["x"], cls="GetItem"),
          layer("k", ["x"], cls="Bidirectional", layer={"class_name": "Bidirectional"}),
          layer("l", ["x"], cls="BatchNormalization", axis=[1e9, -4, 3])], ["x", 0, 0], ["f", 0, 0]),
+    "below every size": functional([source(), layer("a", ["x"], cls="Reshape", target_shape=[-1, -2, 0])],
+                                   ["x", 0, 0], ["a", 0, 0]),
     "backwards": functional(
         [source()] + [layer(f"l{k}", [f"l{k - 1}" if k else "x"], cls="ReLU")
                       for k in reversed(range(2000))], ["x", 0, 0], ["l1999", 0, 0]),
@@ -363,6 +365,7 @@ def test_absurd_graphs_are_bounded(kprep, tmp_path, name):
     for more in [], ["--data", tmp_path / "x.npy"]:
         answer = kprep("spec", tmp_path / "model.json", "--layers", *more, timeout=20)
         assert answer.rc in (0, 1, 2)
+        assert "-2" not in answer.out
 
 
 def test_models_that_call_models_are_bounded(kprep, tmp_path):

@@ -127,6 +127,9 @@ static void test_refused(void **state)
         {"\xc3\xa9: \xed\xa0\x80\n", 1, 4, "not a text in UTF-8"},
         {"a: \"x\\0y\"\n", 1, 4, "\\0"},
         {"a:\n\t- x\n", 2, 1, "tab"},
+        {"a: |0\n  x\n", 1, 4, "can't be indented by 0"},
+        {"a: 1\nb: >-0\n", 2, 4, "can't be indented by 0"},
+        {"|0", 1, 1, "can't be indented by 0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         kprep_value value;
