@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum { BIG_PAGE = 2 << 20 }; /* bytes, of x86-64 and most of AArch64 */
 
 bool kprep_count_elements(const int64_t *shape, int32_t rank, int64_t *out)
 {
@@ -69,11 +72,27 @@ char *kprep_asprintf(const char *fmt, ...)
     return text;
 }
 
+/* Asks for big pages for the whole ones of a block: a page fault for each 4 KiB costs more than the zeros in
+ * it, and a tenth of the time of a job that only copies. What is left over at the end stays small pages,
+ * so that no block takes more memory than it did. A system that has none says so, and nothing is lost. */
+static void advise_big_pages(void *block, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    (void)madvise(block, size / BIG_PAGE * BIG_PAGE, MADV_HUGEPAGE);
+#else
+    (void)block;
+    (void)size;
+#endif
+}
+
 void *kprep_alloc_aligned(size_t size)
 {
-    if (size > SIZE_MAX - KPREP_ALIGN) return NULL;
-    size_t rounded = (size + KPREP_ALIGN - 1) / KPREP_ALIGN * KPREP_ALIGN;
-    return aligned_alloc(KPREP_ALIGN, rounded > 0 ? rounded : KPREP_ALIGN);
+    if (size > SIZE_MAX - BIG_PAGE) return NULL;
+    const bool big = size >= BIG_PAGE;
+    const size_t rounded = (size + KPREP_ALIGN - 1) / KPREP_ALIGN * KPREP_ALIGN;
+    void *block = aligned_alloc(big ? BIG_PAGE : KPREP_ALIGN, rounded > 0 ? rounded : KPREP_ALIGN);
+    if (big && block != NULL) advise_big_pages(block, size);
+    return block;
 }
 
 bool kprep_buffer_reserve(kprep_buffer *buffer, size_t size)
