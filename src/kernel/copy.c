@@ -3,6 +3,8 @@
 
 #include "kernel/kernel.h"
 
+enum { CACHE_LINE = 64 }; /* bytes */
+
 /* Two axes of a copy: i, of any stride in dst, and j, contiguous in dst. Strides in bytes. */
 typedef struct plane {
     int64_t ni, nj;
