@@ -57,6 +57,7 @@ set(KPREP_SOURCES
     src/run/folder_lock.c
     src/run/folder_read.c
     src/run/info.c
+    src/run/inputs.c
     src/run/inspect.c
     src/run/journal.c
     src/run/labels.c

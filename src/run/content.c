@@ -10,9 +10,7 @@
 
 enum { BLOCK_BYTES = 1 << 20 };
 
-/* The file that rows of labels are read from while the job runs; NULL: there is none. A table was read when
- * the job began, and is in the plan's hash. */
-static const char *label_file(const kprep_context *context)
+const char *kprep_content_label_file(const kprep_context *context)
 {
     return context->labels.array != NULL ? context->settings.label_path : NULL;
 }
@@ -27,7 +25,7 @@ kprep_status kprep_content_times(const kprep_context *context, char out[33], kpr
 {
     int fd;
     int64_t of_labels[2];
-    const char *path = label_file(context);
+    const char *path = kprep_content_label_file(context);
     kprep_feed_times(context->feeds, context->feed_count, out);
     if (path == NULL) return KPREP_OK;
     KPREP_TRY(kprep_open_read(path, &fd, &of_labels[0], &of_labels[1], err));
@@ -100,7 +98,7 @@ static kprep_status add_feed(const kprep_context *context, const kprep_feed *fee
 kprep_status kprep_content_hash(const kprep_context *context, char out[33], kprep_error *err)
 {
     XXH3_state_t state;
-    const char *labels = label_file(context);
+    const char *labels = kprep_content_label_file(context);
     uint8_t *block = malloc(BLOCK_BYTES);
     kprep_status st = block != NULL ? KPREP_OK : kprep_fail_memory(err);
     XXH3_INITSTATE(&state);

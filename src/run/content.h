@@ -4,6 +4,10 @@
 
 #include "run/context.h"
 
+/* The file that rows of labels are read from while the job runs; NULL: there is none. A table was read when
+ * the job began, and is in the plan's hash. */
+const char *kprep_content_label_file(const kprep_context *context);
+
 /* A hash of when the input files, and an array of labels, were changed last. */
 kprep_status kprep_content_times(const kprep_context *context, char out[33], kprep_error *err);
 

@@ -11,6 +11,7 @@
 #include "base/fail.h"
 #include "base/json_build.h"
 #include "io/entries.h"
+#include "run/inputs.h"
 
 char *kprep_folder_final(const kprep_folder *folder, const char *section, const char *name)
 {
@@ -113,7 +114,7 @@ static kprep_status tell_journal(kprep_folder *folder, const char *path, kprep_e
     KPREP_TRY(read_facts(path, true, &facts, NULL));
     const char *plan = json_string_value(json_object_get(facts, "plan"));
     if (plan != NULL && strcmp(plan, folder->plan) != 0)
-        kprep_folder_tell_changes(folder->facts, facts, err);
+        kprep_folder_tell_changes(folder, facts, err);
     json_decref(facts);
     return KPREP_OK;
 }
@@ -252,7 +253,8 @@ static kprep_status remove_job(kprep_folder *folder, const char *manifest, kprep
 {
     json_t *root = NULL;
     char *job = kprep_folder_final(folder, "", ".kprep/job");
-    kprep_status st = job != NULL ? KPREP_OK : kprep_fail_memory(err);
+    char *inputs = kprep_folder_final(folder, "", ".kprep/inputs");
+    kprep_status st = job != NULL && inputs != NULL ? KPREP_OK : kprep_fail_memory(err);
     if (st == KPREP_OK) st = kprep_folder_load(manifest, &root, err);
     if (st == KPREP_OK) st = remove_listed(folder, json_object_get(root, "files"), err);
     if (st == KPREP_OK) st = remove_listed(folder, json_object_get(root, "tables"), err);
@@ -263,8 +265,10 @@ static kprep_status remove_job(kprep_folder *folder, const char *manifest, kprep
     if (st == KPREP_OK) {
         unlink(manifest); /* by which a run that is stopped here finds the rest */
         unlink(job);
+        unlink(inputs);
     }
     json_decref(root);
+    free(inputs);
     free(job);
     return st;
 }
@@ -323,7 +327,7 @@ static kprep_status refuse_other(kprep_folder *folder, const char *manifest, boo
     refuse(folder, "the output folder holds another job's data: job, spec or input differ",
            "write to another folder, or add --force to remove what that job wrote", err);
     if (complete && read_facts(manifest, false, &facts, NULL) == KPREP_OK)
-        kprep_folder_tell_changes(folder->facts, facts, err);
+        kprep_folder_tell_changes(folder, facts, err);
     else if (!complete)
         for_journals(folder, tell_journal, err);
     json_decref(facts);
@@ -391,27 +395,28 @@ static kprep_status enter(kprep_folder *folder, const kprep_options *options, kp
     return st;
 }
 
-kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const char *plan,
-                               json_t *facts, int64_t batches, size_t files,
+kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const kprep_folder_job *job,
                                const kprep_options *options, kprep_error *err)
 {
     *folder = (kprep_folder){.lock = -1,
                              .journal = -1,
                              .own_lock = -1,
                              .count_lock = -1,
-                             .facts = json_incref(facts),
+                             .facts = json_incref(job->facts),
+                             .context = job->context,
                              .shard = options->shard,
                              .shards = options->shards,
-                             .batches = batches,
-                             .files = files};
+                             .batches = job->batches,
+                             .files = job->files};
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/') n--;
     pthread_mutex_init(&folder->noting, NULL);
     folder->path = kprep_strndup(path, n);
-    folder->records = kprep_calloc((size_t)(batches > 0 ? batches : 1), sizeof *folder->records);
+    folder->records =
+        kprep_calloc((size_t)(job->batches > 0 ? job->batches : 1), sizeof *folder->records);
     kprep_status st =
         folder->path != NULL && folder->records != NULL ? KPREP_OK : kprep_fail_memory(err);
-    memcpy(folder->plan, plan, sizeof folder->plan);
+    memcpy(folder->plan, job->plan, sizeof folder->plan);
     if (st == KPREP_OK) st = make_folder(folder->path, err);
     if (st == KPREP_OK) st = enter(folder, options, err);
     if (st != KPREP_OK) kprep_folder_close(folder);
@@ -455,10 +460,12 @@ kprep_status kprep_folder_same_times(kprep_folder *folder, const char *times, bo
 {
     bool same = strcmp(folder->times, times) == 0;
     if (same && folder->shards == 0) return KPREP_OK;
-    if (!same && folder->times[0] != '\0' && !force)
-        return refuse(folder,
-                      "an input file was changed since this job's first batches were written",
-                      "write to another folder, or add --force to begin anew", err);
+    if (!same && folder->times[0] != '\0' && !force) {
+        refuse(folder, "an input file was changed since this job's first batches were written",
+               "write to another folder, or add --force to begin anew", err);
+        kprep_inputs_tell(folder, err);
+        return KPREP_E_PLAN_CHANGED;
+    }
     if (!same && folder->times[0] != '\0') KPREP_TRY(begin_anew(folder, err));
     return kprep_journal_note_input(folder, "times", times,
                                     err); /* each shard's journal tells it */

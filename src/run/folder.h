@@ -8,6 +8,7 @@
  *   journal           lines of JSON: the job, its plan; each table to come; each sealed batch
  *   journal-I-of-N    that of shard I
  *   job               the job of shards, for kprep_merge()
+ *   inputs            sizes, times and names of the input files, to name one that changed
  *   replaced          the old manifest, while a retry removes what it lists
  *   *.part            files being written
  */
@@ -53,9 +54,10 @@ typedef struct kprep_record {
 typedef struct kprep_folder {
     char *path; /* "out" */
     char plan[33];
-    json_t *facts;            /* of the job: kprep_manifest_facts(); NULL: only its plan is known */
-    char begun[33];           /* the plan of the journals there were; "": none */
-    char times[33];           /* of the input, as an earlier run noted them; "" if it did not */
+    json_t *facts; /* of the job: kprep_manifest_facts(); NULL: only its plan is known */
+    const kprep_context *context; /* the job; NULL: the same. Borrowed */
+    char begun[33];               /* the plan of the journals there were; "": none */
+    char times[33];               /* of the input, as an earlier run noted them; "" if it did not */
     char content[33];         /* of the input, as a run with --paranoid noted it; "" if none did */
     int32_t shard, shards;    /* shards 0: all batches */
     int lock, journal;        /* descriptors, -1: not open */
@@ -69,13 +71,20 @@ typedef struct kprep_folder {
     size_t files; /* of a batch: arrays and labels */
 } kprep_folder;
 
-/* Takes the folder for a plan: makes it, or goes on in it, or refuses (plan-changed, locked, unwritable). facts,
- * which may be NULL, are the job's (kprep_manifest_facts()), by which a refusal tells what differs.
+/* Whose output it is to hold. Facts and context may be NULL; by them a refusal tells what differs. */
+typedef struct kprep_folder_job {
+    const char *plan;
+    json_t *facts; /* kprep_manifest_facts() */
+    const kprep_context *context;
+    int64_t batches;
+    size_t files; /* of a batch */
+} kprep_folder_job;
+
+/* Takes the folder for a job: makes it, or goes on in it, or refuses (plan-changed, locked, unwritable).
  * Of the options, force removes the files of another job, by its manifest or journals; retry goes on with a
  * complete one (kprep_retry()), or without the batches that have rejects; shards share it. Finished batches
  * are in records, those of all shards. */
-kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const char *plan,
-                               json_t *facts, int64_t batches, size_t files,
+kprep_status kprep_folder_open(kprep_folder *folder, const char *path, const kprep_folder_job *job,
                                const kprep_options *options, kprep_error *err);
 
 /* Begins a journal with the records there are, for a folder opened to retry, puts the old manifest aside and

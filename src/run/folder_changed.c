@@ -8,6 +8,7 @@
 #include "base/fail.h"
 #include "base/json_differ.h"
 #include "base/mem.h"
+#include "run/inputs.h"
 
 enum { MOST_TOLD = 3 };
 
@@ -43,15 +44,21 @@ static kprep_status tell(void *context, const char *key, const json_t *now, cons
     return KPREP_OK;
 }
 
-void kprep_folder_tell_changes(const json_t *now, const json_t *then, kprep_error *err)
+static void compare(const kprep_folder *now, const json_t *then, const char *key, changes *c)
 {
-    static const char *const keys[] = {"kprep", "job", "spec", "classes", "inputs"};
+    /* Where memory lacks, less is told. */
+    (void)kprep_json_differ(key, json_object_get(now->facts, key), json_object_get(then, key), tell,
+                            c, NULL);
+}
+
+void kprep_folder_tell_changes(const kprep_folder *now, const json_t *then, kprep_error *err)
+{
+    static const char *const keys[] = {"kprep", "job", "spec", "classes"};
     changes c = {.count = 0};
-    if (json_object_get(now, "job") == NULL || json_object_get(then, "job") == NULL) return;
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (kprep_json_differ(keys[i], json_object_get(now, keys[i]),
-                              json_object_get(then, keys[i]), tell, &c, NULL) != KPREP_OK)
-            break; /* no memory for more */
+    if (json_object_get(now->facts, "job") == NULL || json_object_get(then, "job") == NULL) return;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) compare(now, then, keys[i], &c);
+    if (c.count == 0 && kprep_inputs_tell(now, err)) return;
+    compare(now, then, "inputs", &c);
     if (c.count == 0) {
         kprep_error_found(err, "the same job, but other names, sizes or labels of its files");
     } else if (c.now.data != NULL && c.then.data != NULL) {

@@ -31,7 +31,7 @@ kprep_status kprep_folder_has(const kprep_folder *folder, const kprep_written *w
 
 /* Puts into a plan-changed what differs between a job (now) and what a manifest or a journal's first line
  * says of another one (then). Nothing where either does not say. */
-void kprep_folder_tell_changes(const json_t *now, const json_t *then, kprep_error *err);
+void kprep_folder_tell_changes(const kprep_folder *now, const json_t *then, kprep_error *err);
 
 /* ---- journal.c ---- */
 

@@ -12,6 +12,7 @@
 #include "base/eta.h"
 #include "base/fail.h"
 #include "run/content.h"
+#include "run/inputs.h"
 #include "run/manifest.h"
 #include "run/retry.h"
 #include "run/sink_files.h"
@@ -233,9 +234,13 @@ static kprep_status open_folder(const kprep_context *context, const char *plan,
 {
     json_t *facts;
     KPREP_TRY(kprep_manifest_facts(context, plan, &facts, err));
-    kprep_status st =
-        kprep_folder_open(folder, context->settings.output, plan, facts, context->sequence.batches,
-                          kprep_array_count(context), options, err);
+    kprep_status st = kprep_folder_open(folder, context->settings.output,
+                                        &(kprep_folder_job){.plan = plan,
+                                                            .facts = facts,
+                                                            .context = context,
+                                                            .batches = context->sequence.batches,
+                                                            .files = kprep_array_count(context)},
+                                        options, err);
     json_decref(facts);
     return st;
 }
@@ -256,6 +261,7 @@ static kprep_status run(kprep_context *context, kprep_error *err)
     if (st == KPREP_OK && !folder.complete && context->options.paranoid)
         st = kprep_folder_same_content(&folder, content, context->options.force, err);
     context->summary.complete = folder.complete;
+    if (st == KPREP_OK && !folder.complete) st = kprep_inputs_keep(&folder, err);
     if (st == KPREP_OK && !folder.complete) {
         st = fill_folder(context, &folder, err);
         if (st == KPREP_OK && folder.shards > 0) {

@@ -513,14 +513,42 @@ class TestInputThatChangesBetweenRuns:
         assert problem["id"] == "plan-changed"
         assert then in problem["expected"] and now in problem["found"]
 
-    def test_tells_of_files(self, kprep, begun, arrays, tmp_path):
+    def refused(self, kprep, begun):
+        problem, = kprep("run", begun, "--json", rc=2).problems
+        assert problem["id"] == "plan-changed"
+        return problem["expected"], problem["found"]
+
+    def test_names_a_file_that_is_new(self, kprep, begun, arrays):
         arrays("data/2.npy", np.ones(4, np.float32))
-        problem, = kprep("run", begun, "--json", rc=2).problems
-        assert "inputs.x.files 3" in problem["found"]
-        os.rename(tmp_path / "data/2.npy", tmp_path / "data/3.npy")
+        expected, found = self.refused(kprep, begun)
+        assert "the files there were" in expected and "2.npy behind the 2 there were" in found
+
+    def test_names_a_file_that_is_gone(self, kprep, begun, tmp_path):
         os.remove(tmp_path / "data/1.npy")
-        problem, = kprep("run", begun, "--json", rc=2).problems
-        assert "other names" in problem["found"]
+        assert "1 files, without 1.npy" in self.refused(kprep, begun)[1]
+
+    def test_names_a_file_in_another_s_place(self, kprep, begun, tmp_path):
+        os.rename(tmp_path / "data/1.npy", tmp_path / "data/3.npy")
+        assert "3.npy in place 2, where 1.npy was" in self.refused(kprep, begun)[1]
+
+    def test_names_a_file_of_another_time(self, kprep, begun, tmp_path):
+        for path in sorted((tmp_path / "data").iterdir()):
+            os.utime(path, ns=(1, 86400 * 10**9 + 5))
+        expected, found = self.refused(kprep, begun)
+        assert expected.startswith("0.npy of 144 bytes, changed 20")
+        assert found == "144 bytes, changed 1970-01-02 00:00:00.000000005 UTC; 1 more file differs"
+
+    def test_names_a_file_of_another_size(self, kprep, begun, tmp_path):
+        path = tmp_path / "data/1.npy"
+        path.write_bytes(path.read_bytes() + b"\0" * 16)
+        expected, found = self.refused(kprep, begun)
+        assert expected.startswith("1.npy of 144 bytes") and found.startswith("160 bytes")
+
+    @pytest.mark.parametrize("damage", [b"", b"x", b"1 2 \0", b"\0" * 9, b"9" * 200000])
+    def test_what_was_kept_may_be_damaged(self, kprep, begun, arrays, tmp_path, damage):
+        (tmp_path / "out/.kprep/inputs").write_bytes(damage)
+        arrays("data/2.npy", np.ones(4, np.float32))
+        assert kprep("run", begun, "--json", rc=2).ids == ["plan-changed"]
 
     def test_is_done_anew_with_force(self, kprep, begun, arrays, tmp_path):
         arrays("data/0.npy", np.full(4, 2, np.float32))

@@ -107,7 +107,9 @@ def begun(rows, halted):
 
 def test_a_changed_time_of_input(bench, begun):
     os.utime(begun.folder / "rows.npy", (1, 1))
-    ends(run(bench, begun), 2, "plan-changed")
+    result = run(bench, begun)
+    ends(result, 2, "plan-changed")
+    assert "rows.npy of" in result.err and "changed 1970-01-01 00:00:01" in result.err
 
 
 def test_a_changed_size_of_input(bench, begun):
@@ -118,7 +120,9 @@ def test_a_changed_size_of_input(bench, begun):
 
 def test_changed_labels(bench, begun):
     np.save(begun.folder / "labels.npy", np.arange(ROWS)[::-1])
-    ends(run(bench, begun), 2, "plan-changed")
+    result = run(bench, begun)
+    ends(result, 2, "plan-changed")
+    assert "labels.npy of" in result.err
 
 
 @pytest.mark.parametrize("change", [{"output": {"batch": 5}}, {"like": "pillow"},

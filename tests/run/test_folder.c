@@ -19,9 +19,10 @@ static const char *out(void **state, const char *name)
 
 static kprep_folder take(void **state, const char *plan, bool force)
 {
+    const kprep_folder_job job = {.plan = plan, .batches = 4, .files = 1};
     kprep_folder folder;
     kprep_error err;
-    if (kprep_folder_open(&folder, support_path(*state, "out"), plan, NULL, 4, 1,
+    if (kprep_folder_open(&folder, support_path(*state, "out"), &job,
                           &(kprep_options){.force = force}, &err) != KPREP_OK)
         fail_msg("%s", err.message);
     return folder;
@@ -29,8 +30,9 @@ static kprep_folder take(void **state, const char *plan, bool force)
 
 static kprep_status refused(void **state, const char *plan, bool force, kprep_error *err)
 {
+    const kprep_folder_job job = {.plan = plan, .batches = 4, .files = 1};
     kprep_folder folder;
-    kprep_status st = kprep_folder_open(&folder, support_path(*state, "out"), plan, NULL, 4, 1,
+    kprep_status st = kprep_folder_open(&folder, support_path(*state, "out"), &job,
                                         &(kprep_options){.force = force}, err);
     assert_int_not_equal(st, KPREP_OK);
     assert_null(folder.path);
