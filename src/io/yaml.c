@@ -459,6 +459,16 @@ bool kprep_yaml_is_text(const char *text)
     return true;
 }
 
+void kprep_yaml_clean(char *text)
+{
+    for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
+        n = character_size((const unsigned char *)text, left);
+        if (n != 0 && (unsigned char)*text >= 0x20 && *text != 0x7F) continue;
+        *text = '?';
+        n = 1;
+    }
+}
+
 void kprep_yaml_quote(kprep_text *out, const char *text)
 {
     if (!needs_quotes(text)) {

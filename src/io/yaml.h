@@ -17,6 +17,9 @@ kprep_status kprep_yaml_load(const char *path, kprep_value *value, kprep_error *
 /* Is every byte part of a character of UTF-8? Only such text can be kept in YAML. */
 bool kprep_yaml_is_text(const char *text);
 
+/* Makes text of a file fit for a comment of one line: control bytes and what is not UTF-8 become '?'. In place. */
+void kprep_yaml_clean(char *text);
+
 /* Has text none but characters that mean nothing by themselves, wherever in YAML it stands? */
 bool kprep_yaml_is_plain(const char *text);
 

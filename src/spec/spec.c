@@ -362,7 +362,7 @@ static void format_note(const char *note, kprep_text *text)
     char clean[sizeof((kprep_spec_input *)0)->note];
     if (note[0] == '\0') return;
     kprep_copy_text(clean, sizeof clean, note);
-    kprep_clean_text(clean);
+    kprep_yaml_clean(clean);
     kprep_text_add(text, "    # %s\n", clean);
 }
 
@@ -378,7 +378,7 @@ static void format_range(const kprep_spec_input *input, kprep_text *text)
     if (inferred) {
         char why[sizeof input->range_why];
         kprep_copy_text(why, sizeof why, input->range_why);
-        kprep_clean_text(why);
+        kprep_yaml_clean(why);
         kprep_text_add(text, "    inferred: %s", why);
     }
     kprep_text_add(text, "\n");

@@ -100,6 +100,14 @@ static void test_json(void **state)
     expect_tree("{\"a\":{},\"b\":[]}", "1:1{1:2\"a\"=1:6{} 1:9\"b\"=1:13[]}");
 }
 
+static void test_cleaned(void **state)
+{
+    (void)state;
+    char text[] = "\x88ows\na: \xc3\xa9\x7f\xf0\x9f\x98";
+    kprep_yaml_clean(text);
+    assert_string_equal(text, "?ows?a: \xc3\xa9????");
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -260,11 +268,12 @@ static void test_quoting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_trees),   cmocka_unit_test(test_nulls),
-        cmocka_unit_test(test_quotes),  cmocka_unit_test(test_json),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_zero_byte),
-        cmocka_unit_test(test_limits),  cmocka_unit_test(test_load),
-        cmocka_unit_test(test_quoting), cmocka_unit_test(test_block_texts),
+        cmocka_unit_test(test_trees),       cmocka_unit_test(test_nulls),
+        cmocka_unit_test(test_quotes),      cmocka_unit_test(test_json),
+        cmocka_unit_test(test_cleaned),     cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_zero_byte),   cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_load),        cmocka_unit_test(test_quoting),
+        cmocka_unit_test(test_block_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
