@@ -111,7 +111,7 @@ static int finish(cli *c, int code)
     if (fflush(stdout) == 0 && !ferror(stdout)) return code;
     fprintf(stderr, "kprep: error[unwritable]: can't write to standard output: %s\n",
             strerror(errno));
-    return code != 0 ? code : 4;
+    return code > 1 ? code : 4; /* what was found is lost, too */
 }
 
 static int run_command(cli *c, const cli_command *command, int argc, char **argv)

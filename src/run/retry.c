@@ -192,13 +192,15 @@ static kprep_status is_same(const kprep_context *context, const json_t *retry, b
     return st;
 }
 
-static kprep_status refuse(const kprep_folder *folder, kprep_error *err)
+/* then: the manifest there is. */
+static kprep_status refuse(const kprep_folder *folder, const json_t *then, kprep_error *err)
 {
     kprep_fail(err, KPREP_E_PLAN_CHANGED,
                "job or input differ in more than the rejected files: there is nothing to retry");
     kprep_error_help(err,
                      "write to another folder, or use --force in place of --retry to begin anew");
     kprep_error_at_file(err, folder->path);
+    kprep_folder_tell_changes(folder, then, err);
     return KPREP_E_PLAN_CHANGED;
 }
 
@@ -214,10 +216,10 @@ kprep_status kprep_retry(const kprep_context *context, kprep_folder *folder, con
     const json_t *retry = json_object_get(root, "retry");
     if (st == KPREP_OK && retry == NULL) {
         folder->complete = plan != NULL && strcmp(plan, folder->plan) == 0;
-        if (!folder->complete) st = refuse(folder, err);
+        if (!folder->complete) st = refuse(folder, root, err);
     } else if (st == KPREP_OK) {
         st = is_same(context, retry, &same, &moved, err);
-        if (st == KPREP_OK && !same) st = refuse(folder, err);
+        if (st == KPREP_OK && !same) st = refuse(folder, root, err);
         if (st == KPREP_OK && !moved)
             st = keep_batches(context, folder, json_object_get(root, "files"), err);
         if (st == KPREP_OK) st = kprep_folder_restart(folder, times, err);

@@ -211,6 +211,16 @@ def test_standard_output_that_can_not_be_written(binary):
     assert process.returncode != 0 and process.stderr
 
 
+def test_what_was_found_and_could_not_be_written(binary, kprep, arrays, tmp_path):
+    """1 says that the answer tells of problems; there is no answer here."""
+    arrays("a.npy", np.zeros((2, 4), np.float32))
+    (tmp_path / "spec.yaml").write_text("shape: [null, 5]\n")
+    arguments = ["check", tmp_path / "a.npy", "--spec", tmp_path / "spec.yaml"]
+    kprep(*arguments, rc=1)
+    with open("/dev/full", "w") as full:
+        assert subprocess.run([binary, *arguments], stdout=full, stderr=subprocess.PIPE).returncode == 4
+
+
 @pytest.mark.parametrize("arguments", [["--json", "--version"], ["run", "--version", "--json"],
                                        ["--quiet", "--json", "--version"]])
 def test_version_as_json(kprep, arguments):

@@ -465,6 +465,13 @@ class TestRetry:
         assert kprep("run", image_job(), "--retry", "--json", rc=2).ids == ["plan-changed"]
         assert tree(tmp_path / "out") == before
 
+    def test_another_job_is_refused_with_the_difference(self, kprep, image_job, tmp_path):
+        spoil(good_folder(tmp_path / "in"))
+        kprep("run", image_job(), rc=0)
+        problem, = kprep("run", image_job(), "--set", "like=pillow", "--retry", "--json", rc=2).problems
+        assert problem["id"] == "plan-changed"
+        assert "job.like" in problem["expected"] and "pillow" in problem["found"]
+
     def test_a_damaged_batch_is_made_again(self, kprep, image_job, tmp_path):
         good_folder(tmp_path / "in")
         kprep("run", image_job(out="good"), rc=0)
