@@ -26,18 +26,27 @@ def keras_dataset(batches: Batches, **options: Any) -> Any:
 def tf_dataset(batches: Batches) -> Any:
     import tensorflow as tf
 
-    def tensor(array: Any) -> Any:
-        return tf.TensorSpec((None, *array.shape[1:]), array.dtype)
-
-    def generate() -> Any:
-        yield from (batch.pair for batch in batches)
-
     first = batches[0]
-    x = first.x if not isinstance(first.x, dict) else None
-    signature: Any = tensor(x) if x is not None else {k: tensor(v) for k, v in first.arrays.items()}
-    if first.y is not None:
-        signature = (signature, tensor(first.y))
-    data = tf.data.Dataset.from_generator(generate, output_signature=signature)
+    arrays = [*first.arrays.values(), *([] if first.y is None else [first.y])]
+    specs = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in arrays]
+
+    def flat(batch: Batch) -> list[Any]:
+        return [*batch.arrays.values(), *([] if batch.y is None else [batch.y])]
+
+    def pair(*parts: Any) -> Any:
+        x = parts[0] if len(first.arrays) == 1 else dict(zip(first.arrays, parts))
+        return x if first.y is None else (x, parts[-1])
+
+    def by_number(number: Any) -> Any:
+        types = [spec.dtype for spec in specs]
+        parts = tf.numpy_function(lambda n: flat(batches[int(n)]), [number], types)
+        return pair(*(tf.ensure_shape(part, spec.shape) for part, spec in zip(parts, specs)))
+
+    if not batches.made_in_order:
+        return tf.data.Dataset.range(len(batches)).map(by_number).prefetch(tf.data.AUTOTUNE)
+    # Nothing is fetched ahead of an epoch that its reader may end early: the pipeline's own threads are ahead.
+    data = tf.data.Dataset.from_generator(lambda: (tuple(flat(batch)) for batch in batches),
+                                          output_signature=tuple(specs)).map(pair)
     return data.apply(tf.data.experimental.assert_cardinality(len(batches)))
 
 

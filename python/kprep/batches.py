@@ -57,6 +57,8 @@ class Batch:
 class Batches(ABC):
     """Batches by number, and in order."""
 
+    made_in_order = False  # are batches that are iterated over made ahead, and an epoch each time?
+
     @abstractmethod
     def __len__(self) -> int: ...
 

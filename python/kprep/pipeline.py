@@ -26,6 +26,8 @@ class Pipeline(Batches):
     of another seed, that of the job and the epoch's number added to it.
     """
 
+    made_in_order = True
+
     def __init__(self, data: Any, model: Any = None, *, threads: int = 0, reshuffle: bool = False,
                  **options: Any) -> None:
         self._arguments = (data, model, {"threads": threads, "reshuffle": reshuffle, **options})
