@@ -286,8 +286,9 @@ def keras_batches(bench):
     run = bench.ours(job)
     execute([str(word) for word in run.command], None)
     written = run.output
-    names = {"tfdata": "tf.data, np.load in parallel, prefetch", "numpy": "PyDataset with np.load"}
-    ours = keras_fed(bench, "kprep.open().keras()", "kprep", written)
+    names = {"tfdata": "tf.data, np.load in parallel, prefetch", "pydataset": "kprep.open().keras()",
+             "numpy": "PyDataset with np.load"}
+    ours = keras_fed(bench, "kprep.open().tf_data()", "kprep", written)
 
     def check():
         found, text = same_losses(bench, dict.fromkeys(("kprep", *names), written))

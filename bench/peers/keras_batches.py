@@ -4,7 +4,8 @@ keras_batches.py train LOADER SOURCE       the seconds of the second epoch, from
 keras_batches.py check LOADER=SOURCE...    as JSON: the losses of each loader with one seed, and how many batches of
                                            the loader kprep are views of their mapped files
 
-    kprep      kprep.open(FOLDER).keras()
+    kprep      kprep.open(FOLDER).tf_data()
+    pydataset  kprep.open(FOLDER).keras()
     tfdata     tf.data, np.load of the same files by several threads, prefetch
     numpy      a keras.utils.PyDataset with np.load of the same files
     pictures   kprep.Pipeline(JOB).keras(): nothing is written
@@ -38,6 +39,10 @@ def batch_files(folder):
 
 
 def written(source, threads):
+    return kprep.open(source).tf_data()
+
+
+def written_pydataset(source, threads):
     return kprep.open(source).keras()
 
 
@@ -89,8 +94,8 @@ def tfdata_pictures(source, threads):
     return data.map(decode, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)
 
 
-LOADERS = {"kprep": written, "tfdata": tfdata_batches, "numpy": numpy_batches, "pictures": pictures,
-           "decode": tfdata_pictures}
+LOADERS = {"kprep": written, "pydataset": written_pydataset, "tfdata": tfdata_batches, "numpy": numpy_batches,
+           "pictures": pictures, "decode": tfdata_pictures}
 
 
 def small_model():
@@ -132,7 +137,7 @@ def is_view(x, path):
 
 
 def views(folder):
-    data = written(folder, 1)
+    data = written_pydataset(folder, 1)
     files = [Path(x).resolve() for x, _ in batch_files(folder)]
     return sum(is_view(np.asarray(data[i][0]), file) for i, file in enumerate(files))
 
@@ -142,7 +147,7 @@ def check(pairs, threads):
     losses, mapped = {}, None
     for loader, source in pairs:
         losses[loader] = fit(small_model(), LOADERS[loader](source, threads), EPOCHS_CHECKED)
-        if loader == "kprep":
+        if loader == "pydataset":
             mapped = views(source)
     print(json.dumps({"losses": losses, "mapped": mapped}))
 
