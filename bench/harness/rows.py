@@ -293,7 +293,7 @@ def keras_batches(bench):
     def check():
         found, text = same_losses(bench, dict.fromkeys(("kprep", *names), written))
         expect("batches that are views of mapped files", found["mapped"], batches)
-        return f"{text}; each of kprep's batches is a view of its mapped file"
+        return f"{text}; each batch of .keras() is a view of its mapped file"
 
     return Row("keras-batches", "written (64, 64, 64, 3) float32 batches into a small Keras model", batches, "batches",
                ours, [keras_fed(bench, names[name], name, written) for name in names], check,
