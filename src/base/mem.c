@@ -74,7 +74,7 @@ char *kprep_asprintf(const char *fmt, ...)
 
 /* Asks for big pages for the whole ones of a block: a page fault for each 4 KiB costs more than the zeros in
  * it, and a tenth of the time of a job that only copies. What is left over at the end stays small pages,
- * so that no block takes more memory than it did. A system that has none says so, and nothing is lost. */
+ * so that a block that is filled takes no more memory than it did. A system that has none says so. */
 static void advise_big_pages(void *block, size_t size)
 {
 #ifdef MADV_HUGEPAGE
@@ -89,9 +89,9 @@ void *kprep_alloc_aligned(size_t size)
 {
     if (size > SIZE_MAX - BIG_PAGE) return NULL;
     const bool big = size >= BIG_PAGE;
-    const size_t rounded = (size + KPREP_ALIGN - 1) / KPREP_ALIGN * KPREP_ALIGN;
-    void *block = aligned_alloc(big ? BIG_PAGE : KPREP_ALIGN, rounded > 0 ? rounded : KPREP_ALIGN);
-    if (big && block != NULL) advise_big_pages(block, size);
+    void *block;
+    if (posix_memalign(&block, big ? BIG_PAGE : KPREP_ALIGN, size > 0 ? size : 1) != 0) return NULL;
+    if (big) advise_big_pages(block, size);
     return block;
 }
 

@@ -292,24 +292,34 @@ static kprep_status take_event(builder *b, struct fy_event *event)
     }
 }
 
+/* The byte at i; what lies outside of the text counts as the end of a line. */
+static char byte_at(const char *text, size_t size, size_t i)
+{
+    return i < size ? text[i] : '\n';
+}
+
 /* Puts the place at a block text's header that asks for an indentation of 0 ("|0"), the one mistake that
- * libfyaml 0.8 ends at without a word; false if there is none behind the last thing met. */
+ * libfyaml 0.8 ends at without a word; false if there is none behind the last thing met. (One in quotes is
+ * taken for it where memory lacks.) */
 static bool find_flush_block(builder *b, size_t size)
 {
-    const char *text = b->text;
-    int32_t line = 1, column = 1;
-    for (size_t i = 0; i < size; i++, column++) {
-        if (text[i] == '\n' || (text[i] == '\r' && (i + 1 == size || text[i + 1] != '\n'))) {
-            line++;
-            column = 0;
+    int32_t line = 1, column = 0;
+    bool apart = true, comment = false; /* is it behind a blank, or in a comment? */
+    for (size_t i = 0; i < size; i++) {
+        const char c = b->text[i], next = byte_at(b->text, size, i + 1);
+        const char digit = next == '+' || next == '-' ? byte_at(b->text, size, i + 2) : next;
+        if (((unsigned char)c & 0xC0u) != 0x80u) column++;
+        comment = comment || (c == '#' && apart);
+        if (line >= b->line && apart && !comment && (c == '|' || c == '>') && digit == '0') {
+            b->line = line;
+            b->column = column;
+            return true;
         }
-        if (line < b->line || (text[i] != '|' && text[i] != '>')) continue;
-        const size_t digit =
-            i + 1 < size && (text[i + 1] == '+' || text[i + 1] == '-') ? i + 2 : i + 1;
-        if (digit >= size || text[digit] != '0') continue;
-        b->line = line;
-        b->column = column;
-        return true;
+        apart = c == ' ' || c == '\t' || c == '\n' || c == '\r';
+        if (c != '\n' && (c != '\r' || next == '\n')) continue;
+        line++;
+        column = 0;
+        comment = false;
     }
     return false;
 }

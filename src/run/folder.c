@@ -107,10 +107,11 @@ static kprep_status read_plan(const char *path, bool journal, char plan[33], kpr
     return KPREP_OK;
 }
 
-/* Tells what differs between a journal's job and the folder's, if they are two. */
+/* Tells what differs between a journal's job and the folder's, if they are two; of the first that does. */
 static kprep_status tell_journal(kprep_folder *folder, const char *path, kprep_error *err)
 {
     json_t *facts;
+    if (err == NULL || err->found[0] != '\0') return KPREP_OK;
     KPREP_TRY(read_facts(path, true, &facts, NULL));
     const char *plan = json_string_value(json_object_get(facts, "plan"));
     if (plan != NULL && strcmp(plan, folder->plan) != 0)

@@ -55,7 +55,7 @@ typedef struct kprep_folder {
     char *path; /* "out" */
     char plan[33];
     json_t *facts; /* of the job: kprep_manifest_facts(); NULL: only its plan is known */
-    const kprep_context *context; /* the job; NULL: the same. Borrowed */
+    const kprep_context *context; /* the job; NULL: only the facts are known. Borrowed */
     char begun[33];               /* the plan of the journals there were; "": none */
     char times[33];               /* of the input, as an earlier run noted them; "" if it did not */
     char content[33];         /* of the input, as a run with --paranoid noted it; "" if none did */

@@ -51,23 +51,43 @@ static void compare(const kprep_folder *now, const json_t *then, const char *key
                             c, NULL);
 }
 
-void kprep_folder_tell_changes(const kprep_folder *now, const json_t *then, kprep_error *err)
+/* Puts the changes into the error. False: there are none, or no memory. */
+static bool put(changes *c, kprep_error *err)
+{
+    const bool some = c->count > 0 && c->now.data != NULL && c->then.data != NULL;
+    if (some) {
+        const int more = c->count - MOST_TOLD;
+        char rest[32] = "";
+        if (more > 0) snprintf(rest, sizeof rest, ", and %d more", more);
+        kprep_error_expected(err, "as there: %s%s", c->then.data, rest);
+        kprep_error_found(err, "%s%s", c->now.data, rest);
+    }
+    kprep_text_free(&c->now);
+    kprep_text_free(&c->then);
+    return some;
+}
+
+static bool has_facts(const kprep_folder *now, const json_t *then)
+{
+    return json_object_get(now->facts, "job") != NULL && json_object_get(then, "job") != NULL;
+}
+
+bool kprep_folder_tell_job(const kprep_folder *now, const json_t *then, kprep_error *err)
 {
     static const char *const keys[] = {"kprep", "job", "spec", "classes"};
     changes c = {.count = 0};
-    if (json_object_get(now->facts, "job") == NULL || json_object_get(then, "job") == NULL) return;
+    if (!has_facts(now, then)) return false;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) compare(now, then, keys[i], &c);
-    if (c.count == 0 && kprep_inputs_tell(now, err)) return;
+    return put(&c, err);
+}
+
+void kprep_folder_tell_changes(const kprep_folder *now, const json_t *then, kprep_error *err)
+{
+    changes c = {.count = 0};
+    if (!has_facts(now, then) || kprep_folder_tell_job(now, then, err) ||
+        kprep_inputs_tell(now, err))
+        return;
     compare(now, then, "inputs", &c);
-    if (c.count == 0) {
+    if (!put(&c, err))
         kprep_error_found(err, "the same job, but other names, sizes or labels of its files");
-    } else if (c.now.data != NULL && c.then.data != NULL) {
-        const int more = c.count - MOST_TOLD;
-        char rest[32] = "";
-        if (more > 0) snprintf(rest, sizeof rest, ", and %d more", more);
-        kprep_error_expected(err, "as there: %s%s", c.then.data, rest);
-        kprep_error_found(err, "%s%s", c.now.data, rest);
-    }
-    kprep_text_free(&c.now);
-    kprep_text_free(&c.then);
 }

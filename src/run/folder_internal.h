@@ -33,6 +33,9 @@ kprep_status kprep_folder_has(const kprep_folder *folder, const kprep_written *w
  * says of another one (then). Nothing where either does not say. */
 void kprep_folder_tell_changes(const kprep_folder *now, const json_t *then, kprep_error *err);
 
+/* The same of job, spec and classes alone: input files may differ. */
+bool kprep_folder_tell_job(const kprep_folder *now, const json_t *then, kprep_error *err);
+
 /* ---- journal.c ---- */
 
 /* Appends one line, and sees to it that it lasts. Thread-safe. */

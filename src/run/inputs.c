@@ -1,7 +1,6 @@
 #include "run/inputs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,46 +10,40 @@
 
 #include "base/fail.h"
 #include "io/path_list.h"
+#include "io/yaml.h"
 #include "run/content.h"
 #include "run/folder_internal.h"
 
-enum { RECORD = 4096 + 64, BUFFER = 16 * RECORD };
+enum { RECORD = 4096 + 64, BUFFER = 16 * RECORD, SHOWN = 100 };
 
-/* Walks the input files of all arrays, then the file of labels. */
-typedef struct walk {
-    const kprep_context *context;
-    size_t feed, file;
-} walk;
+/* ---- files of the job: a list for each array, and one for the file of labels ---- */
 
-/* The next file as "SIZE MTIME NAME": a name that is too long is cut, here as there. False: no more. */
-static bool next_file(walk *w, char record[RECORD])
+static size_t list_size(const kprep_context *c, size_t list)
 {
-    const kprep_context *c = w->context;
-    while (w->feed < c->feed_count && w->file == c->feeds[w->feed].input.paths.count) {
-        w->feed++;
-        w->file = 0;
-    }
-    int64_t size, mtime;
-    const char *name;
-    if (w->feed < c->feed_count) {
-        const kprep_input *input = &c->feeds[w->feed].input;
-        size = input->files[w->file].size;
-        mtime = input->files[w->file].mtime;
-        name = kprep_input_name(input, w->file);
-    } else {
-        int fd;
-        name = kprep_content_label_file(c);
-        if (w->file > 0 || name == NULL ||
-            kprep_open_read(name, &fd, &size, &mtime, NULL) != KPREP_OK)
-            return false;
-        close(fd);
-    }
-    w->file++;
-    snprintf(record, RECORD, "%" PRId64 " %" PRId64 " %s", size, mtime, name);
-    return true;
+    if (list < c->feed_count) return c->feeds[list].input.paths.count;
+    return kprep_content_label_file(c) != NULL;
 }
 
-/* ---- the kept file: records, each with its \0 ---- */
+/* A file as "SIZE MTIME NAME": a name that is too long is cut, here as there. */
+static void describe_file(const kprep_context *c, size_t list, size_t file, char record[RECORD])
+{
+    int64_t size = 0, mtime = 0;
+    const char *name;
+    if (list < c->feed_count) {
+        const kprep_input *input = &c->feeds[list].input;
+        size = input->files[file].size;
+        mtime = input->files[file].mtime;
+        name = kprep_input_name(input, file);
+    } else {
+        int fd;
+        const char *path = kprep_content_label_file(c), *slash = strrchr(path, '/');
+        if (kprep_open_read(path, &fd, &size, &mtime, NULL) == KPREP_OK) close(fd);
+        name = slash != NULL ? slash + 1 : path;
+    }
+    snprintf(record, RECORD, "%" PRId64 " %" PRId64 " %s", size, mtime, name);
+}
+
+/* ---- the kept file: records, each with its \0; an empty one ends a list ---- */
 
 typedef struct records {
     int fd;
@@ -67,33 +60,37 @@ static kprep_status flush(records *r, const char *path, kprep_error *err)
     return KPREP_OK;
 }
 
-static kprep_status write_all(const kprep_context *context, records *r, const char *path,
-                              kprep_error *err)
+static kprep_status write_lists(const kprep_context *c, records *r, const char *path,
+                                kprep_error *err)
 {
-    walk w = {.context = context};
-    while (next_file(&w, r->text + r->have)) {
-        r->have += strlen(r->text + r->have) + 1;
+    for (size_t list = 0; list <= c->feed_count; list++) {
+        for (size_t file = 0; file < list_size(c, list); file++) {
+            if (BUFFER - r->have < 2 * RECORD) KPREP_TRY(flush(r, path, err));
+            describe_file(c, list, file, r->text + r->have);
+            r->have += strlen(r->text + r->have) + 1;
+        }
+        r->text[r->have++] = '\0';
         if (BUFFER - r->have < RECORD) KPREP_TRY(flush(r, path, err));
     }
     return flush(r, path, err);
 }
 
-/* The next record; NULL at the end, of what is none too. */
+/* The next record, "" at the end of a list; NULL at the end of what is whole. */
 static const char *next_kept(records *r)
 {
     for (;;) {
-        char *end = memchr(r->text + r->at, '\0', r->have - r->at);
+        const char *record = r->text + r->at;
+        const char *end = memchr(record, '\0', r->have - r->at);
         if (end != NULL) {
-            const char *record = r->text + r->at;
             r->at = (size_t)(end - r->text) + 1;
             return record;
         }
-        memmove(r->text, r->text + r->at, r->have - r->at);
+        memmove(r->text, record, r->have - r->at);
         r->have -= r->at;
         r->at = 0;
-        ssize_t got = pread(r->fd, r->text + r->have, BUFFER - r->have, r->offset);
+        const ssize_t got = pread(r->fd, r->text + r->have, BUFFER - r->have, r->offset);
         if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return NULL;
+        if (got <= 0) return NULL; /* also if a record is larger than any that was written */
         r->have += (size_t)got;
         r->offset += got;
     }
@@ -102,25 +99,24 @@ static const char *next_kept(records *r)
 kprep_status kprep_inputs_keep(const kprep_folder *folder, kprep_error *err)
 {
     char *final = kprep_folder_final(folder, "", ".kprep/inputs");
-    char *name = kprep_folder_work(folder, "inputs.part", true); /* of this shard alone */
+    char *part = kprep_folder_work(folder, "inputs.part", true); /* of this shard alone */
     records *r = malloc(sizeof *r);
-    kprep_status st = KPREP_OK;
-    if (final == NULL || name == NULL || r == NULL)
-        st = kprep_fail_memory(err);
-    else if (access(final, F_OK) != 0) {
-        r->offset = 0;
+    kprep_status st =
+        final != NULL && part != NULL && r != NULL ? KPREP_OK : kprep_fail_memory(err);
+    if (st == KPREP_OK) {
         r->have = 0;
-        st = kprep_create_part(name, &r->fd, err);
+        r->offset = 0;
+        st = kprep_create_part(part, &r->fd, err);
         if (st == KPREP_OK) {
-            st = write_all(folder->context, r, name, err);
-            if (close(r->fd) != 0 && st == KPREP_OK)
-                st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "close", name);
+            st = write_lists(folder->context, r, part, err);
+            if (st == KPREP_OK)
+                st = kprep_publish(part, final, r->fd, err);
+            else
+                close(r->fd);
         }
-        if (st == KPREP_OK && rename(name, final) != 0)
-            st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, errno, "rename to its final name", final);
     }
     free(r);
-    free(name);
+    free(part);
     free(final);
     return st;
 }
@@ -128,98 +124,114 @@ kprep_status kprep_inputs_keep(const kprep_folder *folder, kprep_error *err)
 /* ---- what differs ---- */
 
 typedef struct state {
-    int64_t size, mtime;
+    int64_t size, mtime; /* bytes; nanoseconds, 0: not known */
     const char *name;
 } state;
 
 static bool parse(const char *record, state *s)
 {
-    int at = 0;
-    if (sscanf(record, "%" SCNd64 " %" SCNd64 " %n", &s->size, &s->mtime, &at) != 2 || at == 0)
-        return false;
-    s->name = record + at;
+    char *end;
+    s->size = strtoll(record, &end, 10);
+    if (end == record || *end != ' ') return false;
+    const char *second = end + 1;
+    s->mtime = strtoll(second, &end, 10);
+    if (end == second || *end != ' ') return false;
+    s->name = end + 1;
     return true;
 }
 
+/* A name for a message: its end if it is long, and nothing that could pass for another line. */
+static void show_name(const char *name, char dst[SHOWN])
+{
+    kprep_copy_path(dst, SHOWN, name);
+    kprep_yaml_clean(dst);
+}
+
 /* "1203 bytes, changed 2026-11-22 10:00:00.000000000 UTC": files are often changed twice within a second. */
-static void describe(const state *s, char *dst, size_t size)
+static void show_state(const state *s, char *dst, size_t size)
 {
     enum { NANO = 1000000000 };
-    char when[32] = "";
+    char when[32];
     struct tm parts;
-    const int64_t nano = (s->mtime % NANO + NANO) % NANO;
-    const time_t seconds = (time_t)((s->mtime - nano) / NANO);
-    if (gmtime_r(&seconds, &parts) == NULL || strftime(when, sizeof when, "%F %T", &parts) == 0)
-        when[0] = '\0';
-    snprintf(dst, size, "%" PRId64 " bytes, changed %s.%09" PRId64 " UTC", s->size, when, nano);
-}
-
-/* The first file that differs, and how many more do. */
-static void tell_file(const char *now, const char *then, int64_t more, kprep_error *err)
-{
-    state a, b;
-    char was[128], is[128], rest[64] = "";
-    if (!parse(now, &a) || !parse(then, &b)) return;
-    describe(&b, was, sizeof was);
-    describe(&a, is, sizeof is);
-    if (more > 0)
-        snprintf(rest, sizeof rest,
-                 more > 1 ? "; %" PRId64 " more files differ" : "; %" PRId64 " more file differs",
-                 more);
-    kprep_error_expected(err, "%.200s of %s, as when the job was begun", b.name, was);
-    kprep_error_found(err, "%s%s", is, rest);
-}
-
-/* Where two lists part; NULL: the list ended there. */
-static void tell_list(const char *now, const char *then, size_t place, kprep_error *err)
-{
-    kprep_error_expected(err, "the files there were when the job was begun");
-    if (then == NULL)
-        kprep_error_found(err, "%.200s behind the %zu there were", now, place);
-    else if (now == NULL)
-        kprep_error_found(err, "%zu files, without %.200s", place, then);
-    else
-        kprep_error_found(err, "%.200s in place %zu, where %.200s was", now, place + 1, then);
-}
-
-/* Two lists of files, side by side. */
-static bool compare(const kprep_context *context, records *r, kprep_error *err)
-{
-    walk w = {.context = context};
-    char now[RECORD], first_now[RECORD], first_then[RECORD];
-    int64_t changed = 0;
-    for (size_t i = 0;; i++) {
-        state a = {.name = NULL}, b = {.name = NULL};
-        const bool some = next_file(&w, now);
-        const char *then = next_kept(r);
-        if (!some && then == NULL) break;
-        if (some && then != NULL && strcmp(now, then) == 0) continue;
-        if ((some && !parse(now, &a)) || (then != NULL && !parse(then, &b))) return false;
-        if (!some || then == NULL || strcmp(a.name, b.name) != 0) {
-            tell_list(a.name, b.name, i, err);
-            return true;
-        }
-        if (changed++ > 0) continue;
-        kprep_copy_text(first_now, sizeof first_now, now);
-        kprep_copy_text(first_then, sizeof first_then, then);
+    const time_t seconds = (time_t)(s->mtime / NANO - (s->mtime % NANO < 0));
+    const int nano = (int)((s->mtime % NANO + NANO) % NANO);
+    if (s->mtime == 0 || gmtime_r(&seconds, &parts) == NULL) {
+        snprintf(dst, size, "%" PRId64 " bytes", s->size);
+        return;
     }
-    if (changed > 0) tell_file(first_now, first_then, changed - 1, err);
-    return changed > 0;
+    strftime(when, sizeof when, "%F %T", &parts);
+    snprintf(dst, size, "%" PRId64 " bytes, changed %s.%09d UTC", s->size, when, nano);
+}
+
+static void tell_changed(const state *now, const state *then, kprep_error *err)
+{
+    char name[SHOWN], was[80], is[80];
+    show_name(then->name, name);
+    show_state(then, was, sizeof was);
+    show_state(now, is, sizeof is);
+    kprep_error_expected(err, "%s of %s, as when the job was begun", name, was);
+    kprep_error_found(err, "%s", is);
+}
+
+/* Is a file of that name in the list, from a place on? */
+static bool is_listed(const kprep_context *c, size_t list, size_t from, const char *name)
+{
+    char record[RECORD];
+    state s;
+    for (size_t i = from; i < list_size(c, list); i++) {
+        describe_file(c, list, i, record);
+        if (parse(record, &s) && strcmp(s.name, name) == 0) return true;
+    }
+    return false;
+}
+
+/* Where two lists part, at place i; a name is NULL where its list ends. */
+static void tell_list(const kprep_context *c, size_t list, size_t i, const char *now,
+                      const char *then, kprep_error *err)
+{
+    char name[SHOWN];
+    const bool new = then == NULL || (now != NULL && is_listed(c, list, i + 1, then));
+    show_name(new ? now : then, name);
+    kprep_error_expected(err, "the files there were when the job was begun");
+    kprep_error_found(err, new ? "%s is new" : "%s is gone", name);
+}
+
+/* Compares a list with the next one that is kept. True: the end of both was met, and nothing differs. */
+static bool is_same(const kprep_context *c, size_t list, records *r, bool *told, kprep_error *err)
+{
+    char now[RECORD];
+    state a, b;
+    for (size_t i = 0;; i++) {
+        const bool some = i < list_size(c, list);
+        const char *then = next_kept(r);
+        if (then == NULL || (then[0] == '\0' && !some)) return then != NULL;
+        if (some) describe_file(c, list, i, now);
+        if (some && strcmp(now, then) == 0) continue;
+        if ((some && !parse(now, &a)) || (then[0] != '\0' && !parse(then, &b))) return false;
+        if (some && then[0] != '\0' && strcmp(a.name, b.name) == 0)
+            tell_changed(&a, &b, err);
+        else
+            tell_list(c, list, i, some ? a.name : NULL, then[0] != '\0' ? b.name : NULL, err);
+        if (list < c->feed_count) kprep_feed_blame(&c->feeds[list], err);
+        *told = true;
+        return false;
+    }
 }
 
 bool kprep_inputs_tell(const kprep_folder *folder, kprep_error *err)
 {
     bool told = false;
+    int64_t size, mtime;
     char *path = kprep_folder_final(folder, "", ".kprep/inputs");
     records *r = malloc(sizeof *r);
-    if (path != NULL && r != NULL && folder->context != NULL) {
+    if (path != NULL && r != NULL && folder->context != NULL &&
+        kprep_open_read(path, &r->fd, &size, &mtime, NULL) == KPREP_OK) {
+        size_t list = 0;
         r->at = r->have = 0;
         r->offset = 0;
-        r->fd = kprep_open_again(path, O_RDONLY);
-        const char *first = r->fd >= 0 ? next_kept(r) : NULL;
-        r->at = 0; /* one is there: the file is not empty */
-        if (first != NULL) told = compare(folder->context, r, err);
-        if (r->fd >= 0) close(r->fd);
+        while (list <= folder->context->feed_count && is_same(folder->context, list, r, &told, err))
+            list++;
+        close(r->fd);
     }
     free(r);
     free(path);

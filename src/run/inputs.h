@@ -4,8 +4,7 @@
 
 #include "run/folder.h"
 
-/* Keeps sizes, times and names of all input files in .kprep/inputs, unless they are kept there already. Only
- * a message hangs on it: a system that stops may lose it. */
+/* Keeps sizes, times and names of all input files in .kprep/inputs. Shards write the same, each of them. */
 kprep_status kprep_inputs_keep(const kprep_folder *folder, kprep_error *err);
 
 /* Puts into a plan-changed which file differs from what is kept. False, and nothing is touched, if none does

@@ -200,7 +200,7 @@ static kprep_status refuse(const kprep_folder *folder, const json_t *then, kprep
     kprep_error_help(err,
                      "write to another folder, or use --force in place of --retry to begin anew");
     kprep_error_at_file(err, folder->path);
-    kprep_folder_tell_changes(folder, then, err);
+    kprep_folder_tell_job(folder, then, err);
     return KPREP_E_PLAN_CHANGED;
 }
 
