@@ -200,18 +200,18 @@ static void tell_list(const kprep_context *c, size_t list, size_t i, const char 
 static bool is_same(const kprep_context *c, size_t list, records *r, bool *told, kprep_error *err)
 {
     char now[RECORD];
-    state a, b;
     for (size_t i = 0;; i++) {
+        state a = {.name = NULL}, b = {.name = NULL}; /* no name: the list has ended */
         const bool some = i < list_size(c, list);
         const char *then = next_kept(r);
         if (then == NULL || (then[0] == '\0' && !some)) return then != NULL;
         if (some) describe_file(c, list, i, now);
         if (some && strcmp(now, then) == 0) continue;
         if ((some && !parse(now, &a)) || (then[0] != '\0' && !parse(then, &b))) return false;
-        if (some && then[0] != '\0' && strcmp(a.name, b.name) == 0)
+        if (a.name != NULL && b.name != NULL && strcmp(a.name, b.name) == 0)
             tell_changed(&a, &b, err);
         else
-            tell_list(c, list, i, some ? a.name : NULL, then[0] != '\0' ? b.name : NULL, err);
+            tell_list(c, list, i, a.name, b.name, err);
         if (list < c->feed_count) kprep_feed_blame(&c->feeds[list], err);
         *told = true;
         return false;
