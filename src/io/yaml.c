@@ -299,8 +299,8 @@ static char byte_at(const char *text, size_t size, size_t i)
 }
 
 /* Puts the place at a block text's header that asks for an indentation of 0 ("|0"), the one mistake that
- * libfyaml 0.8 ends at without a word; false if there is none behind the last thing met. (One in quotes is
- * taken for it where memory lacks.) */
+ * libfyaml 0.8 ends at without a word; false if there is none behind the last thing met. (The same within a
+ * text is taken for it where memory lacks.) */
 static bool find_flush_block(builder *b, size_t size)
 {
     int32_t line = 1, column = 0;
@@ -310,7 +310,7 @@ static bool find_flush_block(builder *b, size_t size)
         const char digit = next == '+' || next == '-' ? byte_at(b->text, size, i + 2) : next;
         if (((unsigned char)c & 0xC0u) != 0x80u) column++;
         comment = comment || (c == '#' && apart);
-        if (line >= b->line && apart && !comment && (c == '|' || c == '>') && digit == '0') {
+        if (line >= b->line && !comment && (c == '|' || c == '>') && digit == '0') {
             b->line = line;
             b->column = column;
             return true;

@@ -138,6 +138,8 @@ static void test_refused(void **state)
         {"a: |0\n  x\n", 1, 4, "can't be indented by 0"},
         {"a: 1\nb: >-0\n", 2, 4, "can't be indented by 0"},
         {"|0", 1, 1, "can't be indented by 0"},
+        {"{}>0", 1, 3, "can't be indented by 0"},
+        {"\xef\xbb\xbf>0", 1, 2, "can't be indented by 0"},
         {"# >0\n\xc3\xa9: >0\n", 2, 4, "can't be indented by 0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
