@@ -39,7 +39,7 @@ def build():
     run([ROOT / "scripts/bootstrap", "--bench"])
     run([ROOT / "scripts/build", "release"], stdout=subprocess.DEVNULL)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    return {name: compile_program(name) for name in ("decode", "loader")}
+    return {name: compile_program(name) for name in ("decode", "loader", "move")}
 
 
 def cache_folder():

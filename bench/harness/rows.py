@@ -90,10 +90,16 @@ class Bench:
         return self.data("photos", self.fast / "photos", "--count", self.sizes.photos, "--png", self.sizes.pngs)
 
     def listed(self, folder):
-        """A list of a folder's files, for peers."""
+        """A list of a folder's files, or of one file, for peers."""
         path = self.fast / f"{folder.name}.txt"
-        path.write_text("".join(f"{file}\n" for file in sorted(folder.iterdir())))
+        path.write_text("".join(f"{file}\n" for file in (sorted(folder.iterdir()) if folder.is_dir() else [folder])))
         return path
+
+    def bare(self, files, name, out_bytes, batches):
+        """The bytes of a job read, written, synced and read back by bare system calls: nothing does it faster."""
+        out = self.fast / f"{name}-bare"
+        return Contender("nothing but the bytes moved", [self.programs["move"], files, self.threads, out, batches,
+                                                         out_bytes], out, own_clock=True)
 
     def image_peer(self, name, script, files, out=None, at_least=None):
         words = ["--out", out] if out else []
@@ -134,7 +140,7 @@ def jpeg_files(bench):
     row = Row("jpeg-files", "JPEG folder to (N, 224, 224, 3) float32 files", bench.sizes.photos, "images", ours,
               [close[0], tf], None)
     add_dali(bench, row, close, files, out / "dali")
-    row.peers.append(close[1])
+    row.peers += [close[1], decoding(bench, "libjpeg-turbo", files), photos_moved(bench, files, bench.sizes.photos)]
 
     def check():
         bench.compare(ours.output, tf.output)
@@ -142,6 +148,15 @@ def jpeg_files(bench):
 
     row.check = check
     return row
+
+
+def decoding(bench, library, files, at_least=None):
+    return Contender(f"{library}, decoding alone", [bench.programs["decode"], files, bench.threads], own_clock=True,
+                     at_least=at_least)
+
+
+def photos_moved(bench, files, count):
+    return bench.bare(files, "photos", count * 224 * 224 * 3 * 4, -(-count // BATCH))
 
 
 def add_dali(bench, row, close, files, out):
@@ -157,8 +172,7 @@ def add_dali(bench, row, close, files, out):
 def jpeg_memory(bench):
     job, files = image_job(bench, "jpeg")
     ours = bench.loader(job)
-    bare = Contender("libjpeg-turbo, decoding alone", [bench.programs["decode"], files, bench.threads],
-                     own_clock=True, at_least=0.9)
+    bare = decoding(bench, "libjpeg-turbo", files, 0.9)
     peers = [bare, bench.image_peer("OpenCV, threads", "opencv_images", files),
              bench.image_peer("tf.data", "tfdata_images", files)]
     row = Row("jpeg-memory", "the same, into memory", bench.sizes.photos, "images", ours, peers, None)
@@ -189,14 +203,15 @@ def png_files(bench):
     ours = bench.ours(job)
     opencv = bench.image_peer("OpenCV, threads, np.save", "opencv_images", files, bench.fast / "opencv", 2.5)
     tf = bench.image_peer("tf.data", "tfdata_images", files, bench.fast / "tfdata")
-    bare = Contender("libpng, decoding alone", [bench.programs["decode"], files, bench.threads], own_clock=True,
-                     at_least=2.5)
+    bare = decoding(bench, "libpng", files, 2.5)
 
     def check():
         bench.compare(ours.output, tf.output)
         return f"equal to tf.data bit for bit; {close_to(bench, ours, [opencv], 0.03)}"
 
-    return Row("png-files", "PNG folder, the same output", bench.sizes.pngs, "images", ours, [opencv, bare, tf], check)
+    moved = photos_moved(bench, files, bench.sizes.pngs)
+    return Row("png-files", "PNG folder, the same output", bench.sizes.pngs, "images", ours, [opencv, bare, tf, moved],
+               check)
 
 
 def features_job(bench):
@@ -214,26 +229,28 @@ def features_files(bench):
     loaded = Contender("np.load + np.stack + np.save",
                        bench.script("arrays", "stack", folder, "--load", "--out", bench.fast / "loaded.npy"),
                        bench.fast / "loaded.npy", own_clock=True)
+    moved = bench.bare(bench.listed(folder), "features", round(amount * GB), -(-bench.sizes.features // 16))
 
     def check():
         bench.compare(ours.output, stack.output)
         return "equal to np.stack bit for bit"
 
     return Row("features-files", f"912 features ({bench.sizes.features}, 32, 32) to (N, 32, 32, 912) files", amount,
-               "GB", ours, [stack, loaded], check)
+               "GB", ours, [stack, loaded, moved], check)
 
 
 def features_memory(bench):
     job, folder, amount = features_job(bench)
     copy = Contender("np.copyto of as many bytes", bench.script("arrays", "copyto", folder), own_clock=True,
                      at_least=0.4)
+    read = Contender("nothing but the files read", [bench.programs["move"], bench.listed(folder), 1], own_clock=True)
 
     def check():
         same_as_files(bench, job)
         return "equal to the files of the row above bit for bit"
 
-    return Row("features-memory", "the same, into memory, one thread", amount, "GB", bench.loader(job, 1), [copy],
-               check)
+    return Row("features-memory", "the same, into memory, one thread", amount, "GB", bench.loader(job, 1),
+               [copy, read], check)
 
 
 def nchw_files(bench):
@@ -245,13 +262,15 @@ def nchw_files(bench):
     ours = bench.ours(job)
     peer = Contender("NumPy, loop over a memory map", bench.script("arrays", "nchw", source, "--out", out), out,
                      own_clock=True, at_least=2)
+    bytes_out = n * 128 * 128 * 3 * 4
+    moved = bench.bare(bench.listed(source), "nchw", bytes_out, -(-n // BATCH))
 
     def check():
         bench.compare(ours.output, peer.output)
         return "equal to NumPy bit for bit"
 
-    return Row("nchw-files", f"uint8 NHWC to float32 NCHW / 255, {n:,} x 128 x 128 x 3", n * 128 * 128 * 3 * 4 / GB,
-               "GB", ours, [peer], check)
+    return Row("nchw-files", f"uint8 NHWC to float32 NCHW / 255, {n:,} x 128 x 128 x 3", bytes_out / GB, "GB", ours,
+               [peer, moved], check)
 
 
 def small_job(bench):
