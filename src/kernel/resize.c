@@ -10,12 +10,7 @@
 #include "base/dtype.h"
 #include "base/fail.h"
 #include "kernel/kernel.h"
-
-/* Where an output position lies between source positions. */
-typedef struct lerp {
-    int64_t lo, hi; /* pixels of the row that is interpolated */
-    float t;        /* share of hi */
-} lerp;
+#include "kernel/resize_rgb.h"
 
 /* What all rows of one resize have in common. */
 typedef struct resizing {
@@ -28,7 +23,8 @@ typedef struct resizing {
         together; /* a pixel's channels are contiguous in src; else in a copy of the row, `whole` */
     int64_t step; /* bytes from one such pixel to the next */
     bool rgb;     /* bilinear: of 8-bit RGB pixels that lie together, which are read as they are */
-    bool chosen;  /* bilinear: few pixels of a row are used, and `row` is made of these alone */
+    rgb_group *groups; /* of these, where several values are made at a time; else NULL */
+    bool chosen;   /* bilinear: few pixels of a row are used, and `row` is made of these alone */
     int64_t *used; /* byte offsets of the pixels that go into `row` */
     lerp *taps;    /* along x */
     uint8_t *whole, *row;
@@ -99,6 +95,13 @@ static bool reserve(kprep_buffer *buffer, int64_t pixels, int64_t channels, int6
            kprep_buffer_reserve(buffer, (size_t)bytes);
 }
 
+/* Pixels of a row that are gathered, or what an RGB row is made by. */
+static bool reserve_row(const resizing *job, int64_t used, kprep_buffer *buffer)
+{
+    if (job->rgb) return reserve(buffer, rgb_group_count(job->out_width), 1, sizeof(rgb_group));
+    return reserve(buffer, used, job->channels, (int64_t)job->item);
+}
+
 static bool begin(resizing *job, const kprep_pass *pass, const uint8_t *src, kprep_scratch *scratch)
 {
     const kprep_view *view = &pass->src;
@@ -117,21 +120,25 @@ static bool begin(resizing *job, const kprep_pass *pass, const uint8_t *src, kpr
     job->pixel = (size_t)job->channels * job->item;
     job->together = job->channels == 1 || job->c_stride == (int64_t)job->item;
     job->step = job->together ? job->x_stride : (int64_t)job->pixel;
-    job->rgb = job->dtype == KPREP_U8 && job->channels == 3 && job->together && job->step == 3;
+    job->rgb = pass->u.resize.method == KPREP_RESIZE_BILINEAR && job->dtype == KPREP_U8 &&
+               job->channels == 3 && job->together && job->step == 3;
     job->chosen = job->width > 2 * job->out_width && !job->rgb;
     const int64_t c = job->channels, in = job->width, out = job->out_width;
     const int64_t used = job->chosen ? 2 * out : in > out ? in : out; /* nearest: out pixels */
     int64_t rows;
     kprep_buffer *work = scratch->work;
     if (!reserve(&work[0], out, 1, sizeof(lerp) + 2 * sizeof(int64_t)) ||
-        !reserve(&work[1], in, c, (int64_t)job->item) ||
-        !reserve(&work[2], used, c, (int64_t)job->item) || !kprep_mul_i64(out, 3, &rows) ||
-        !kprep_add_i64(rows, used, &rows) || !reserve(&work[3], rows, c, sizeof(float)))
+        !reserve(&work[1], in, c, (int64_t)job->item) || !reserve_row(job, used, &work[2]) ||
+        !kprep_mul_i64(out, 3, &rows) || !kprep_add_i64(rows, used, &rows) ||
+        !reserve(&work[3], rows, c, sizeof(float)))
         return false;
     job->taps = (lerp *)(void *)work[0].data;
     job->used = (int64_t *)(void *)(job->taps + out);
     job->whole = work[1].data;
-    job->row = work[2].data;
+    if (job->rgb)
+        job->groups = (rgb_group *)(void *)work[2].data;
+    else
+        job->row = work[2].data;
     job->across[0] = (float *)(void *)work[3].data;
     job->across[1] = job->across[0] + out * c;
     job->out = job->across[1] + out * c;
@@ -217,13 +224,12 @@ static inline float4 load_rgb(const uint8_t *at)
 #endif
 }
 
-/* The same of a row of 8-bit RGB pixels, each as a vector of which one lane is idle. The last pixels, behind
+/* The same of a row of 8-bit RGB pixels from output pixel x on, each as a vector of which one lane is idle. The last pixels, behind
  * which there is nothing to be read or written, are taken one by one. */
-static void interpolate_rgb(const uint8_t *row, int64_t width, const lerp *taps, int64_t n,
-                            float *restrict out)
+static void interpolate_rgb(const uint8_t *row, int64_t width, const lerp *taps, int64_t x,
+                            int64_t n, float *restrict out)
 {
-    int64_t x = 0,
-            whole = n - 1; /* positions rise, so that those with room behind them come first */
+    int64_t whole = n - 1; /* positions rise, so that those with room behind them come first */
     while (whole > 0 && taps[whole - 1].hi + 1 >= width) whole--;
     for (; x < whole; x++) {
         const float4 left = load_rgb(row + 3 * taps[x].lo), right = load_rgb(row + 3 * taps[x].hi);
@@ -247,7 +253,10 @@ static const float *row_across(resizing *job, int64_t y, int64_t keep)
     float *out = job->across[slot];
     job->held[slot] = y;
     if (job->rgb) {
-        interpolate_rgb(job->src + y * job->y_stride, job->width, job->taps, job->out_width, out);
+        const uint8_t *row = job->src + y * job->y_stride;
+        const int64_t done =
+            job->groups != NULL ? rgb_interpolate(row, job->groups, job->out_width, out) : 0;
+        interpolate_rgb(row, job->width, job->taps, done, job->out_width, out);
         return out;
     }
     const float *values = row_values(job, y);
@@ -272,6 +281,8 @@ static kprep_status bilinear(resizing *job, kprep_emit *emit)
         tap->lo = 2 * x;
         tap->hi = 2 * x + 1;
     }
+    if (job->rgb && !rgb_prepare(job->groups, job->taps, job->out_width, job->width))
+        job->groups = NULL;
     for (int64_t y = 0; y < job->out_height; y++) {
         const lerp tap = tap_at(y, job->height, job->out_height);
         const float *top = row_across(job, tap.lo, tap.hi);

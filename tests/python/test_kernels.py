@@ -354,6 +354,15 @@ def test_resize_dtypes(dtype):
         check_resize(x, size)
 
 
+def test_resize_rgb_widths():
+    """Several values of an RGB row are made at a time, the last ones one by one."""
+    rng = np.random.default_rng(27)
+    for width in range(1, 60):
+        x = image("uint8", (2, width, 3), rng)
+        for out in (1, 2, 5, 6, 7, 10, 11, 16, 17, 29, 45, 64, 101):
+            same(run(RESIZE, x, "float32", (2, out, 3), (2, out, 1)), tf_resize(x, (2, out), "bilinear"))
+
+
 def test_resize_views():
     rng = np.random.default_rng(17)
     x = image("uint8", (50, 40, 6), rng)
