@@ -60,6 +60,23 @@ static size_t character_size(const unsigned char *text, size_t n)
     return size;
 }
 
+/* The byte at i; what lies outside of the text counts as the end of a line. */
+static char byte_at(const char *text, size_t size, size_t i)
+{
+    return i < size ? text[i] : '\n';
+}
+
+/* Are there blanks with a tab and the sign of a block behind the ':' at i? libfyaml 0.7 frees the key before it
+ * twice if that began with '?' (fy_fetch_value() at its end). */
+static bool is_tab_before_block(const char *text, size_t size, size_t i)
+{
+    bool tab = false;
+    char c;
+    while ((c = byte_at(text, size, ++i)) == ' ' || c == '\t') tab |= c == '\t';
+    if (c == '-') return tab && strchr(" \t\r\n", byte_at(text, size, i + 1)) != NULL;
+    return tab && c != '\0' && strchr("?:|>", c) != NULL;
+}
+
 /* libfyaml ends silently at the first byte that is no text, so they are looked for beforehand. */
 static kprep_status check_text(builder *b, const char *text, size_t size)
 {
@@ -72,6 +89,8 @@ static kprep_status check_text(builder *b, const char *text, size_t size)
             kprep_error_found(b->err, "the byte 0x%02x", bytes[i]);
             return KPREP_E_BAD_OPTION;
         }
+        if (bytes[i] == ':' && is_tab_before_block(text, size, i))
+            return FAIL(b, "a tab can't stand between ':' and the sign of a block; use blanks");
         if (bytes[i] == '\n') {
             b->line++;
             b->column = 0;
@@ -292,14 +311,8 @@ static kprep_status take_event(builder *b, struct fy_event *event)
     }
 }
 
-/* The byte at i; what lies outside of the text counts as the end of a line. */
-static char byte_at(const char *text, size_t size, size_t i)
-{
-    return i < size ? text[i] : '\n';
-}
-
 /* Puts the place at a block text's header that asks for an indentation of 0 ("|0"), the one mistake that
- * libfyaml 0.8 ends at without a word; false if there is none behind the last thing met. (The same within a
+ * libfyaml 0.7 ends at without a word; false if there is none behind the last thing met. (The same within a
  * text is taken for it where memory lacks.) */
 static bool find_flush_block(builder *b, size_t size)
 {
@@ -373,7 +386,7 @@ static kprep_status parse(builder *b, const char *text, size_t size)
     const struct fy_parse_cfg cfg = {
         .flags = FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE | FYPCF_COLLECT_DIAG, .diag = diag};
     parser = fy_parser_create(&cfg);
-    /* libfyaml 0.8 reads through a null pointer where its first allocations for a text fail. */
+    /* libfyaml 0.7 reads through a null pointer where its first allocations for a text fail. */
     if (parser == NULL || !kprep_has_memory(1 << 16) ||
         fy_parser_set_string(parser, text, size) != 0)
         goto done;
