@@ -112,7 +112,7 @@ reports, mapped pages included.
 """
 
 COMMANDS = """\
-- `bench/run`: the table, in about fifteen minutes on two cores
+- `bench/run`: the table, in about ten minutes on two cores
 - `bench/run --quick`: the same with less data, in about four minutes
 - `bench/run --curves`: the curves below
 - `bench/run --write-docs`: this page, from the last results
