@@ -21,7 +21,7 @@ typedef struct kprep_given {
     int64_t size; /* bytes of data */
 } kprep_given;
 
-/* One file. 32 bytes and the path. */
+/* One file. 24 bytes and the path. */
 typedef struct kprep_path {
     char *path;        /* as to be opened; the list's */
     uint32_t root;     /* path + root is its name relative to the input's root */

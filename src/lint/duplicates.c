@@ -200,7 +200,7 @@ kprep_status kprep_lint_duplicates(kprep_linter *l, kprep_error *err)
     search s = {.l = l, .items = kprep_calloc(all + 1, sizeof *s.items)};
     kprep_status st = s.items != NULL ? KPREP_OK : kprep_fail_memory(err);
     for (size_t i = 0; st == KPREP_OK && i < all; i++) /* equal masks are no fault */
-        if (l->input.files[i].kind != UINT32_MAX && (l->marks[i] & KPREP_MARK_MASK) == 0)
+        if (l->input.kind_of[i] != UINT32_MAX && (l->marks[i] & KPREP_MARK_MASK) == 0)
             s.items[s.count++] =
                 (candidate){.low = (uint64_t)l->input.files[i].size, .file = (uint32_t)i};
     if (st == KPREP_OK) keep_alike(&s);

@@ -132,8 +132,7 @@ static void count_files(const kprep_linter *l, share *shares)
 {
     for (size_t k = 0; k < l->input.kind_count; k++) shares[k] = (share){.kind = (uint32_t)k};
     for (size_t i = 0; i < l->input.paths.count; i++)
-        if (l->input.files[i].kind != UINT32_MAX)
-            shares[l->input.files[i].kind].files[side_of(l, i)]++;
+        if (l->input.kind_of[i] != UINT32_MAX) shares[l->input.kind_of[i]].files[side_of(l, i)]++;
 }
 
 /* The key of most files, and a kind that has it; of equally many, the least key. */
@@ -163,7 +162,7 @@ static void compare_files(kprep_linter *l, const trait *t, const uint64_t *keys,
         t->name(&header, usual[side], sizeof usual[side]);
     }
     for (size_t i = 0; i < l->input.paths.count; i++) {
-        const uint32_t kind = l->input.files[i].kind;
+        const uint32_t kind = l->input.kind_of[i];
         const int side = side_of(l, i);
         if (kind == UINT32_MAX || keys[kind] == 0 || keys[kind] == best[side].key) continue;
         kprep_input_header(&l->input, kind, &header);
@@ -202,7 +201,7 @@ static const kprep_codec *codec_of_name(const char *name)
 static void compare_names(kprep_linter *l)
 {
     for (size_t i = 0; i < l->input.paths.count; i++) {
-        const uint32_t kind = l->input.files[i].kind;
+        const uint32_t kind = l->input.kind_of[i];
         if (kind == UINT32_MAX) continue;
         const kprep_codec *named = codec_of_name(l->input.paths.items[i].path);
         const kprep_codec *real = l->input.kinds[kind].header->codec;

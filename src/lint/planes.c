@@ -220,7 +220,7 @@ static kprep_status look_at_file(const kprep_linter *l, size_t file, const kprep
                                  kprep_error *err)
 {
     kprep_header header;
-    kprep_input_header(&l->input, l->input.files[file].kind, &header);
+    kprep_input_header(&l->input, l->input.kind_of[file], &header);
     return kprep_planes_look(l, bytes, &header, worker, look, err);
 }
 
@@ -228,7 +228,7 @@ static void look_deep(void *context, kprep_lint_worker *worker, size_t i, const 
 {
     kprep_linter *l = context;
     kprep_plane_look look;
-    if (l->input.files[i].kind == UINT32_MAX) return;
+    if (l->input.kind_of[i] == UINT32_MAX) return;
     if (bytes == NULL || look_at_file(l, i, bytes, worker, &look, NULL) != KPREP_OK)
         l->marks[i] |= KPREP_MARK_UNDECODED;
     else

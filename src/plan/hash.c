@@ -80,7 +80,7 @@ kprep_status kprep_plan_hash(const kprep_plan *plan, uint64_t labels, char out[3
     for (size_t i = 0; i < plan->input->paths.count; i++) {
         add_text(&state, kprep_input_name(plan->input, i));
         add_number(&state, plan->input->files[i].size);
-        add_number(&state, plan->input->files[i].kind);
+        add_number(&state, plan->input->kind_of[i]);
     }
     for (size_t i = 0; i < plan->input->kind_count; i++) /* a size alone does not tell a shape */
         add_header(&state, plan->input->kinds[i].header);
@@ -115,7 +115,8 @@ kprep_status kprep_plan_base_hash(const kprep_plan *plan, uint64_t labels, const
         }
         add_text(&state, kprep_input_name(plan->input, i));
         add_number(&state, file->size);
-        if (file->kind != UINT32_MAX) add_header(&state, plan->input->kinds[file->kind].header);
+        const uint32_t kind = plan->input->kind_of[i];
+        if (kind != UINT32_MAX) add_header(&state, plan->input->kinds[kind].header);
     }
     for (size_t i = 0; i < plan->input->paths.class_count; i++)
         add_text(&state, plan->input->paths.classes[i]);

@@ -333,10 +333,10 @@ static kprep_status read_one(const kprep_settings *settings, kprep_input *input,
 {
     kprep_input_file *file = &input->files[i];
     kprep_header header;
-    file->kind = UINT32_MAX;
-    if (ahead != NULL) return add_kind(input, ahead, i, &file->kind, err);
+    input->kind_of[i] = UINT32_MAX;
+    if (ahead != NULL) return add_kind(input, ahead, i, &input->kind_of[i], err);
     KPREP_TRY(read_header(settings, &input->paths, i, NULL, stream, file, &header, err));
-    return add_kind(input, &header, i, &file->kind, err);
+    return add_kind(input, &header, i, &input->kind_of[i], err);
 }
 
 kprep_status kprep_input_why(const kprep_settings *settings, const kprep_input *input, size_t file,
@@ -504,9 +504,11 @@ kprep_status kprep_input_open(const kprep_settings *settings, const kprep_input_
     *input = (kprep_input){0};
     KPREP_TRY(list_files(settings, watch != NULL ? &watch->paths : NULL, &input->paths, err));
     input->files = kprep_calloc(input->paths.count, sizeof *input->files);
+    input->kind_of = kprep_calloc(input->paths.count, sizeof *input->kind_of);
     place *order = NULL;
-    kprep_status st =
-        input->files != NULL ? reading_order(&input->paths, &order, err) : kprep_fail_memory(err);
+    kprep_status st = input->files != NULL && input->kind_of != NULL
+                          ? reading_order(&input->paths, &order, err)
+                          : kprep_fail_memory(err);
     if (st == KPREP_OK && watch != NULL)
         st = watch->listed(watch->context, input->paths.count, err);
     if (st == KPREP_OK)
@@ -522,6 +524,7 @@ void kprep_input_free(kprep_input *input)
     free(input->kinds);
     free(input->table);
     free(input->files);
+    free(input->kind_of);
     kprep_path_list_free(&input->paths);
     *input = (kprep_input){0};
 }

@@ -6,11 +6,10 @@
 #include "io/path_list.h"
 #include "job/settings.h"
 
-/* What is kept of each file besides its path: 32 bytes. */
+/* What is kept of each file besides its path and its kind: 24 bytes. */
 typedef struct kprep_input_file {
     int64_t size, mtime; /* bytes; nanoseconds */
     int64_t first;       /* number of its first sample, once samples are counted */
-    uint32_t kind;       /* index in kinds; UINT32_MAX: its header can't be read */
 } kprep_input_file;
 
 /* Files with the same header share one kind. */
@@ -23,6 +22,7 @@ typedef struct kprep_input_kind {
 typedef struct kprep_input {
     kprep_path_list paths;
     kprep_input_file *files; /* paths.count of them */
+    uint32_t *kind_of;       /* by file: index in kinds; UINT32_MAX: its header can't be read */
     kprep_input_kind *kinds;
     size_t kind_count, kind_capacity;
     uint32_t *table; /* hash of headers -> kind; a power of two in size */

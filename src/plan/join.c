@@ -124,7 +124,7 @@ static kprep_status misfit(const survey *v, size_t file, kprep_status code, cons
 {
     char a[320], b[320], stored[320];
     const kprep_plan *plan = v->plan;
-    const kprep_input_kind *kind = &plan->input->kinds[plan->input->files[file].kind];
+    const kprep_input_kind *kind = &plan->input->kinds[plan->input->kind_of[file]];
     kprep_fail(v->err, code, "%s can't be joined with %s as channels: %s",
                kprep_input_name(plan->input, file), kprep_input_name(plan->input, v->model_file),
                what);
@@ -139,8 +139,8 @@ static kprep_status misfit(const survey *v, size_t file, kprep_status code, cons
 static kprep_status dtype_misfit(const survey *v, size_t file)
 {
     const kprep_input *input = v->plan->input;
-    const kprep_header *a = input->kinds[input->files[v->model_file].kind].header;
-    const kprep_header *b = input->kinds[input->files[file].kind].header;
+    const kprep_header *a = input->kinds[input->kind_of[v->model_file]].header;
+    const kprep_header *b = input->kinds[input->kind_of[file]].header;
     misfit(v, file, KPREP_E_DTYPE, "its dtype differs");
     kprep_error_help(v->err, "%s",
                      a->codec->image && b->codec->image
@@ -167,7 +167,7 @@ void kprep_join_part(const kprep_plan *plan, const kprep_source *source, size_t 
 {
     kprep_header header;
     bool by_row = kprep_join_by_row(plan, source);
-    kprep_input_header(plan->input, plan->input->files[file].kind, &header);
+    kprep_input_header(plan->input, plan->input->kind_of[file], &header);
     kprep_plan_describe(&header, &source->decode, source->orient, by_row, &part->desc);
     part->rows = by_row && !header.codec->image && header.rank > 0 ? header.shape[0] : 1;
     int32_t rank = part->desc.rank, spatial = plan->reading.spatial;
@@ -186,7 +186,7 @@ void kprep_join_part(const kprep_plan *plan, const kprep_source *source, size_t 
 static void look_at(survey *v, size_t file)
 {
     kprep_part part;
-    uint32_t kind = v->plan->input->files[file].kind;
+    uint32_t kind = v->plan->input->kind_of[file];
     if (kind == v->kind) return;
     kprep_join_part(v->plan, v->source, file, &part);
     v->kind = kind;
@@ -240,7 +240,7 @@ static kprep_status rows_misfit(const survey *v, size_t file, int64_t expected, 
 
 static bool readable(const kprep_plan *plan, size_t file)
 {
-    return plan->input->files[file].kind != UINT32_MAX;
+    return plan->input->kind_of[file] != UINT32_MAX;
 }
 
 static kprep_status survey_all(survey *v)

@@ -30,8 +30,8 @@ static bool begins_with_image(const kprep_plan *plan, const kprep_source *source
 {
     const kprep_input *input = plan->input;
     for (size_t i = source->first; i < source->end; i++)
-        if (input->files[i].kind != UINT32_MAX)
-            return input->kinds[input->files[i].kind].header->codec->image;
+        if (input->kind_of[i] != UINT32_MAX)
+            return input->kinds[input->kind_of[i]].header->codec->image;
     return false;
 }
 

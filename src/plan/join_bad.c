@@ -18,7 +18,7 @@ typedef struct look {
 
 static const kprep_part *look_at(look *l, const kprep_source *source, size_t file)
 {
-    uint32_t kind = l->plan->input->files[file].kind;
+    uint32_t kind = l->plan->input->kind_of[file];
     if (l->source == source && l->kind == kind) return &l->part;
     kprep_join_part(l->plan, source, file, &l->part);
     l->source = source;
@@ -82,7 +82,7 @@ static kprep_status look_at_sample(look *l, int64_t sample, const kprep_desc *wa
             end = file + 1;
         }
         for (; file < end; file++) {
-            if (plan->input->files[file].kind == UINT32_MAX) return unreadable(plan, file, err);
+            if (plan->input->kind_of[file] == UINT32_MAX) return unreadable(plan, file, err);
             const kprep_part *part = look_at(l, source, file);
             if (!begun && part->channels >= 0 && !part->spread) {
                 *model = part->desc;
@@ -214,7 +214,7 @@ static bool count_source(const kprep_plan *plan, kprep_source *source)
     source->samples = source->channels = 0;
     if (source->holding == KPREP_HOLD_FOLDERS) source->samples = source->folders;
     for (size_t i = source->first; i < source->end && source->holding != KPREP_HOLD_FOLDERS; i++) {
-        const uint32_t kind = plan->input->files[i].kind;
+        const uint32_t kind = plan->input->kind_of[i];
         plan->input->files[i].first = source->samples;
         bad |= kind == UINT32_MAX;
         arrays |= kind != UINT32_MAX && !plan->input->kinds[kind].header->codec->image;

@@ -37,8 +37,8 @@ static bool holds_single(const kprep_plan *plan, const kprep_source *source)
 {
     if (source->holding != KPREP_HOLD_EACH) return false;
     for (size_t i = source->first; i < source->end; i++) {
-        if (plan->input->files[i].kind == UINT32_MAX) continue;
-        const kprep_header *header = plan->input->kinds[plan->input->files[i].kind].header;
+        if (plan->input->kind_of[i] == UINT32_MAX) continue;
+        const kprep_header *header = plan->input->kinds[plan->input->kind_of[i]].header;
         if (!header->codec->image && kprep_join_by_row(plan, source)) return false;
     }
     return true;

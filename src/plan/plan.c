@@ -254,8 +254,8 @@ static bool holds_arrays(const kprep_plan *plan, size_t source)
     if (plan->source_count <= 1) return arrays;
     const kprep_source *s = &plan->sources[source];
     for (size_t i = s->first; !arrays && i < s->end; i++)
-        arrays = input->files[i].kind != UINT32_MAX &&
-                 !input->kinds[input->files[i].kind].header->codec->image;
+        arrays = input->kind_of[i] != UINT32_MAX &&
+                 !input->kinds[input->kind_of[i]].header->codec->image;
     return arrays;
 }
 
@@ -404,7 +404,7 @@ static kprep_status mark_unfit(kprep_plan *plan, kprep_error *err)
 kprep_status kprep_plan_admit(const kprep_plan *plan, size_t file, kprep_error *err)
 {
     if (plan->unfit == NULL) return KPREP_OK;
-    uint32_t kind = plan->input->files[file].kind;
+    uint32_t kind = plan->input->kind_of[file];
     if (kind == UINT32_MAX) return kprep_input_why(plan->settings, plan->input, file, err);
     if (!plan->unfit[kind]) return KPREP_OK;
     kprep_desc data, result;
@@ -436,7 +436,7 @@ kprep_status kprep_plan_admit(const kprep_plan *plan, size_t file, kprep_error *
 
 int64_t kprep_plan_file_rows(const kprep_plan *plan, size_t file)
 {
-    uint32_t kind = plan->input->files[file].kind;
+    uint32_t kind = plan->input->kind_of[file];
     return kind == UINT32_MAX ? 1
                               : kprep_plan_rows(&plan->reading, plan->input->kinds[kind].header);
 }
@@ -531,7 +531,7 @@ static kprep_status count_samples(kprep_plan *plan, kprep_input *input, kprep_er
     int64_t total = 0;
     if (plan->reading.joined) return kprep_join_number(plan, input, err);
     for (size_t i = 0; i < input->paths.count; i++) {
-        if (input->files[i].kind == UINT32_MAX && plan->unfit == NULL) continue;
+        if (input->kind_of[i] == UINT32_MAX && plan->unfit == NULL) continue;
         input->files[i].first = total;
         if (!kprep_add_i64(total, kprep_plan_file_rows(plan, i), &total))
             return kprep_fail(err, KPREP_E_TOO_LARGE, "the input has more than 2^63 samples");

@@ -22,7 +22,7 @@ static bool is_unknown(const kprep_feed *feed, kprep_dtype dtype)
 
 static bool holds_unknown(const kprep_feed *feed, size_t file)
 {
-    const kprep_header *header = feed->input.kinds[feed->input.files[file].kind].header;
+    const kprep_header *header = feed->input.kinds[feed->input.kind_of[file]].header;
     return !header->codec->image && is_unknown(feed, header->dtype);
 }
 

@@ -46,7 +46,7 @@ static bool add_joined_source(const kprep_plan *plan, int64_t sample, int64_t *i
         return false;
     }
     add_field(text, kprep_input_name(plan->input, file));
-    uint32_t kind = plan->input->files[file].kind;
+    uint32_t kind = plan->input->kind_of[file];
     return rows && kind != UINT32_MAX && !plan->input->kinds[kind].header->codec->image;
 }
 
@@ -54,7 +54,7 @@ static bool add_joined_source(const kprep_plan *plan, int64_t sample, int64_t *i
 static bool is_whole_file(const kprep_feed *feed, size_t file)
 {
     const kprep_plan *plan = &feed->plan;
-    uint32_t kind = feed->input.files[file].kind;
+    uint32_t kind = feed->input.kind_of[file];
     bool by_row = plan->reading.joined ? kprep_join_by_row(plan, kprep_join_source(plan, file))
                                        : plan->reading.by_row;
     return !by_row || kind == UINT32_MAX || feed->input.kinds[kind].header->codec->image;

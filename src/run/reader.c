@@ -107,7 +107,8 @@ static kprep_status open_member(kprep_reader *reader, size_t file, kprep_bytes *
 {
     const kprep_plan *plan = reader->plan;
     const kprep_input_file *known = &plan->input->files[file];
-    const bool rows = plan->reading.by_row && !plan->input->kinds[known->kind].header->codec->image;
+    const bool rows = plan->reading.by_row &&
+                      !plan->input->kinds[plan->input->kind_of[file]].header->codec->image;
     int fd;
     int64_t mtime;
     if (reader->kept != NULL && reader->kept[file].data != NULL) {
@@ -261,7 +262,7 @@ static kprep_status load_part(kprep_reader *reader, const kprep_source *source, 
     kprep_bytes bytes;
     kprep_view view;
     int64_t step = 0;
-    kprep_input_header(plan->input, plan->input->files[file].kind, &header);
+    kprep_input_header(plan->input, plan->input->kind_of[file], &header);
     KPREP_TRY(open_file(reader, file, &bytes, err));
     int32_t perm[KPREP_MAX_RANK];
     int32_t rank = header.rank - (by_row && header.rank > 0 ? 1 : 0);
@@ -287,7 +288,7 @@ static kprep_status load_part(kprep_reader *reader, const kprep_source *source, 
 static int64_t rows_together(const kprep_plan *plan, const kprep_source *source, size_t file,
                              int64_t row, int64_t count)
 {
-    const kprep_header *header = plan->input->kinds[plan->input->files[file].kind].header;
+    const kprep_header *header = plan->input->kinds[plan->input->kind_of[file]].header;
     if (source->match != NULL || header->codec->image || !kprep_join_by_row(plan, source)) return 1;
     int64_t left = header->shape[0] - row;
     return left < count ? left : count;
@@ -366,7 +367,7 @@ kprep_status kprep_reader_load(kprep_reader *reader, int64_t first, int64_t coun
     *loaded = (kprep_loaded){.orientation = 1};
     loaded->file = kprep_reader_find(input, first, &loaded->row);
     KPREP_TRY(kprep_plan_admit(plan, loaded->file, err));
-    loaded->kind = input->files[loaded->file].kind;
+    loaded->kind = input->kind_of[loaded->file];
     kprep_input_header(input, loaded->kind, &header);
     int64_t rows = kprep_plan_rows(&plan->reading, &header) - loaded->row;
     loaded->count = count < rows ? count : rows;

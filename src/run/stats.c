@@ -51,7 +51,7 @@ static kprep_status describe(const kprep_plan *plan, int64_t sample, kprep_desc 
         return KPREP_OK;
     }
     size_t file = kprep_reader_find(plan->input, sample, &row);
-    KPREP_TRY(kprep_plan_data(plan, plan->input->files[file].kind, &data, err));
+    KPREP_TRY(kprep_plan_data(plan, plan->input->kind_of[file], &data, err));
     return kprep_plan_result(plan, &data, result, err);
 }
 
