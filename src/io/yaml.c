@@ -311,9 +311,56 @@ static kprep_status take_event(builder *b, struct fy_event *event)
     }
 }
 
-/* Puts the place at a block text's header that asks for an indentation of 0 ("|0"), the one mistake that
- * libfyaml 0.7 ends at without a word; false if there is none behind the last thing met. (The same within a
- * text is taken for it where memory lacks.) */
+/* Errors are collected; should libfyaml have more to say, it goes nowhere. */
+static void swallow(struct fy_diag *diag, void *user, const char *text, size_t n)
+{
+    (void)diag, (void)user, (void)text, (void)n;
+}
+
+/* False if memory lacks. Closed in any case. */
+static bool open_parser(const char *text, size_t size, struct fy_parser **parser,
+                        struct fy_diag **diag)
+{
+    struct fy_diag_cfg diag_cfg;
+    fy_diag_cfg_default(&diag_cfg);
+    diag_cfg.fp = NULL;
+    diag_cfg.output_fn = swallow;
+    diag_cfg.colorize = false;
+    *parser = NULL;
+    *diag = fy_diag_create(&diag_cfg);
+    if (*diag == NULL) return false;
+    fy_diag_set_collect_errors(*diag, true);
+    const struct fy_parse_cfg cfg = {
+        .flags = FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE | FYPCF_COLLECT_DIAG, .diag = *diag};
+    *parser = fy_parser_create(&cfg);
+    /* libfyaml 0.7 reads through a null pointer where its first allocations for a text fail. */
+    return *parser != NULL && kprep_has_memory(1 << 16) &&
+           fy_parser_set_string(*parser, text, size) == 0;
+}
+
+static void close_parser(struct fy_parser *parser, struct fy_diag *diag)
+{
+    if (parser != NULL) fy_parser_destroy(parser);
+    if (diag != NULL) fy_diag_destroy(diag);
+}
+
+/* Is there an error in the text each time it is read? A lack of memory ends, or is met here as well. */
+static bool fails_again(const char *text, size_t size)
+{
+    struct fy_parser *parser;
+    struct fy_diag *diag;
+    struct fy_event *event;
+    bool fails = false;
+    if (open_parser(text, size, &parser, &diag)) {
+        while ((event = fy_parser_parse(parser)) != NULL) fy_parser_event_free(parser, event);
+        fails = fy_parser_get_stream_error(parser) && kprep_has_memory(1 << 16);
+    }
+    close_parser(parser, diag);
+    return fails;
+}
+
+/* Puts the place at a block text's header that asks for an indentation of 0 ("|0"); false if there is none
+ * behind the last thing met. */
 static bool find_flush_block(builder *b, size_t size)
 {
     int32_t line = 1, column = 0;
@@ -337,13 +384,20 @@ static bool find_flush_block(builder *b, size_t size)
     return false;
 }
 
+/* libfyaml 0.7 ends at some mistakes without a word ("|0", "%YAML 3.0"), and where memory lacks. */
+static kprep_status silent_error(builder *b, size_t size)
+{
+    if (!fails_again(b->text, size)) return fail_memory(b);
+    if (find_flush_block(b, size))
+        return FAIL(b, "not valid YAML: a block text can't be indented by 0; leave the number out");
+    return FAIL(b, "not valid YAML: what stands behind this place can't be read");
+}
+
 static kprep_status syntax_error(builder *b, struct fy_diag *diag, size_t size)
 {
     void *cursor = NULL;
     const struct fy_diag_error *first = fy_diag_errors_iterate(diag, &cursor);
-    if (first == NULL && find_flush_block(b, size))
-        return FAIL(b, "not valid YAML: a block text can't be indented by 0; leave the number out");
-    if (first == NULL) return fail_memory(b); /* of all else it tells */
+    if (first == NULL) return silent_error(b, size);
     kprep_fail(b->err, KPREP_E_BAD_OPTION, "not valid YAML: %s", first->msg);
     /* What was not closed is noticed at the end of the text, far from where it was opened. */
     if (strstr(first->msg, "without a closing") != NULL && b->depth > 0) {
@@ -365,36 +419,13 @@ static kprep_status take_events(builder *b, struct fy_parser *parser, struct fy_
     return fy_parser_get_stream_error(parser) ? syntax_error(b, diag, size) : KPREP_OK;
 }
 
-/* Errors are collected; should libfyaml have more to say, it goes nowhere. */
-static void swallow(struct fy_diag *diag, void *user, const char *text, size_t n)
-{
-    (void)diag, (void)user, (void)text, (void)n;
-}
-
 static kprep_status parse(builder *b, const char *text, size_t size)
 {
-    kprep_status st = KPREP_E_NO_MEMORY;
-    struct fy_parser *parser = NULL;
-    struct fy_diag_cfg diag_cfg;
-    fy_diag_cfg_default(&diag_cfg);
-    diag_cfg.fp = NULL;
-    diag_cfg.output_fn = swallow;
-    diag_cfg.colorize = false;
-    struct fy_diag *diag = fy_diag_create(&diag_cfg);
-    if (diag == NULL) goto done;
-    fy_diag_set_collect_errors(diag, true);
-    const struct fy_parse_cfg cfg = {
-        .flags = FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE | FYPCF_COLLECT_DIAG, .diag = diag};
-    parser = fy_parser_create(&cfg);
-    /* libfyaml 0.7 reads through a null pointer where its first allocations for a text fail. */
-    if (parser == NULL || !kprep_has_memory(1 << 16) ||
-        fy_parser_set_string(parser, text, size) != 0)
-        goto done;
-    st = take_events(b, parser, diag, size);
-done:
-    if (st == KPREP_E_NO_MEMORY) fail_memory(b);
-    if (parser != NULL) fy_parser_destroy(parser);
-    if (diag != NULL) fy_diag_destroy(diag);
+    struct fy_parser *parser;
+    struct fy_diag *diag;
+    kprep_status st = open_parser(text, size, &parser, &diag) ? KPREP_OK : fail_memory(b);
+    if (st == KPREP_OK) st = take_events(b, parser, diag, size);
+    close_parser(parser, diag);
     return st;
 }
 

@@ -140,6 +140,8 @@ static void test_refused(void **state)
         {"? a :\t>", 1, 5, "a tab can't stand between"},
         {"a: 1\n- ? [b]: \t -", 2, 8, "a tab can't stand between"},
         {"? a :\t\t:", 1, 5, "a tab can't stand between"},
+        {"%YAML 3.0\n---\na: 1\n", 1, 1, "behind this place can't be read"},
+        {"#\n%YAML 0.2\nx", 1, 1, "behind this place can't be read"},
         {"|0", 1, 1, "can't be indented by 0"},
         {"{}>0", 1, 3, "can't be indented by 0"},
         {"\xef\xbb\xbf>0", 1, 2, "can't be indented by 0"},
