@@ -16,9 +16,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <jpeglib.h>
+
+#include "listed.h"
 
 enum { MAX_THREADS = 256 };
 
@@ -35,12 +36,6 @@ typedef struct jpeg_failure {
     struct jpeg_error_mgr base; /* first: libjpeg knows this part */
     jmp_buf back;
 } jpeg_failure;
-
-static void fail(const char *what, const char *path)
-{
-    fprintf(stderr, "decode: %s: %s\n", path, what);
-    exit(1);
-}
 
 static void *grow(void *memory, size_t *size, size_t wanted)
 {
@@ -123,30 +118,6 @@ static void *work(void *argument)
     free(w->file);
     free(w->pixels);
     return NULL;
-}
-
-static char **read_list(const char *path, size_t *count)
-{
-    FILE *file = fopen(path, "r");
-    if (file == NULL) fail(strerror(errno), path);
-    char **paths = NULL, line[4096];
-    size_t size = 0;
-    *count = 0;
-    while (fgets(line, sizeof line, file) != NULL) {
-        line[strcspn(line, "\n")] = '\0';
-        paths = grow(paths, &size, (*count + 1) * sizeof *paths);
-        paths[*count] = strdup(line);
-        if (paths[(*count)++] == NULL) fail("no memory", path);
-    }
-    fclose(file);
-    return paths;
-}
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
 static uint64_t decode_all(char **paths, size_t count, size_t threads)

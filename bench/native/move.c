@@ -15,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "listed.h"
 
 enum { MAX_THREADS = 256, BLOCK = 1 << 18 };
 
@@ -28,17 +29,11 @@ typedef struct task {
     atomic_size_t next_in, next_out, bytes;
 } task;
 
-static void fail(const char *path)
-{
-    fprintf(stderr, "move: %s: %s\n", path, strerror(errno));
-    exit(1);
-}
-
 static void read_through(task *t, int fd, const char *path, uint8_t *block)
 {
     ssize_t got;
     for (off_t at = 0; (got = pread(fd, block, BLOCK, at)) != 0; at += got) {
-        if (got < 0) fail(path);
+        if (got < 0) fail(strerror(errno), path);
         atomic_fetch_add(&t->bytes, (size_t)got);
     }
 }
@@ -48,27 +43,27 @@ static void write_file(task *t, size_t i, uint8_t *block)
     char path[4096];
     snprintf(path, sizeof path, "%s/%zu", t->out, i);
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0 || ftruncate(fd, (off_t)t->file_bytes) != 0) fail(path);
+    if (fd < 0 || ftruncate(fd, (off_t)t->file_bytes) != 0) fail(strerror(errno), path);
     for (size_t at = 0; at < t->file_bytes;) {
         size_t left = t->file_bytes - at;
         ssize_t done = pwrite(fd, block, left < BLOCK ? left : BLOCK, (off_t)at);
-        if (done <= 0) fail(path);
+        if (done <= 0) fail(strerror(errno), path);
         at += (size_t)done;
     }
     atomic_fetch_add(&t->bytes, t->file_bytes);
-    if (fdatasync(fd) != 0) fail(path);
+    if (fdatasync(fd) != 0) fail(strerror(errno), path);
     read_through(t, fd, path, block);
-    if (close(fd) != 0) fail(path);
+    if (close(fd) != 0) fail(strerror(errno), path);
 }
 
 static void *work(void *argument)
 {
     task *t = argument;
     uint8_t *block = calloc(1, BLOCK);
-    if (block == NULL) fail("-");
+    if (block == NULL) fail(strerror(errno), "-");
     for (size_t i; (i = atomic_fetch_add(&t->next_in, 1)) < t->count;) {
         int fd = open(t->paths[i], O_RDONLY | O_CLOEXEC);
-        if (fd < 0) fail(t->paths[i]);
+        if (fd < 0) fail(strerror(errno), t->paths[i]);
         read_through(t, fd, t->paths[i], block);
         close(fd);
     }
@@ -76,27 +71,6 @@ static void *work(void *argument)
         write_file(t, i, block);
     free(block);
     return NULL;
-}
-
-static char **read_list(const char *path, size_t *count)
-{
-    FILE *file = fopen(path, "r");
-    char **paths = NULL, line[4096];
-    if (file == NULL) fail(path);
-    for (*count = 0; fgets(line, sizeof line, file) != NULL; ++*count) {
-        line[strcspn(line, "\n")] = '\0';
-        paths = realloc(paths, (*count + 1) * sizeof *paths);
-        if (paths == NULL || (paths[*count] = strdup(line)) == NULL) fail(path);
-    }
-    fclose(file);
-    return paths;
-}
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
 int main(int argc, char **argv)
@@ -113,11 +87,11 @@ int main(int argc, char **argv)
         t.out = argv[3];
         t.files = strtoul(argv[4], NULL, 10);
         t.file_bytes = t.files > 0 ? strtoul(argv[5], NULL, 10) / t.files : 0;
-        if (mkdir(t.out, 0777) != 0) fail(t.out);
+        if (mkdir(t.out, 0777) != 0) fail(strerror(errno), t.out);
     }
     double start = now();
     for (size_t i = 0; i < threads; i++)
-        if (pthread_create(&ids[i], NULL, work, &t) != 0) fail("a thread");
+        if (pthread_create(&ids[i], NULL, work, &t) != 0) fail(strerror(errno), "a thread");
     for (size_t i = 0; i < threads; i++) pthread_join(ids[i], NULL);
     printf("{\"seconds\": %.6f, \"bytes\": %zu}\n", now() - start, atomic_load(&t.bytes));
     for (size_t i = 0; i < t.count; i++) free(t.paths[i]);

@@ -26,12 +26,11 @@ def keras_dataset(batches: Batches, **options: Any) -> Any:
 def tf_dataset(batches: Batches) -> Any:
     import tensorflow as tf
 
-    first = batches[0]
-    arrays = [*first.arrays.values(), *([] if first.y is None else [first.y])]
-    specs = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in arrays]
-
     def flat(batch: Batch) -> list[Any]:
         return [*batch.arrays.values(), *([] if batch.y is None else [batch.y])]
+
+    first = batches[0]
+    specs = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in flat(first)]
 
     def pair(*parts: Any) -> Any:
         x = parts[0] if len(first.arrays) == 1 else dict(zip(first.arrays, parts))
