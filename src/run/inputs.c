@@ -60,17 +60,25 @@ static kprep_status flush(records *r, const char *path, kprep_error *err)
     return KPREP_OK;
 }
 
+static kprep_status put(records *r, const char *record, const char *path, kprep_error *err)
+{
+    const size_t n = strlen(record) + 1;
+    if (n > BUFFER - r->have) KPREP_TRY(flush(r, path, err));
+    memcpy(r->text + r->have, record, n);
+    r->have += n;
+    return KPREP_OK;
+}
+
 static kprep_status write_lists(const kprep_context *c, records *r, const char *path,
                                 kprep_error *err)
 {
+    char record[RECORD];
     for (size_t list = 0; list <= c->feed_count; list++) {
         for (size_t file = 0; file < list_size(c, list); file++) {
-            if (BUFFER - r->have < 2 * RECORD) KPREP_TRY(flush(r, path, err));
-            describe_file(c, list, file, r->text + r->have);
-            r->have += strlen(r->text + r->have) + 1;
+            describe_file(c, list, file, record);
+            KPREP_TRY(put(r, record, path, err));
         }
-        r->text[r->have++] = '\0';
-        if (BUFFER - r->have < RECORD) KPREP_TRY(flush(r, path, err));
+        KPREP_TRY(put(r, "", path, err));
     }
     return flush(r, path, err);
 }
