@@ -51,6 +51,7 @@ set(KPREP_SOURCES
     src/run/engine.c
     src/run/explain.c
     src/run/feed.c
+    src/run/fill.c
     src/run/folder.c
     src/run/folder_changed.c
     src/run/folder_job.c

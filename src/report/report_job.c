@@ -59,7 +59,7 @@ static kprep_status make_sample(maker *m, int64_t sample, size_t *failed, kprep_
         uint8_t *row = array->memory + m->made * array->row_bytes;
         kprep_look look;
         *failed = k;
-        KPREP_TRY(kprep_worker_make(&m->workers[k], sample, 1, row, err));
+        KPREP_TRY(kprep_worker_make(&m->workers[k], sample, 1, 1, row, err));
         kprep_status st = kprep_row_check(&context->feeds[k].plan, row, false, &look, err);
         if (st != KPREP_OK && err != NULL && err->sample < 0) err->sample = sample;
         KPREP_TRY(st);

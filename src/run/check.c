@@ -36,7 +36,7 @@ static kprep_status sample_row(const kprep_feed *feed, kprep_worker *worker, int
     kprep_moments_init(&look.moments);
     kprep_error problem;
     kprep_error_clear(&problem);
-    kprep_status st = kprep_worker_make(worker, sample, 1, worker->rows.data, &problem);
+    kprep_status st = kprep_worker_make(worker, sample, 1, 1, worker->rows.data, &problem);
     if (st == KPREP_OK) st = kprep_row_check(plan, worker->rows.data, false, &look, &problem);
     kprep_moments_merge(all, &look.moments);
     if (st == KPREP_OK) return st;

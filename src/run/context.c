@@ -88,12 +88,18 @@ kprep_status kprep_context_spec(const kprep_job *job, const kprep_settings *sett
     return KPREP_OK;
 }
 
-/* Batch files open at once: enough that all threads have work while the last rows of one are made. */
-static int64_t slots_for(int32_t threads, int64_t in_flight, const kprep_sequence *sequence)
+/* Batches in the making at once, and slots: enough that all threads have work while the last rows of one are
+ * made. Each thread has a batch of its own, but for so large ones that a run which is killed would lose much. */
+static void size_slots(kprep_context *context, int64_t batch_bytes, int64_t tasks_per_batch)
 {
-    int64_t slots = 2 + threads / (in_flight > 0 ? in_flight : 1);
-    if (slots > sequence->batches) slots = sequence->batches;
-    return slots > 0 ? slots : 1;
+    enum { MOST_IN_MAKING = 1 << 30 }; /* bytes */
+    int64_t wide = batch_bytes > 0 ? MOST_IN_MAKING / batch_bytes : context->threads;
+    if (wide > context->threads) wide = context->threads;
+    context->wide = wide > 1 ? wide : 1;
+    int64_t slots = 2 + context->threads / (tasks_per_batch > 0 ? tasks_per_batch : 1);
+    if (slots <= context->wide) slots = context->wide + 1;
+    if (slots > context->sequence.batches) slots = context->sequence.batches;
+    context->slots = slots > 0 ? slots : 1;
 }
 
 /* What the threads' buffers and the notes of rows take, with tasks of some rows. */
@@ -104,21 +110,23 @@ static int64_t buffer_bytes(const kprep_context *context, int64_t task)
         const kprep_plan *plan = &context->feeds[f].plan;
         int64_t stored = (int64_t)kprep_dtype_size(plan->data.dtype);
         for (int32_t i = 0; i < plan->data.rank; i++) stored *= plan->data.shape[i];
-        bytes += 2 * stored * task + plan->row_bytes * task + 2 * plan->row_bytes;
+        int64_t piece = kprep_engine_piece_rows(plan);
+        bytes += 2 * stored * task + plan->row_bytes * ((piece < task ? piece : task) + 2);
         notes += (int64_t)sizeof(kprep_look);
     }
     return context->threads * bytes + context->slots * context->sequence.batch_rows * notes;
 }
 
-/* With several arrays, every thread reads a file of each, and every batch in the making writes one of each:
- * fewer of both where the files that may be open at once are few. */
+/* Every thread reads a file of each array, and every batch in the making writes one of each: fewer of both where
+ * the files that may be open at once are few. */
 static void bound_files(kprep_context *context)
 {
     const int64_t usable = usable_files(&context->settings), feeds = (int64_t)context->feed_count;
-    if (feeds == 1) return;
     while (context->threads > 1 && (context->threads + 2) * feeds > usable) context->threads--;
     int64_t most = usable / feeds - context->threads;
     if (context->slots > most) context->slots = most > 1 ? most : 1;
+    if (context->wide >= context->slots)
+        context->wide = context->slots > 1 ? context->slots - 1 : 1;
     context->open_files = files_for_worker(usable - context->slots * feeds, context->threads);
 }
 
@@ -132,9 +140,10 @@ static kprep_status size_run(kprep_context *context, bool in_memory, kprep_error
         task = kprep_engine_task_rows(context->feeds, context->feed_count, sequence);
     if (!kprep_mul_i64(sequence->batch_rows, row, &batch_bytes))
         return kprep_fail(err, KPREP_E_TOO_LARGE, "the size of one batch overflows");
-    int64_t in_flight = batch_bytes / (task * row > 0 ? task * row : 1);
-    context->slots = in_memory ? 3 : slots_for(context->threads, in_flight, sequence);
+    const int64_t tasks = batch_bytes / (task * row > 0 ? task * row : 1);
+    size_slots(context, batch_bytes, tasks);
     if (in_memory) {
+        context->slots = 3;
         int64_t most = (limit > 0 ? limit : MEMORY_DEFAULT) / (batch_bytes > 0 ? batch_bytes : 1);
         if (limit > 0 && most < 2) {
             kprep_fail(err, KPREP_E_TOO_LARGE, "limits.memory does not hold two batches");
@@ -150,7 +159,7 @@ static kprep_status size_run(kprep_context *context, bool in_memory, kprep_error
     s->memory_bytes = buffer_bytes(context, task) + (in_memory ? context->slots * batch_bytes : 0);
     while (!in_memory && limit > 0 && s->memory_bytes > limit && context->threads > 1) {
         context->threads--;
-        context->slots = slots_for(context->threads, in_flight, sequence);
+        size_slots(context, batch_bytes, tasks);
         s->memory_bytes = buffer_bytes(context, task);
     }
     if (!in_memory && limit > 0 && s->memory_bytes > limit) {

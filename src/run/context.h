@@ -34,6 +34,7 @@ typedef struct kprep_context {
     int32_t threads;
     size_t open_files; /* descriptors each worker may keep */
     int64_t slots;     /* of the engine */
+    int64_t wide;      /* of the engine, for files */
     char *
         job_text; /* merging: the job as the shards' manifest would have it; NULL: from settings. Owned */
     bool planned; /* plan and sequence are there */

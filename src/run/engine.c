@@ -1,19 +1,13 @@
 #include "run/engine.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/fail.h"
-
-/* Consecutive rows of one batch. */
-typedef struct task {
-    const kprep_section *section;
-    int64_t batch, first, rows; /* of the batch: number, first place, rows */
-    int64_t row, count;         /* of the task: first row in the batch, rows; may be none */
-} task;
 
 int64_t kprep_engine_task_rows(const kprep_feed *feeds, size_t count,
                                const kprep_sequence *sequence)
@@ -26,61 +20,37 @@ int64_t kprep_engine_task_rows(const kprep_feed *feeds, size_t count,
     return rows;
 }
 
-static task describe_task(const kprep_engine *engine, int64_t number)
+/* Keeps the failure of the lowest place. Tasks of lower places go on, for theirs may come first. Under the
+ * lock. */
+static void note_failure(kprep_engine *engine, int64_t place, const kprep_error *err)
 {
-    task t = {.batch = number / engine->tasks_per_batch};
-    t.section = kprep_sequence_batch(engine->sequence, t.batch, &t.first, &t.rows);
-    t.row = number % engine->tasks_per_batch * engine->run;
-    t.count = t.rows - t.row < engine->run ? t.rows - t.row : engine->run;
-    if (t.count < 0) t.count = 0;
-    return t;
-}
-
-/* Keeps the failure of the lowest place: lower ones were all taken before, and are finished. */
-static void fail(kprep_engine *engine, int64_t place, const kprep_error *err)
-{
-    pthread_mutex_lock(&engine->lock);
     if (place < engine->failed_place) {
         engine->failed_place = place;
         engine->failure = *err;
     }
-    atomic_store(&engine->stop, true);
     pthread_cond_broadcast(&engine->changed);
-    pthread_mutex_unlock(&engine->lock);
 }
 
-static bool is_cancelled(kprep_engine *engine)
+static void fail(kprep_engine *engine, int64_t place, const kprep_error *err)
 {
-    if (!kprep_is_cancelled(engine->cancel)) return false;
     pthread_mutex_lock(&engine->lock);
-    engine->interrupted = true;
-    atomic_store(&engine->stop, true);
-    pthread_cond_broadcast(&engine->changed);
+    note_failure(engine, place, err);
     pthread_mutex_unlock(&engine->lock);
-    return true;
 }
 
-/* Is there no point in going on with a place? Not after a failure at a later one: the failure that is
- * reported is the first in order, so all before it are finished. Under the lock. */
-static bool is_over(const kprep_engine *engine, int64_t place)
+static void interrupt(kprep_engine *engine)
 {
-    return engine->closing || engine->interrupted || place > engine->failed_place;
+    engine->interrupted = true;
+    pthread_cond_broadcast(&engine->changed);
 }
 
-/* Batches take turns in a slot, in order: whoever waits for one, the earliest comes first. Otherwise a
- * later batch could take the slot that a reader waits for an earlier one in. Under the lock. */
-static void pass_turn(const kprep_engine *engine, kprep_slot *slot)
+/* The batch that is opened next, in order; those that need no work are stepped over. Under the lock. */
+static int64_t next_batch(kprep_engine *engine)
 {
-    int64_t batches = engine->sequence->batches;
-    while (engine->done != NULL && slot->due < batches && engine->done[slot->due])
-        slot->due += engine->slot_count;
-}
-
-static void free_slot(kprep_engine *engine, kprep_slot *slot)
-{
-    slot->state = KPREP_SLOT_FREE;
-    slot->due += engine->slot_count;
-    pass_turn(engine, slot);
+    while (engine->done != NULL && engine->next_batch < engine->sequence->batches &&
+           engine->done[engine->next_batch])
+        engine->next_batch++;
+    return engine->next_batch;
 }
 
 static void clear_row(kprep_row *row, int64_t place)
@@ -89,43 +59,89 @@ static void clear_row(kprep_row *row, int64_t place)
     *row = (kprep_row){.place = place};
 }
 
-/* Gives a slot to a task's batch. */
-static kprep_status open_batch(const kprep_engine *engine, const task *t, kprep_slot *slot,
+/* Gives a slot to a batch. */
+static kprep_status open_batch(const kprep_engine *engine, int64_t batch, kprep_slot *slot,
                                kprep_error *err)
 {
-    slot->section = t->section;
-    slot->batch = t->batch;
-    slot->first = t->first;
-    slot->rows = t->rows;
-    for (int64_t i = 0; i < t->rows; i++) clear_row(&slot->row[i], t->first + i);
-    atomic_store(&slot->left, t->rows);
+    slot->batch = batch;
+    slot->section = kprep_sequence_batch(engine->sequence, batch, &slot->first, &slot->rows);
+    slot->taken = 0;
+    for (int64_t i = 0; i < slot->rows; i++) clear_row(&slot->row[i], slot->first + i);
+    atomic_store(&slot->left, slot->rows);
     return engine->sink->open(engine->sink->context, slot, err);
 }
 
-/* The slot of a task's batch, opened by whoever comes first. NULL: stopped or failed. */
-static kprep_slot *enter_slot(kprep_engine *engine, const task *t)
+/* Rows of a slot that no worker has taken and that are wanted: none from a failure on. Under the lock. */
+static int64_t rows_to_take(const kprep_engine *engine, const kprep_slot *slot)
 {
-    kprep_slot *slot = &engine->slots[t->batch % engine->slot_count];
+    if (slot->state != KPREP_SLOT_FILLING || slot->first + slot->taken >= engine->failed_place)
+        return 0;
+    return slot->rows - slot->taken;
+}
+
+/* Is there another batch to open, now or when its slot is free? Under the lock. */
+static bool has_next(kprep_engine *engine)
+{
+    int64_t first, rows;
+    if (next_batch(engine) >= engine->sequence->batches) return false;
+    kprep_sequence_batch(engine->sequence, engine->next_batch, &first, &rows);
+    return first < engine->failed_place;
+}
+
+/* A slot with rows to take: the worker's own as long as it has any; else that of a new batch, which is to be
+ * opened, if not enough are in the making; else the one with the most. NULL: none now. Under the lock. */
+static kprep_slot *choose_slot(kprep_engine *engine, const kprep_slot *own)
+{
+    kprep_slot *most = NULL;
+    int64_t making = 0;
+    for (int64_t i = 0; i < engine->slot_count; i++) {
+        kprep_slot *slot = &engine->slots[i];
+        const int64_t rows = rows_to_take(engine, slot);
+        if (rows == 0) continue;
+        if (slot == own) return slot;
+        making++;
+        if (most == NULL || rows > rows_to_take(engine, most)) most = slot;
+    }
+    if (making >= engine->wide || !has_next(engine)) return most;
+    kprep_slot *next = &engine->slots[engine->next_batch % engine->slot_count];
+    return next->state == KPREP_SLOT_FREE ? next : most;
+}
+
+/* Some consecutive rows of one batch, for one worker. */
+typedef struct task {
+    kprep_slot *slot; /* NULL: none */
+    int64_t batch, row, count;
+} task;
+
+/* The next task after t, waiting for one if need be; none when there is no more, or no use in one. Under the lock. */
+static task next_task(kprep_engine *engine, const task *t)
+{
     kprep_error err;
-    pthread_mutex_lock(&engine->lock);
-    while (slot->state == KPREP_SLOT_READY || slot->due != t->batch) {
-        if (is_over(engine, t->first + t->row)) {
-            pthread_mutex_unlock(&engine->lock);
-            return NULL;
+    const kprep_slot *own = t->slot != NULL && t->slot->batch == t->batch ? t->slot : NULL;
+    for (;;) {
+        if (kprep_is_cancelled(engine->cancel)) interrupt(engine);
+        if (engine->interrupted || engine->closing) return (task){0};
+        kprep_slot *slot = choose_slot(engine, own);
+        if (slot == NULL && !has_next(engine)) return (task){0};
+        if (slot == NULL) {
+            pthread_cond_wait(&engine->changed, &engine->lock);
+            continue;
         }
-        pthread_cond_wait(&engine->changed, &engine->lock);
-    }
-    if (slot->state == KPREP_SLOT_FREE) {
-        kprep_error_clear(&err);
-        if (open_batch(engine, t, slot, &err) != KPREP_OK) {
-            pthread_mutex_unlock(&engine->lock);
-            fail(engine, t->first, &err);
-            return NULL;
+        if (slot->state == KPREP_SLOT_FREE) {
+            kprep_error_clear(&err);
+            if (open_batch(engine, engine->next_batch, slot, &err) != KPREP_OK) {
+                note_failure(engine, slot->first, &err);
+                continue;
+            }
+            slot->state = KPREP_SLOT_FILLING;
+            engine->next_batch++;
         }
-        slot->state = KPREP_SLOT_FILLING;
+        const int64_t left = slot->rows - slot->taken;
+        task next = {.slot = slot, .batch = slot->batch, .row = slot->taken};
+        next.count = left < engine->run ? left : engine->run;
+        slot->taken += next.count;
+        return next;
     }
-    pthread_mutex_unlock(&engine->lock);
-    return slot;
 }
 
 /* Marks rows finished; whoever finishes the last seals the batch. */
@@ -136,239 +152,26 @@ static kprep_status leave_slot(kprep_engine *engine, kprep_slot *slot, int64_t r
     if (atomic_fetch_sub(&slot->left, rows) != rows) return KPREP_OK;
     KPREP_TRY(engine->sink->seal(engine->sink->context, slot, err));
     pthread_mutex_lock(&engine->lock);
-    if (engine->sink->keep)
-        slot->state = KPREP_SLOT_READY;
-    else
-        free_slot(engine, slot);
+    slot->state = engine->sink->keep ? KPREP_SLOT_READY : KPREP_SLOT_FREE;
     pthread_cond_broadcast(&engine->changed);
     pthread_mutex_unlock(&engine->lock);
     return KPREP_OK;
 }
 
-/* Rows of a task in one array, from a place of the order on. */
-typedef struct strip {
-    const kprep_feed *feed;
-    size_t part; /* which array */
-    kprep_worker *worker;
-    int64_t first, count;
-    kprep_row *row;
-    kprep_look *look;
-    uint8_t *dst;
-} strip;
-
-/* The rest of a strip behind its first n rows. */
-static strip rest_of(const strip *s, int64_t n)
-{
-    strip rest = *s;
-    rest.first += n;
-    rest.count -= n;
-    rest.row += n;
-    rest.look += n;
-    rest.dst += n * s->feed->plan.row_bytes;
-    return rest;
-}
-
-/* Makes rows: samples that follow one another are loaded together. *made counts those that are good before
- * a failure. */
-static kprep_status make_rows(const kprep_engine *engine, const strip *s, int64_t *made,
-                              kprep_error *err)
-{
-    *made = 0;
-    while (*made < s->count) {
-        int64_t place = s->first + *made;
-        int64_t sample = kprep_sequence_sample(engine->sequence, place), n = 1;
-        while (*made + n < s->count &&
-               kprep_sequence_sample(engine->sequence, place + n) == sample + n)
-            n++;
-        kprep_status st =
-            kprep_worker_make(s->worker, sample, n, s->dst + *made * s->feed->plan.row_bytes, err);
-        if (st != KPREP_OK) {
-            if (err->sample >= 0) *made += err->sample - sample;
-            return st;
-        }
-        *made += n;
-    }
-    return KPREP_OK;
-}
-
-/* Looks at a finished row; says which sample and file it came from if it is not allowed. */
-static kprep_status check_row(const kprep_engine *engine, const strip *s, int64_t i,
-                              kprep_error *err)
-{
-    const kprep_plan *plan = &s->feed->plan;
-    kprep_status st = kprep_row_check(plan, s->dst + i * plan->row_bytes, !engine->sink->in_place,
-                                      &s->look[i], err);
-    if (st == KPREP_OK) return st;
-    err->sample = kprep_sequence_sample(engine->sequence, s->first + i);
-    if (!plan->reading.joined) {
-        int64_t ignored;
-        size_t file = kprep_reader_find(plan->input, err->sample, &ignored);
-        kprep_error_at_file(err, plan->input->paths.items[file].path);
-    }
-    return st;
-}
-
-/* Is a failure of the sample's own, and not of the machine's? */
-static bool is_of_sample(const kprep_error *err)
-{
-    return err->code >= KPREP_E_MISSING_AXIS && err->code < KPREP_E_TOO_MANY_BAD &&
-           err->side != KPREP_SIDE_OUTPUT && !kprep_is_of_machine(err);
-}
-
-/* Why a row is rejected, on one line: message, expected, found. */
-static kprep_reject *new_reject(size_t array, const kprep_error *err)
-{
-    char text[sizeof err->message + sizeof err->expected + sizeof err->found + 32];
-    int n = snprintf(text, sizeof text, "%s%s%s%s%s", err->message,
-                     err->expected[0] != '\0' ? "; expected " : "", err->expected,
-                     err->found[0] != '\0' ? "; found " : "", err->found);
-    kprep_reject *reject = malloc(sizeof *reject + (size_t)n + 1);
-    if (reject == NULL) return NULL;
-    reject->code = err->code;
-    reject->array = array;
-    memcpy(reject->message, text, (size_t)n + 1);
-    for (char *p = reject->message; *p != '\0'; p++)
-        if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7F) *p = *p == '\n' ? ' ' : '?';
-    return reject;
-}
-
-/* Rejects the first row of a strip for a failure, or passes the failure on. */
-static kprep_status reject_row(kprep_engine *engine, const strip *s, kprep_error *err)
-{
-    if (!engine->skip || !is_of_sample(err)) return err->code;
-    memset(s->dst, 0, (size_t)s->feed->plan.row_bytes);
-    if (s->row->reject != NULL) return KPREP_OK; /* another of its arrays was bad already */
-    s->row->reject = new_reject(s->part, err);
-    if (s->row->reject == NULL) return kprep_fail_memory(err);
-    int64_t bad = atomic_fetch_add(&engine->rejected, 1) + 1;
-    return engine->max_bad >= 0 && bad > engine->max_bad ? kprep_fail_too_many(engine->max_bad, err)
-                                                         : KPREP_OK;
-}
-
-kprep_status kprep_fail_too_many(int64_t max_bad, kprep_error *err)
-{
-    kprep_fail(err, KPREP_E_TOO_MANY_BAD, "more samples are bad than max_bad lets pass");
-    kprep_error_expected(err, "at most %lld", (long long)max_bad);
-    kprep_error_help(err, "kprep check names what does not fit; mend the files, or raise max_bad");
-    return KPREP_E_TOO_MANY_BAD;
-}
-
-int64_t kprep_most_bad(const kprep_settings *settings, int64_t n)
-{
-    if (settings->max_bad_share < 0) return settings->max_bad;
-    return (int64_t)((double)n * settings->max_bad_share * (1 + 1e-15));
-}
-
-int64_t kprep_slot_rejects(const kprep_slot *slot)
-{
-    int64_t n = 0;
-    for (int64_t i = 0; i < slot->rows; i++) n += slot->row[i].reject != NULL;
-    return n;
-}
-
-void kprep_slot_compact(kprep_slot *slot)
-{
-    int64_t kept = 0;
-    for (int64_t i = 0; i < slot->rows; i++) {
-        kprep_row row = slot->row[i];
-        if (row.reject != NULL) continue;
-        slot->row[i] = slot->row[kept]; /* a rejected one, which is freed when its time comes */
-        slot->row[kept] = row;
-        for (size_t p = 0; p < slot->part_count; p++)
-            slot->part[p].look[kept] = slot->part[p].look[i];
-        kept++;
-    }
-    slot->rows = kept;
-}
-
-/* Makes and checks rows until one fails, or all are good: *made counts the good ones. */
-static kprep_status make_good_rows(kprep_engine *engine, const strip *s, int64_t *made,
-                                   kprep_error *err)
-{
-    int64_t ready;
-    kprep_error later;
-    kprep_error_clear(&later);
-    kprep_status st = make_rows(engine, s, &ready, &later);
-    /* A row made before the failure may be one that the spec does not allow: then that is the first. */
-    for (*made = 0; *made < ready; ++*made) KPREP_TRY(check_row(engine, s, *made, err));
-    if (st != KPREP_OK) *err = later;
-    return st;
-}
-
-/* Fills a strip. *done counts its rows before the one that failed. */
-static kprep_status fill_strip(kprep_engine *engine, const strip *s, int64_t *done,
-                               kprep_error *err)
-{
-    int64_t made;
-    for (*done = 0; *done < s->count; ++*done) {
-        strip rest = rest_of(s, *done);
-        kprep_status st = make_good_rows(engine, &rest, &made, err);
-        *done += made;
-        if (st == KPREP_OK) break;
-        /* Rows that are read together fail together: alone, it may be good. */
-        strip one = rest_of(s, *done);
-        one.count = 1;
-        if (engine->skip && made + 1 < rest.count && is_of_sample(err))
-            st = make_good_rows(engine, &one, &made, err);
-        if (st != KPREP_OK) KPREP_TRY(reject_row(engine, &one, err));
-    }
-    return KPREP_OK;
-}
-
-/* Fills a task's rows in all arrays. *place is the first that failed: behind it, no array is gone on with. */
-static kprep_status fill(kprep_engine *engine, kprep_worker *workers, const task *t,
-                         kprep_slot *slot, int64_t *place, kprep_error *err)
-{
-    kprep_error failure;
-    kprep_status failed = KPREP_OK;
-    int64_t count = t->count, done;
-    const kprep_sink *sink = engine->sink;
-    *place = t->first + t->row;
-    for (size_t p = 0; p < engine->feed_count; p++) {
-        int64_t bytes = engine->feeds[p].plan.row_bytes;
-        strip s = {.feed = &engine->feeds[p],
-                   .part = p,
-                   .worker = &workers[p],
-                   .first = *place,
-                   .count = count,
-                   .row = slot->row + t->row,
-                   .look = slot->part[p].look + t->row,
-                   .dst =
-                       sink->in_place ? slot->part[p].data + t->row * bytes : workers[p].rows.data};
-        kprep_error_clear(&failure);
-        kprep_status st = fill_strip(engine, &s, &done, &failure);
-        if (st != KPREP_OK) {
-            kprep_feed_blame(s.feed, &failure);
-            *err = failure;
-            failed = st;
-            count = done;
-        } else if (!sink->in_place && failed == KPREP_OK) {
-            KPREP_TRY(sink->rows(sink->context, slot, p, t->row, t->count, s.dst, err));
-        }
-    }
-    *place += failed != KPREP_OK ? count : 0;
-    return failed;
-}
-
 static void work(kprep_engine *engine, kprep_worker *workers)
 {
     kprep_error err;
-    while (!atomic_load(&engine->stop) && !is_cancelled(engine)) {
-        int64_t number = atomic_fetch_add(&engine->next_task, 1);
-        if (number >= engine->tasks) return;
-        task t = describe_task(engine, number);
-        if (t.count == 0) continue;
-        if (engine->done != NULL && engine->done[t.batch]) continue;
-        kprep_slot *slot = enter_slot(engine, &t);
-        if (slot == NULL) return;
-        int64_t place = t.first + t.row;
+    task t = {0};
+    for (;;) {
+        pthread_mutex_lock(&engine->lock);
+        t = next_task(engine, &t);
+        pthread_mutex_unlock(&engine->lock);
+        if (t.slot == NULL) return;
+        int64_t place = t.slot->first + t.row;
         kprep_error_clear(&err);
-        kprep_status st = fill(engine, workers, &t, slot, &place, &err);
-        if (st == KPREP_OK) st = leave_slot(engine, slot, t.count, &err);
-        if (st != KPREP_OK) {
-            fail(engine, place, &err);
-            return;
-        }
+        kprep_status st = kprep_engine_fill(engine, workers, t.slot, t.row, t.count, &place, &err);
+        if (st == KPREP_OK) st = leave_slot(engine, t.slot, t.count, &err);
+        if (st != KPREP_OK) fail(engine, place, &err);
     }
 }
 
@@ -387,8 +190,10 @@ kprep_status kprep_engine_workers(const kprep_engine *engine, kprep_worker **out
     for (size_t p = 0; p < engine->feed_count; p++) {
         const kprep_plan *plan = &engine->feeds[p].plan;
         KPREP_TRY(kprep_worker_init(&(*out)[p], plan, files > 0 ? files : 1, err));
+        const int64_t piece = kprep_engine_piece_rows(plan);
+        const int64_t rows = piece < engine->run ? piece : engine->run;
         if (!engine->sink->in_place &&
-            !kprep_buffer_reserve(&(*out)[p].rows, (size_t)(engine->run * plan->row_bytes)))
+            !kprep_buffer_reserve(&(*out)[p].rows, (size_t)(rows * plan->row_bytes)))
             return kprep_fail_memory(err);
     }
     return KPREP_OK;
@@ -403,7 +208,7 @@ static void *run_worker(void *argument)
     if (kprep_engine_workers(engine, &workers, &err) == KPREP_OK)
         work(engine, workers);
     else
-        fail(engine, INT64_MAX - 1, &err);
+        fail(engine, -1, &err); /* before any row: no other goes on */
     kprep_engine_workers_free(engine, workers);
     pthread_mutex_lock(&engine->lock);
     engine->running--;
@@ -419,6 +224,7 @@ void kprep_slot_free(const kprep_engine *engine, kprep_slot *slot)
     for (size_t p = 0; slot->part != NULL && p < slot->part_count; p++) {
         free(slot->part[p].look);
         free(slot->part[p].data);
+        free(slot->part[p].back);
     }
     free(slot->part);
     free(slot->row);
@@ -458,8 +264,6 @@ static kprep_status make_slots(kprep_engine *engine, kprep_error *err)
     engine->slots = kprep_calloc((size_t)engine->slot_count, sizeof *engine->slots);
     if (engine->slots == NULL) return kprep_fail_memory(err);
     for (int64_t i = 0; i < engine->slot_count; i++) {
-        engine->slots[i].due = i;
-        pass_turn(engine, &engine->slots[i]);
         if (!make_slot(engine, &engine->slots[i])) return kprep_fail_memory(err);
     }
     return KPREP_OK;
@@ -470,24 +274,38 @@ kprep_status kprep_engine_make(kprep_engine *engine, kprep_worker *workers, int6
 {
     const int64_t run = kprep_engine_task_rows(engine->feeds, engine->feed_count, engine->sequence);
     int64_t place;
-    task t = {.batch = batch};
-    t.section = kprep_sequence_batch(engine->sequence, batch, &t.first, &t.rows);
     if (!make_slot(engine, slot)) return kprep_fail_memory(err);
-    KPREP_TRY(open_batch(engine, &t, slot, err));
-    for (; t.row < t.rows; t.row += run) {
-        t.count = t.rows - t.row < run ? t.rows - t.row : run;
+    KPREP_TRY(open_batch(engine, batch, slot, err));
+    for (int64_t row = 0; row < slot->rows; row += run) {
+        const int64_t left = slot->rows - row, count = left < run ? left : run;
         if (kprep_is_cancelled(engine->cancel))
             return kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
-        KPREP_TRY(fill(engine, workers, &t, slot, &place, err));
+        KPREP_TRY(kprep_engine_fill(engine, workers, slot, row, count, &place, err));
     }
     return engine->sink->seal(engine->sink->context, slot, err);
+}
+
+/* Where threads share the table of descriptors, Linux waits for all CPUs each time that it grows, some 10 ms:
+ * so it grows once, and before there are threads. No matter if it can't. */
+static void make_room_for_files(const kprep_engine *engine)
+{
+    enum { SMALL_TABLE = 64 };
+    size_t most = engine->open_files / engine->feed_count, files = 0;
+    for (size_t p = 0; p < engine->feed_count; p++)
+        files += kprep_reader_open_files(&engine->feeds[p].plan, most);
+    files *= (size_t)engine->threads;
+    files += (size_t)engine->slot_count * engine->feed_count + SMALL_TABLE / 2;
+    if (files <= SMALL_TABLE || files > INT_MAX) return;
+    const int any = open("/", O_RDONLY | O_CLOEXEC);
+    if (any < 0) return;
+    const int high = fcntl(any, F_DUPFD_CLOEXEC, (int)files);
+    if (high >= 0) close(high);
+    close(any);
 }
 
 kprep_status kprep_engine_start(kprep_engine *engine, kprep_error *err)
 {
     engine->run = kprep_engine_task_rows(engine->feeds, engine->feed_count, engine->sequence);
-    engine->tasks_per_batch = (engine->sequence->batch_rows + engine->run - 1) / engine->run;
-    engine->tasks = engine->sequence->batches * engine->tasks_per_batch;
     engine->failed_place = INT64_MAX;
     pthread_mutex_init(&engine->lock, NULL);
     pthread_condattr_t clock;
@@ -495,6 +313,7 @@ kprep_status kprep_engine_start(kprep_engine *engine, kprep_error *err)
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&engine->changed, &clock);
     pthread_condattr_destroy(&clock);
+    make_room_for_files(engine);
     kprep_status st = make_slots(engine, err);
     engine->workers = kprep_calloc((size_t)engine->threads, sizeof *engine->workers);
     if (st == KPREP_OK && engine->workers == NULL) st = kprep_fail_memory(err);
@@ -538,11 +357,7 @@ bool kprep_engine_wait(kprep_engine *engine, int64_t milliseconds)
     pthread_mutex_lock(&engine->lock);
     while (engine->running > 0 && failed != ETIMEDOUT) {
         failed = pthread_cond_timedwait(&engine->changed, &engine->lock, &until);
-        if (kprep_is_cancelled(engine->cancel) && !atomic_load(&engine->stop)) {
-            engine->interrupted = true; /* wakes workers that wait for a slot */
-            atomic_store(&engine->stop, true);
-            pthread_cond_broadcast(&engine->changed);
-        }
+        if (kprep_is_cancelled(engine->cancel)) interrupt(engine); /* workers may wait for a slot */
     }
     bool ended = engine->running == 0;
     pthread_mutex_unlock(&engine->lock);
@@ -553,7 +368,6 @@ void kprep_engine_stop(kprep_engine *engine)
 {
     pthread_mutex_lock(&engine->lock);
     engine->closing = true;
-    atomic_store(&engine->stop, true);
     pthread_cond_broadcast(&engine->changed);
     pthread_mutex_unlock(&engine->lock);
     for (int32_t i = 0; i < engine->started; i++) pthread_join(engine->workers[i], NULL);
@@ -610,7 +424,7 @@ kprep_status kprep_engine_take(kprep_engine *engine, int64_t batch, kprep_slot *
 void kprep_engine_give_back(kprep_engine *engine, kprep_slot *slot)
 {
     pthread_mutex_lock(&engine->lock);
-    free_slot(engine, slot);
+    slot->state = KPREP_SLOT_FREE;
     pthread_cond_broadcast(&engine->changed);
     pthread_mutex_unlock(&engine->lock);
 }

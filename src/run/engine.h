@@ -1,9 +1,12 @@
 /* engine.h: workers that fill batches.
  *
  * Address is order: the row at a place of the sequence has one batch and one position in it. Workers take
- * the next task (some consecutive rows of one batch) from a counter and write to that address, so there
- * is no queue to keep in order, and the bytes can't depend on the number of threads. Back pressure is the
- * ring of slots: a task of batch b waits until batch b - slots is sealed and its slot free.
+ * tasks (some consecutive rows of one batch, in order) and write to that address, so there is no queue to keep
+ * in order, and the bytes can't depend on the number of threads. Batches are opened in order, each in the slot
+ * of its number modulo the slots: batch b waits until batch b - slots is sealed and its slot free.
+ *
+ * A worker stays with its batch while that has rows to take, and up to `wide` batches are in the making before
+ * two workers share one: writes to one file wait for each other in the kernel.
  */
 #ifndef KPREP_RUN_ENGINE_H
 #define KPREP_RUN_ENGINE_H
@@ -39,9 +42,11 @@ typedef struct kprep_look {
 typedef struct kprep_slot_part {
     kprep_look *look; /* by row; room for a whole batch */
     /* Of the sink. */
-    uint8_t *data; /* memory: the rows themselves */
-    int fd;        /* files: the temporary file */
-    size_t header; /* files: bytes before the first row */
+    uint8_t *data;                /* memory: the rows themselves */
+    int fd;                       /* files: the temporary file */
+    bool in_memory;               /* files: it is on no disk */
+    size_t header;                /* files: bytes before the first row */
+    struct kprep_read_back *back; /* files: of reading it back */
 } kprep_slot_part;
 
 typedef enum kprep_slot_state {
@@ -54,8 +59,8 @@ typedef struct kprep_slot {
     /* Set when the slot is opened, under the engine's lock; read by the workers of the batch. */
     kprep_slot_state state;
     const kprep_section *section;
-    int64_t due;                /* the batch whose turn it is, or the one that has it */
     int64_t batch, first, rows; /* number among all batches; first place in the order; rows */
+    int64_t taken;              /* rows that workers have taken; under the lock */
     kprep_row *row;             /* `rows` of them; room for a whole batch */
     kprep_slot_part *part;      /* one for each array */
     size_t part_count;
@@ -88,7 +93,8 @@ typedef struct kprep_engine {
     const bool *done; /* batches that need no work (resumed); NULL: none */
     int32_t threads;
     size_t open_files; /* descriptors each worker may keep */
-    int64_t run, tasks, tasks_per_batch;
+    int64_t wide;      /* batches in the making before a second worker joins one; at least 1 */
+    int64_t run;       /* rows of a task */
     const volatile int *cancel;
     bool skip;       /* a bad sample is rejected, and the others go on */
     int64_t max_bad; /* with skip: rows that may be; -1: any number */
@@ -98,14 +104,13 @@ typedef struct kprep_engine {
     pthread_t *workers;
     int32_t started;
 
-    atomic_llong next_task;
     atomic_llong rows_done; /* made by this run: not those of batches that were done */
     atomic_llong rejected;  /* rows; may start at those of batches done before */
-    atomic_bool stop;       /* an error, a cancel or a close: take no further task */
 
     pthread_mutex_t lock; /* of all below, and of the slots' states */
     pthread_cond_t changed;
-    int32_t running; /* workers that have not returned */
+    int64_t next_batch; /* of those never opened, the first */
+    int32_t running;    /* workers that have not returned */
     bool interrupted, closing;
     int64_t failed_place; /* place in the order of the first failure, INT64_MAX: none */
     kprep_error failure;
@@ -141,9 +146,13 @@ kprep_status kprep_engine_take(kprep_engine *engine, int64_t batch, kprep_slot *
                                kprep_error *err);
 void kprep_engine_give_back(kprep_engine *engine, kprep_slot *slot);
 
-/* Rows of one task, and so the largest buffer of rows a worker needs. */
+/* Rows of one task: those that are worth loading together. */
 int64_t kprep_engine_task_rows(const kprep_feed *feeds, size_t count,
                                const kprep_sequence *sequence);
+
+/* Rows of one array that are made, looked at and handed on together: as many as stay in the cache
+ * meanwhile, at least one. */
+int64_t kprep_engine_piece_rows(const kprep_plan *plan);
 
 /* One worker's own tools for one array; also for reading a few samples without threads (kprep check --sample). */
 typedef struct kprep_worker {
@@ -155,8 +164,15 @@ typedef struct kprep_worker {
     uint32_t kind;
     uint8_t orientation;
     bool ready;
-    kprep_buffer rows;
+    kprep_loaded loaded; /* what the reader loaded last, from sample `first` on; count 0: nothing */
+    int64_t first;
+    kprep_buffer rows; /* of one piece */
 } kprep_worker;
+
+/* Fills some rows of a slot, from row on, in all arrays. On failure *place is that of the first row, in the order,
+ * that failed: behind it, no array is gone on with. */
+kprep_status kprep_engine_fill(kprep_engine *engine, kprep_worker *workers, kprep_slot *slot,
+                               int64_t row, int64_t count, int64_t *place, kprep_error *err);
 
 /* Makes one batch on the calling thread, started or not, from any number of threads at once: *slot, which
  * is all zero, is opened, filled and sealed. Rejected samples are noted in its rows. The slot is freed with
@@ -175,9 +191,10 @@ kprep_status kprep_worker_init(kprep_worker *worker, const kprep_plan *plan, siz
 void kprep_worker_free(
     kprep_worker *worker); /* also one that is all zero, or could not be set up */
 
-/* Makes `count` rows of the output, of samples first, first + 1 ..., at dst. */
-kprep_status kprep_worker_make(kprep_worker *worker, int64_t first, int64_t count, uint8_t *dst,
-                               kprep_error *err);
+/* Makes `count` rows of the output, of samples first, first + 1 ..., at dst. Samples are loaded together: `ahead`
+ * of them, at least count, are going to be asked for from the first on. */
+kprep_status kprep_worker_make(kprep_worker *worker, int64_t first, int64_t count, int64_t ahead,
+                               uint8_t *dst, kprep_error *err);
 
 /* Looks at a finished row: moments and, with hash, its hash; value-range or non-finite if the spec does
  * not allow what is in it. */

@@ -88,6 +88,7 @@ static void prepare_engine(kprep_pipeline *pipeline)
                                       .threads = c->threads,
                                       .open_files = c->open_files,
                                       .slot_count = c->slots,
+                                      .wide = 1, /* the next batch is wanted first */
                                       .cancel = c->options.cancel,
                                       .skip = c->settings.on_error != KPREP_ON_ERROR_FAIL,
                                       .max_bad = -1}; /* counted in order, as batches go out */

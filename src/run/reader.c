@@ -18,12 +18,21 @@ enum {
     MOST_RUN = 64                 /* samples */
 };
 
+size_t kprep_reader_open_files(const kprep_plan *plan, size_t most)
+{
+    const kprep_input *input = plan->input;
+    bool parts = false; /* is a file read in more than one go? */
+    for (size_t i = 0; i < input->kind_count; i++) parts |= !input->kinds[i].header->codec->image;
+    if (!parts || !(plan->reading.by_row || plan->reading.joined)) return 1;
+    if (most > input->paths.count) most = input->paths.count;
+    return most > 0 ? most : 1;
+}
+
 kprep_status kprep_reader_init(kprep_reader *reader, const kprep_plan *plan, size_t open_count,
                                kprep_error *err)
 {
     *reader = (kprep_reader){.plan = plan, .stream = KPREP_STREAM_CLOSED};
-    if (open_count > plan->input->paths.count) open_count = plan->input->paths.count;
-    if (open_count == 0) open_count = 1;
+    open_count = kprep_reader_open_files(plan, open_count);
     reader->open = kprep_calloc(open_count, sizeof *reader->open);
     if (reader->open == NULL) return kprep_fail_memory(err);
     reader->open_count = open_count;

@@ -34,6 +34,9 @@ typedef struct kprep_loaded {
     int64_t row;         /* and its row there */
 } kprep_loaded;
 
+/* Descriptors that a reader keeps where it may keep some number: one if no file is read twice. */
+size_t kprep_reader_open_files(const kprep_plan *plan, size_t most);
+
 /* open_count descriptors may be kept; at least 1. */
 kprep_status kprep_reader_init(kprep_reader *reader, const kprep_plan *plan, size_t open_count,
                                kprep_error *err);

@@ -186,6 +186,7 @@ static kprep_status fill_folder(kprep_context *context, kprep_folder *folder, kp
                            .threads = context->threads,
                            .open_files = context->open_files,
                            .slot_count = context->slots,
+                           .wide = context->wide,
                            .cancel = context->options.cancel,
                            .skip = context->settings.on_error != KPREP_ON_ERROR_FAIL,
                            .max_bad = max_bad};

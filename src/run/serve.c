@@ -86,7 +86,7 @@ static kprep_status make(const kprep_plan *plan, void *dst, size_t dst_size, kpr
         return KPREP_E_ARGUMENT;
     }
     KPREP_TRY(kprep_worker_init(&worker, plan, 1, err));
-    kprep_status st = kprep_worker_make(&worker, 0, 1, dst, err);
+    kprep_status st = kprep_worker_make(&worker, 0, 1, 1, dst, err);
     if (st == KPREP_OK) st = kprep_row_check(plan, dst, false, &look, err);
     kprep_worker_free(&worker);
     return st;

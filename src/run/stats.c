@@ -70,7 +70,7 @@ static kprep_status measure_task(const measurement *m, kprep_worker *worker, int
             return kprep_fail(err, KPREP_E_TOO_LARGE, "the size of one sample overflows");
         size_t bytes = (size_t)count * kprep_dtype_size(result.dtype);
         if (!kprep_buffer_reserve(&worker->rows, bytes)) return kprep_fail_memory(err);
-        KPREP_TRY(kprep_worker_make(worker, sample, 1, worker->rows.data, err));
+        KPREP_TRY(kprep_worker_make(worker, sample, 1, 1, worker->rows.data, err));
         add_sample(&result, worker->rows.data, m->channels, own);
     }
     return KPREP_OK;

@@ -73,35 +73,59 @@ static void place_failure(const kprep_worker *worker, kprep_error *err)
                         settings->stages[err->stage_index].stage->name);
 }
 
-kprep_status kprep_worker_make(kprep_worker *worker, int64_t first, int64_t count, uint8_t *dst,
-                               kprep_error *err)
+/* Has `loaded` samples from first on; else loads them, and at most `ahead` in all. *left is how many there are
+ * from first on. */
+static kprep_status load(kprep_worker *worker, int64_t first, int64_t ahead, const uint8_t **data,
+                         int64_t *left, kprep_error *err)
+{
+    kprep_loaded *loaded = &worker->loaded;
+    if (first < worker->first || first >= worker->first + loaded->count) {
+        loaded->count = 0;
+        kprep_status st = kprep_reader_load(&worker->reader, first, ahead, loaded, err);
+        if (st != KPREP_OK) loaded->count = 0;
+        KPREP_TRY(st);
+        worker->first = first;
+    }
+    *data = loaded->data + (first - worker->first) * loaded->step;
+    *left = worker->first + loaded->count - first;
+    return KPREP_OK;
+}
+
+/* One row of the output at dst, of a sample at data. */
+static kprep_status make_row(kprep_worker *worker, const uint8_t *data, uint8_t *dst,
+                             kprep_error *err)
+{
+    KPREP_TRY(prepare(worker, &worker->loaded, err));
+    return kprep_program_run(worker->program, data, dst, &worker->scratch, err);
+}
+
+kprep_status kprep_worker_make(kprep_worker *worker, int64_t first, int64_t count, int64_t ahead,
+                               uint8_t *dst, kprep_error *err)
 {
     const kprep_plan *plan = worker->plan;
-    while (count > 0) {
-        kprep_loaded loaded;
-        kprep_status st = kprep_reader_load(&worker->reader, first, count, &loaded, err);
-        int64_t at = first;
-        if (st == KPREP_OK) st = prepare(worker, &loaded, err);
-        for (int64_t i = 0; st == KPREP_OK && i < loaded.count; i++, at++) {
-            st = kprep_program_run(worker->program, loaded.data + i * loaded.step, dst,
-                                   &worker->scratch, err);
+    const int64_t end = first + count, last = first + ahead;
+    kprep_status st = KPREP_OK;
+    while (st == KPREP_OK && first < end) {
+        const uint8_t *data;
+        int64_t left;
+        st = load(worker, first, last - first, &data, &left, err);
+        for (; st == KPREP_OK && left > 0 && first < end; left--) {
+            st = make_row(worker, data, dst, err);
+            if (st != KPREP_OK) break;
+            data += worker->loaded.step;
             dst += plan->row_bytes;
+            first++;
         }
-        if (st != KPREP_OK) {
-            if (err != NULL && at > first) at--; /* the loop has stepped past the one that failed */
-            if (err != NULL && err->sample < 0) err->sample = at;
-            place_failure(worker, err);
-            if (!plan->reading.joined) {
-                int64_t row;
-                size_t file = kprep_reader_find(plan->input, at, &row);
-                kprep_error_at_file(err, plan->input->paths.items[file].path);
-            }
-            return st;
-        }
-        first += loaded.count;
-        count -= loaded.count;
     }
-    return KPREP_OK;
+    if (st == KPREP_OK) return KPREP_OK;
+    if (err != NULL && err->sample < 0) err->sample = first;
+    place_failure(worker, err);
+    if (!plan->reading.joined) {
+        int64_t row;
+        size_t file = kprep_reader_find(plan->input, first, &row);
+        kprep_error_at_file(err, plan->input->paths.items[file].path);
+    }
+    return st;
 }
 
 static kprep_status judge_values(const kprep_plan *plan, const kprep_moments *m, kprep_error *err)

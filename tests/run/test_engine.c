@@ -124,10 +124,11 @@ static int teardown(void **state)
     return support_teardown(&folder);
 }
 
-static kprep_status run(fixture *f, int threads, int64_t slots, kprep_error *err)
+static kprep_status run(fixture *f, int threads, int64_t slots, int64_t wide, kprep_error *err)
 {
     f->engine.threads = threads;
     f->engine.slot_count = slots;
+    f->engine.wide = wide;
     assert_int_equal(kprep_engine_start(&f->engine, err), KPREP_OK);
     while (!kprep_engine_wait(&f->engine, 1000)) continue;
     kprep_status st = kprep_engine_result(&f->engine, err);
@@ -148,11 +149,11 @@ static void expect_batch(const recorder *r, int64_t b)
 }
 
 /* Every row at its address, every batch opened and sealed once, in turn within a slot. */
-static void every_row(void **state, int threads, int64_t slots)
+static void every_row(void **state, int threads, int64_t slots, int64_t wide)
 {
     fixture *f = *state;
     kprep_error err;
-    assert_int_equal(run(f, threads, slots, &err), KPREP_OK);
+    assert_int_equal(run(f, threads, slots, wide, &err), KPREP_OK);
     for (int64_t b = 0; b < BATCHES; b++) expect_batch(&f->recorder, b);
     assert_true(f->recorder.in_order);
     assert_int_equal(atomic_load(&f->engine.rows_done), ROWS);
@@ -160,22 +161,32 @@ static void every_row(void **state, int threads, int64_t slots)
 
 static void one_thread_one_slot(void **state)
 {
-    every_row(state, 1, 1);
+    every_row(state, 1, 1, 1);
 }
 
 static void eight_threads_one_slot(void **state)
 {
-    every_row(state, 8, 1);
+    every_row(state, 8, 1, 1);
 }
 
 static void eight_threads_three_slots(void **state)
 {
-    every_row(state, 8, 3);
+    every_row(state, 8, 3, 1);
 }
 
 static void two_threads_eight_slots(void **state)
 {
-    every_row(state, 2, 8);
+    every_row(state, 2, 8, 1);
+}
+
+static void eight_threads_a_batch_each(void **state)
+{
+    every_row(state, 8, 8, 8);
+}
+
+static void eight_threads_few_slots(void **state)
+{
+    every_row(state, 8, 2, 8);
 }
 
 /* Batches that an earlier run finished are neither opened nor made, whichever they are. */
@@ -187,7 +198,7 @@ static void finished_batches(void **state)
     for (int64_t b = 0; b < BATCHES; b++) done[b] = b < 4 || b == 7 || b == 10 || b % 5 == 1;
     done[BATCHES - 1] = true;
     f->engine.done = done;
-    assert_int_equal(run(f, 8, 3, &err), KPREP_OK);
+    assert_int_equal(run(f, 8, 3, 3, &err), KPREP_OK);
     int64_t made = 0; /* the last, shorter one is done */
     for (int64_t b = 0; b < BATCHES; b++) {
         if (done[b])
@@ -200,10 +211,10 @@ static void finished_batches(void **state)
 }
 
 /* A sink's failure ends the run; what was sealed stays, what was open is dropped. */
-static void expect_failure(fixture *f, int threads, kprep_status status)
+static void expect_failure(fixture *f, int threads, int64_t wide, kprep_status status)
 {
     kprep_error err;
-    assert_int_equal(run(f, threads, 3, &err), status);
+    assert_int_equal(run(f, threads, 3, wide, &err), status);
     assert_int_equal(err.code, status);
     for (int64_t b = 0; b < BATCHES; b++) {
         const recorder *r = &f->recorder;
@@ -217,7 +228,7 @@ static void open_fails(void **state)
 {
     fixture *f = *state;
     f->recorder.fail_open = 11;
-    expect_failure(f, 4, KPREP_E_NO_SPACE);
+    expect_failure(f, 4, 2, KPREP_E_NO_SPACE);
     assert_int_equal(f->recorder.dropped[11], 0);
 }
 
@@ -225,7 +236,7 @@ static void rows_fail(void **state)
 {
     fixture *f = *state;
     f->recorder.fail_rows = 11;
-    expect_failure(f, 4, KPREP_E_UNWRITABLE);
+    expect_failure(f, 4, 2, KPREP_E_UNWRITABLE);
     assert_int_equal(f->recorder.dropped[11], 1);
 }
 
@@ -233,7 +244,7 @@ static void seal_fails(void **state)
 {
     fixture *f = *state;
     f->recorder.fail_seal = 11;
-    expect_failure(f, 1, KPREP_E_HASH_MISMATCH);
+    expect_failure(f, 1, 1, KPREP_E_HASH_MISMATCH);
     assert_int_equal(f->recorder.dropped[11], 1);
 }
 
@@ -281,7 +292,7 @@ static void bad_rows(void **state)
     f->sink.seal = compact_seal;
     f->engine.skip = true;
     f->engine.max_bad = 3;
-    assert_int_equal(run(f, 1, 3, &err), KPREP_OK);
+    assert_int_equal(run(f, 1, 3, 1, &err), KPREP_OK);
     assert_int_equal(atomic_load(&f->engine.rejected), 3);
     for (int64_t b = 0; b < BATCHES; b++) assert_int_equal(f->recorder.sealed[b], 1);
     assert_true(f->recorder.values[11][1][0] == 0); /* nothing of a rejected row is kept */
@@ -294,7 +305,7 @@ static void too_many_bad_rows(void **state)
     spoil(f, f->context.options.context);
     f->engine.skip = true;
     f->engine.max_bad = 2;
-    assert_int_equal(run(f, 4, 3, &err), KPREP_E_TOO_MANY_BAD);
+    assert_int_equal(run(f, 4, 3, 2, &err), KPREP_E_TOO_MANY_BAD);
     assert_int_equal(kprep_exit_code(&err), 3);
 }
 
@@ -303,8 +314,74 @@ static void first_bad_row_fails(void **state)
     fixture *f = *state;
     kprep_error err;
     spoil(f, f->context.options.context);
-    assert_int_equal(run(f, 4, 3, &err), KPREP_E_NON_FINITE);
+    assert_int_equal(run(f, 4, 3, 2, &err), KPREP_E_NON_FINITE);
     assert_int_equal(err.sample, 20);
+}
+
+/* Two batches of three rows, each row a task. */
+enum { WIDE_ROWS = 6, WIDE_BATCH = 3, WIDE_WIDTH = 300000 };
+
+typedef struct meeting {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    pthread_t maker[2]; /* of a batch's rows, by batch */
+    int rows[2];        /* written, by batch */
+    bool alone;         /* each batch by one thread, as long as the other one has rows */
+} meeting;
+
+static kprep_status meet_open(void *context, kprep_slot *slot, kprep_error *err)
+{
+    (void)context, (void)slot, (void)err;
+    return KPREP_OK;
+}
+
+/* The first row of a batch waits for the other batch's: they never come if both threads are in one. */
+static kprep_status meet_rows(void *context, kprep_slot *slot, size_t part, int64_t row,
+                              int64_t count, const void *data, kprep_error *err)
+{
+    (void)part, (void)row, (void)count, (void)data;
+    meeting *m = context;
+    struct timespec until;
+    int failed = 0;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 20;
+    pthread_mutex_lock(&m->lock);
+    if (m->rows[slot->batch]++ == 0) m->maker[slot->batch] = pthread_self();
+    if (!pthread_equal(m->maker[slot->batch], pthread_self()) &&
+        m->rows[1 - slot->batch] < WIDE_BATCH)
+        m->alone = false;
+    pthread_cond_broadcast(&m->changed);
+    while (m->rows[1 - slot->batch] == 0 && failed == 0)
+        failed = pthread_cond_timedwait(&m->changed, &m->lock, &until);
+    pthread_mutex_unlock(&m->lock);
+    return failed == 0 ? KPREP_OK : kprep_fail(err, KPREP_E_UNWRITABLE, "nobody came");
+}
+
+static void each_thread_its_batch(void **state)
+{
+    fixture *f = *state;
+    kprep_error err;
+    kprep_context context;
+    char *folder = f->context.options.context;
+    meeting m = {.alone = true};
+    pthread_mutex_init(&m.lock, NULL);
+    pthread_cond_init(&m.changed, NULL);
+    support_ramp(support_path(folder, "wide.npy"), (const int64_t[]){WIDE_ROWS, WIDE_WIDTH}, 2, 0);
+    kprep_job *job = support_job(folder, "wide.yaml",
+                                 "input: {path: wide.npy, samples: row}\n"
+                                 "spec: {shape: [null, 300000]}\noutput: {batch: 3}\n");
+    assert_int_equal(kprep_context_open(&context, job, NULL, KPREP_TO_LOOK, f->problems, &err),
+                     KPREP_OK);
+    f->sink = (kprep_sink){.context = &m, .open = meet_open, .rows = meet_rows, .seal = meet_open};
+    f->engine.feeds = context.feeds;
+    f->engine.sequence = &context.sequence;
+    assert_int_equal(run(f, 2, 3, 2, &err), KPREP_OK);
+    assert_int_equal(m.rows[0] + m.rows[1], WIDE_ROWS);
+    assert_true(m.alone);
+    kprep_context_free(&context);
+    kprep_job_free(&job);
+    pthread_cond_destroy(&m.changed);
+    pthread_mutex_destroy(&m.lock);
 }
 
 static void cancelled_before(void **state)
@@ -313,7 +390,7 @@ static void cancelled_before(void **state)
     kprep_error err;
     volatile int cancel = 1;
     f->engine.cancel = &cancel;
-    assert_int_equal(run(f, 4, 3, &err), KPREP_E_INTERRUPTED);
+    assert_int_equal(run(f, 4, 3, 2, &err), KPREP_E_INTERRUPTED);
     for (int64_t b = 0; b < BATCHES; b++) assert_int_equal(f->recorder.opened[b], 0);
 }
 
@@ -326,6 +403,9 @@ int main(void)
         WITH_JOB(eight_threads_one_slot),
         WITH_JOB(eight_threads_three_slots),
         WITH_JOB(two_threads_eight_slots),
+        WITH_JOB(eight_threads_a_batch_each),
+        WITH_JOB(eight_threads_few_slots),
+        WITH_JOB(each_thread_its_batch),
         WITH_JOB(finished_batches),
         WITH_JOB(open_fails),
         WITH_JOB(rows_fail),
