@@ -69,6 +69,7 @@ set(KPREP_SOURCES
     src/run/output_file.c
     src/run/pipeline.c
     src/run/preview.c
+    src/run/read_back.c
     src/run/reader.c
     src/run/retry.c
     src/run/run.c

@@ -14,8 +14,9 @@
 #include "base/dtype.h"
 #include "base/fail.h"
 #include "base/hash.h"
+#include "run/read_back.h"
 
-enum { REREAD_BYTES = 1 << 18 };
+enum { MOVE_BYTES = 1 << 18 }; /* of a file, at once; the cache of a core holds as much */
 
 static void array_shape(const kprep_feed *feed, int64_t rows, int64_t shape[KPREP_MAX_RANK],
                         int32_t *rank)
@@ -49,21 +50,18 @@ static char *part_path(const kprep_file_sink *files, const kprep_slot *slot, siz
 
 enum { IN_MEMORY = 0x01021994 }; /* statfs(2): TMPFS_MAGIC */
 
-/* Is the file in memory? Pages that are taken there are cleared, and then written once more: a twentieth of
- * the time of a job that does little else. Room that lacks is told all the same. */
-static bool has_room_in_memory(int fd, int64_t bytes)
+/* Takes the space of the whole file now, so that a full disk is known before the work is done. Pages that are
+ * taken in memory are cleared, and then written once more: a twentieth of the time of a job that does little
+ * else. Room that lacks there is told all the same. */
+static kprep_status preallocate(int fd, int64_t bytes, const char *path, bool *in_memory,
+                                kprep_error *err)
 {
     struct statfs fs;
-    return fstatfs(fd, &fs) == 0 && fs.f_type == IN_MEMORY && fs.f_bsize > 0 &&
-           (fs.f_blocks == 0 ||
-            (int64_t)fs.f_bavail > bytes / fs.f_bsize); /* no blocks: no limit */
-}
-
-/* Takes the space of the whole file now, so that a full disk is known before the work is done. */
-static kprep_status preallocate(int fd, int64_t bytes, const char *path, kprep_error *err)
-{
+    *in_memory = fstatfs(fd, &fs) == 0 && fs.f_type == IN_MEMORY;
     if (bytes == 0) return KPREP_OK;
-    if (has_room_in_memory(fd, bytes)) return kprep_shorten(fd, bytes, path, err);
+    if (*in_memory && fs.f_bsize > 0 &&
+        (fs.f_blocks == 0 || (int64_t)fs.f_bavail > bytes / fs.f_bsize)) /* no blocks: no limit */
+        return kprep_shorten(fd, bytes, path, err);
     int failed;
     do {
         failed = fallocate(fd, 0, 0, bytes) == 0 ? 0 : errno;
@@ -87,9 +85,13 @@ static kprep_status open_part(const kprep_file_sink *files, kprep_slot *slot, si
     array_shape(feed, slot->rows, shape, &rank);
     char *path = part_path(files, slot, p);
     uint8_t *header = make_header(feed->wanted->dtype, shape, rank, &part->header);
-    kprep_status st = path != NULL && header != NULL ? KPREP_OK : kprep_fail_memory(err);
+    if (part->back == NULL) part->back = kprep_read_back_new();
+    kprep_status st =
+        path != NULL && header != NULL && part->back != NULL ? KPREP_OK : kprep_fail_memory(err);
+    if (st == KPREP_OK) kprep_read_back_begin(part->back, part->header, feed->plan.row_bytes);
     if (st == KPREP_OK) st = kprep_create_part(path, &part->fd, err);
-    if (st == KPREP_OK) st = preallocate(part->fd, (int64_t)part->header + bytes, path, err);
+    if (st == KPREP_OK)
+        st = preallocate(part->fd, (int64_t)part->header + bytes, path, &part->in_memory, err);
     if (st == KPREP_OK) st = kprep_write_at(part->fd, header, part->header, 0, path, err);
     free(header);
     free(path);
@@ -119,60 +121,44 @@ static kprep_status open_slot(void *context, kprep_slot *slot, kprep_error *err)
     return st;
 }
 
+/* Reads back up to an offset. */
+static kprep_status read_back(const kprep_file_sink *files, const kprep_slot *slot, size_t p,
+                              int64_t end, kprep_error *err)
+{
+    const kprep_slot_part *part = &slot->part[p];
+    kprep_status st = kprep_read_back_to(part->back, part->fd, part->look, end, err);
+    if (st == KPREP_OK) return KPREP_OK;
+    char *path = part_path(files, slot, p);
+    kprep_error_at_file(err, path);
+    free(path);
+    return st;
+}
+
+/* Are rows, which have just been written, to be read back now, while the cache has them? Where a file is in
+ * memory no sync comes between. */
+static bool is_read_at_once(const kprep_slot *slot, const kprep_slot_part *part, int64_t row,
+                            int64_t count)
+{
+    if (!part->in_memory || kprep_read_back_next(part->back) != row) return false;
+    for (int64_t i = row; i < row + count; i++)
+        if (slot->row[i].reject != NULL) return false; /* it will be taken out */
+    return true;
+}
+
 static kprep_status write_rows(void *context, kprep_slot *slot, size_t p, int64_t row,
                                int64_t count, const void *data, kprep_error *err)
 {
     const kprep_file_sink *files = context;
     const kprep_slot_part *part = &slot->part[p];
-    int64_t bytes = files->context->feeds[p].plan.row_bytes;
-    return kprep_write_at(part->fd, data, (size_t)(count * bytes),
-                          (int64_t)part->header + row * bytes, files->folder->path, err);
-}
-
-/* Reads a part of rows of some bytes back: each row must be what was written, and the file's hash comes of this pass. */
-static kprep_status reread(int64_t bytes, const kprep_slot *slot, const kprep_slot_part *part,
-                           const char *path, kprep_written *written, kprep_error *err)
-{
-    int64_t size = (int64_t)part->header + slot->rows * bytes;
-    int64_t row = -1, left = (int64_t)part->header; /* of the row being read; first the header */
-    XXH3_state_t whole, one;
-    uint8_t *buffer = malloc(REREAD_BYTES);
-    if (buffer == NULL) return kprep_fail_memory(err);
-    XXH3_INITSTATE(&whole);
-    XXH3_INITSTATE(&one);
-    XXH3_128bits_reset(&whole);
-    XXH3_64bits_reset(&one);
-    kprep_status st = KPREP_OK;
-    for (int64_t offset = 0; st == KPREP_OK && offset < size;) {
-        int64_t most = left < REREAD_BYTES ? left : REREAD_BYTES;
-        ssize_t got = pread(part->fd, buffer, (size_t)most, offset);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) {
-            st = kprep_fail_errno(err, KPREP_SIDE_OUTPUT, got < 0 ? errno : EIO, "read back", path);
-            break;
-        }
-        kprep_hash128_add(&whole, buffer, (size_t)got);
-        kprep_hash64_add(&one, buffer, (size_t)got);
-        offset += got;
-        left -= got;
-        if (left > 0) continue;
-        if (row >= 0 && XXH3_64bits_digest(&one) != part->look[row].hash) {
-            st = kprep_fail(err, KPREP_E_HASH_MISMATCH,
-                            "row %lld read back from the disk is not what was written",
-                            (long long)row);
-            kprep_error_help(err, "check the disk and the memory of this machine");
-            kprep_error_at_file(err, path);
-            if (err != NULL) err->side = KPREP_SIDE_OUTPUT;
-        }
-        XXH3_64bits_reset(&one);
-        row++;
-        left = bytes;
+    const int64_t row_bytes = files->context->feeds[p].plan.row_bytes, bytes = count * row_bytes;
+    const bool at_once = is_read_at_once(slot, part, row, count);
+    int64_t offset = (int64_t)part->header + row * row_bytes, n;
+    for (int64_t done = 0; done < bytes; done += n, offset += n) {
+        n = at_once && bytes - done > MOVE_BYTES ? MOVE_BYTES : bytes - done;
+        KPREP_TRY(kprep_write_at(part->fd, (const uint8_t *)data + done, (size_t)n, offset,
+                                 files->folder->path, err));
+        if (at_once) KPREP_TRY(read_back(files, slot, p, offset + n, err));
     }
-    free(buffer);
-    if (st != KPREP_OK) return st;
-    XXH128_hash_t hash = XXH3_128bits_digest(&whole);
-    kprep_hash_text(hash.high64, hash.low64, written->hash);
-    written->bytes = size;
     return KPREP_OK;
 }
 
@@ -271,7 +257,7 @@ static kprep_status move_back(int fd, int64_t from, int64_t to, int64_t n, uint8
                               const char *path, kprep_error *err)
 {
     while (n > 0 && from != to) {
-        ssize_t got = pread(fd, buffer, (size_t)(n < REREAD_BYTES ? n : REREAD_BYTES), from);
+        ssize_t got = pread(fd, buffer, (size_t)(n < MOVE_BYTES ? n : MOVE_BYTES), from);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0)
             return kprep_fail_errno(err, KPREP_SIDE_OUTPUT, got < 0 ? errno : EIO, "read back",
@@ -295,7 +281,7 @@ static kprep_status take_out(const kprep_feed *feed, const kprep_slot *slot, kpr
     size_t size = 0;
     array_shape(feed, kept, shape, &rank);
     uint8_t *header = make_header(feed->wanted->dtype, shape, rank, &size);
-    uint8_t *buffer = malloc(REREAD_BYTES);
+    uint8_t *buffer = malloc(MOVE_BYTES);
     kprep_status st = header != NULL && buffer != NULL ? KPREP_OK : kprep_fail_memory(err);
     for (int64_t i = 0; st == KPREP_OK && i < slot->rows; i++) {
         if (slot->row[i].reject != NULL) continue;
@@ -306,6 +292,7 @@ static kprep_status take_out(const kprep_feed *feed, const kprep_slot *slot, kpr
     if (st == KPREP_OK) st = kprep_write_at(part->fd, header, size, 0, path, err);
     if (st == KPREP_OK) st = kprep_shorten(part->fd, (int64_t)size + kept * bytes, path, err);
     part->header = size;
+    kprep_read_back_begin(part->back, size, bytes);
     free(buffer);
     free(header);
     return st;
@@ -338,9 +325,11 @@ static kprep_status finish_part(const kprep_file_sink *files, const kprep_slot *
     for (int64_t i = 0; i < slot->rows; i++)
         kprep_moments_merge(&sealed->moments, &part->look[i].moments);
     kprep_status st = kprep_sync(part->fd, path, err);
-    if (st == KPREP_OK)
-        st = reread(files->context->feeds[p].plan.row_bytes, slot, part, path, &sealed->file, err);
     free(path);
+    const int64_t end =
+        (int64_t)part->header + slot->rows * files->context->feeds[p].plan.row_bytes;
+    if (st == KPREP_OK) st = read_back(files, slot, p, end, err);
+    if (st == KPREP_OK) sealed->file.bytes = kprep_read_back_hash(part->back, sealed->file.hash);
     return st;
 }
 

@@ -3,13 +3,17 @@ be without them."""
 
 import csv
 import io
+import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+import xxhash
 from PIL import Image
 
 from support import equal, manifest, npy_bytes, samples, tree
@@ -101,7 +105,26 @@ def image_job(job):
     return write
 
 
+@pytest.fixture
+def memory():
+    """A folder in memory, where batch files are read back as they are written."""
+    if not os.access("/dev/shm", os.W_OK):
+        pytest.skip("no /dev/shm here")
+    with tempfile.TemporaryDirectory(prefix="kprep-test-", dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
 class TestImages:
+    @pytest.mark.parametrize("threads", [1, 4])
+    @pytest.mark.parametrize("batch", [1, 4, 64])
+    def test_in_memory(self, kprep, image_job, tmp_path, memory, batch, threads):
+        bad = spoil(good_folder(tmp_path / "in"))
+        out = memory / "out"
+        kprep("run", image_job(out=str(out), batch=batch), "--threads", threads, rc=0)
+        expect_batches(out, range(20), bad, batch, labels=lambda i: i // 10)
+        for file in manifest(out)["files"]:
+            assert file["xxh128"] == xxhash.xxh3_128_hexdigest((out / file["path"]).read_bytes())
+
     @pytest.mark.parametrize("policy", POLICIES)
     @pytest.mark.parametrize("batch", [1, 3, 4, 64])
     def test_bad_ones_are_left_out(self, kprep, image_job, tmp_path, policy, batch):
