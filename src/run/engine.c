@@ -88,23 +88,22 @@ static bool has_next(kprep_engine *engine)
     return first < engine->failed_place;
 }
 
-/* A slot with rows to take: the worker's own as long as it has any; else that of a new batch, which is to be
+/* A slot with rows to take: the worker's own as long as it has any; else one for a new batch, which is to be
  * opened, if not enough are in the making; else the one with the most. NULL: none now. Under the lock. */
 static kprep_slot *choose_slot(kprep_engine *engine, const kprep_slot *own)
 {
-    kprep_slot *most = NULL;
+    kprep_slot *most = NULL, *free = NULL; /* the first free one: it is the likeliest to be warm */
     int64_t making = 0;
     for (int64_t i = 0; i < engine->slot_count; i++) {
         kprep_slot *slot = &engine->slots[i];
         const int64_t rows = rows_to_take(engine, slot);
+        if (slot->state == KPREP_SLOT_FREE && free == NULL) free = slot;
         if (rows == 0) continue;
         if (slot == own) return slot;
         making++;
         if (most == NULL || rows > rows_to_take(engine, most)) most = slot;
     }
-    if (making >= engine->wide || !has_next(engine)) return most;
-    kprep_slot *next = &engine->slots[engine->next_batch % engine->slot_count];
-    return next->state == KPREP_SLOT_FREE ? next : most;
+    return free != NULL && making < engine->wide && has_next(engine) ? free : most;
 }
 
 /* Some consecutive rows of one batch, for one worker. */
@@ -389,15 +388,31 @@ kprep_status kprep_engine_result(const kprep_engine *engine, kprep_error *err)
     return kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
 }
 
+/* The slot of a batch that is ready, or NULL. *all_out: every slot waits for its reader. Under the lock. */
+static kprep_slot *find_ready(const kprep_engine *engine, int64_t batch, bool *all_out)
+{
+    kprep_slot *found = NULL;
+    *all_out = true;
+    for (int64_t i = 0; i < engine->slot_count; i++) {
+        kprep_slot *slot = &engine->slots[i];
+        if (slot->state != KPREP_SLOT_READY)
+            *all_out = false;
+        else if (slot->batch == batch)
+            found = slot;
+    }
+    return found;
+}
+
 kprep_status kprep_engine_take(kprep_engine *engine, int64_t batch, kprep_slot **slot,
                                kprep_error *err)
 {
     if (batch >= engine->sequence->batches) return KPREP_E_END;
-    kprep_slot *wanted = &engine->slots[batch % engine->slot_count];
     kprep_status st = KPREP_OK;
     pthread_mutex_lock(&engine->lock);
     for (;;) {
-        if (wanted->state == KPREP_SLOT_READY && wanted->batch == batch) break;
+        bool all_out;
+        *slot = find_ready(engine, batch, &all_out);
+        if (*slot != NULL) break;
         if (kprep_is_cancelled(engine->cancel)) {
             st = kprep_fail(err, KPREP_E_INTERRUPTED, "interrupted");
             break;
@@ -408,7 +423,7 @@ kprep_status kprep_engine_take(kprep_engine *engine, int64_t batch, kprep_slot *
             st = engine->failure.code;
             break;
         }
-        if (wanted->state == KPREP_SLOT_READY) {
+        if (all_out) {
             st = kprep_fail(err, KPREP_E_ARGUMENT,
                             "all batch buffers are out: release one before taking the next");
             break;
@@ -417,7 +432,6 @@ kprep_status kprep_engine_take(kprep_engine *engine, int64_t batch, kprep_slot *
         pthread_cond_timedwait(&engine->changed, &engine->lock, &until);
     }
     pthread_mutex_unlock(&engine->lock);
-    *slot = st == KPREP_OK ? wanted : NULL;
     return st;
 }
 

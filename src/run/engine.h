@@ -2,8 +2,8 @@
  *
  * Address is order: the row at a place of the sequence has one batch and one position in it. Workers take
  * tasks (some consecutive rows of one batch, in order) and write to that address, so there is no queue to keep
- * in order, and the bytes can't depend on the number of threads. Batches are opened in order, each in the slot
- * of its number modulo the slots: batch b waits until batch b - slots is sealed and its slot free.
+ * in order, and the bytes can't depend on the number of threads. Batches are opened in order, each in the first
+ * slot that is free: as many slots as are needed at once are used, and their memory stays warm.
  *
  * A worker stays with its batch while that has rows to take, and up to `wide` batches are in the making before
  * two workers share one: writes to one file wait for each other in the kernel.
