@@ -57,10 +57,10 @@ static kprep_status make_sample(maker *m, int64_t sample, size_t *failed, kprep_
     for (size_t k = 0; k < context->feed_count; k++) {
         kprep_report_array *array = &m->report->arrays[k];
         uint8_t *row = array->memory + m->made * array->row_bytes;
-        kprep_look look;
+        kprep_moments seen;
         *failed = k;
         KPREP_TRY(kprep_worker_make(&m->workers[k], sample, 1, 1, row, err));
-        kprep_status st = kprep_row_check(&context->feeds[k].plan, row, false, &look, err);
+        kprep_status st = kprep_row_check(&context->feeds[k].plan, row, &seen, err);
         if (st != KPREP_OK && err != NULL && err->sample < 0) err->sample = sample;
         KPREP_TRY(st);
     }

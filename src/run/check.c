@@ -32,13 +32,13 @@ static kprep_status sample_row(const kprep_feed *feed, kprep_worker *worker, int
                                kprep_error *err)
 {
     const kprep_plan *plan = &feed->plan;
-    kprep_look look = {0};
-    kprep_moments_init(&look.moments);
+    kprep_moments seen;
+    kprep_moments_init(&seen);
     kprep_error problem;
     kprep_error_clear(&problem);
     kprep_status st = kprep_worker_make(worker, sample, 1, 1, worker->rows.data, &problem);
-    if (st == KPREP_OK) st = kprep_row_check(plan, worker->rows.data, false, &look, &problem);
-    kprep_moments_merge(all, &look.moments);
+    if (st == KPREP_OK) st = kprep_row_check(plan, worker->rows.data, &seen, &problem);
+    kprep_moments_merge(all, &seen);
     if (st == KPREP_OK) return st;
     if (st == KPREP_E_NO_MEMORY) return kprep_fail_memory(err);
     int64_t index;

@@ -34,8 +34,8 @@ typedef struct kprep_row {
 
 /* What was seen of a finished row of one array. */
 typedef struct kprep_look {
-    uint64_t hash; /* XXH3-64 of its bytes */
     kprep_moments moments;
+    uint64_t hash; /* of the sink */
 } kprep_look;
 
 /* One array of a batch. */
@@ -196,9 +196,8 @@ void kprep_worker_free(
 kprep_status kprep_worker_make(kprep_worker *worker, int64_t first, int64_t count, int64_t ahead,
                                uint8_t *dst, kprep_error *err);
 
-/* Looks at a finished row: moments and, with hash, its hash; value-range or non-finite if the spec does
- * not allow what is in it. */
-kprep_status kprep_row_check(const kprep_plan *plan, const uint8_t *data, bool hash,
-                             kprep_look *look, kprep_error *err);
+/* Looks at a finished row: its moments; value-range or non-finite if the spec does not allow what is in it. */
+kprep_status kprep_row_check(const kprep_plan *plan, const uint8_t *data, kprep_moments *moments,
+                             kprep_error *err);
 
 #endif

@@ -60,8 +60,7 @@ static kprep_status check_row(const kprep_engine *engine, const strip *s, int64_
                               kprep_error *err)
 {
     const kprep_plan *plan = &s->feed->plan;
-    kprep_status st = kprep_row_check(plan, s->dst + i * plan->row_bytes, !engine->sink->in_place,
-                                      &s->look[i], err);
+    kprep_status st = kprep_row_check(plan, s->dst + i * plan->row_bytes, &s->look[i].moments, err);
     if (st == KPREP_OK) return st;
     err->sample = kprep_sequence_sample(engine->sequence, s->first + i);
     if (!plan->reading.joined) {

@@ -71,10 +71,10 @@ static bool measure(reading *r, int64_t n, int64_t row_bytes, const kprep_plan *
     bool fine = data != NULL && next(r, data, header);
     kprep_moments_init(moments);
     for (int64_t i = 0; fine && plan != NULL && i < n; i++) {
-        kprep_look look = {0};
-        fine =
-            next(r, data, row_bytes) && kprep_row_check(plan, data, false, &look, NULL) == KPREP_OK;
-        kprep_moments_merge(moments, &look.moments);
+        kprep_moments seen;
+        kprep_moments_init(&seen);
+        fine = next(r, data, row_bytes) && kprep_row_check(plan, data, &seen, NULL) == KPREP_OK;
+        kprep_moments_merge(moments, &seen);
     }
     if (fine && plan == NULL) {
         fine = next(r, data, most);

@@ -78,7 +78,7 @@ static void view_row(const kprep_plan *plan, void *dst, kprep_array *out)
 
 static kprep_status make(const kprep_plan *plan, void *dst, size_t dst_size, kprep_error *err)
 {
-    kprep_look look;
+    kprep_moments seen;
     kprep_worker worker;
     if ((int64_t)dst_size < plan->row_bytes) {
         kprep_fail(err, KPREP_E_ARGUMENT, "the buffer is too small for the sample");
@@ -87,7 +87,7 @@ static kprep_status make(const kprep_plan *plan, void *dst, size_t dst_size, kpr
     }
     KPREP_TRY(kprep_worker_init(&worker, plan, 1, err));
     kprep_status st = kprep_worker_make(&worker, 0, 1, 1, dst, err);
-    if (st == KPREP_OK) st = kprep_row_check(plan, dst, false, &look, err);
+    if (st == KPREP_OK) st = kprep_row_check(plan, dst, &seen, err);
     kprep_worker_free(&worker);
     return st;
 }

@@ -121,12 +121,12 @@ static kprep_status open_slot(void *context, kprep_slot *slot, kprep_error *err)
     return st;
 }
 
-/* Reads back up to an offset. */
+/* Reads back up to an offset, where data, if it is not NULL, was written last. */
 static kprep_status read_back(const kprep_file_sink *files, const kprep_slot *slot, size_t p,
-                              int64_t end, kprep_error *err)
+                              const uint8_t *data, int64_t end, kprep_error *err)
 {
     const kprep_slot_part *part = &slot->part[p];
-    kprep_status st = kprep_read_back_to(part->back, part->fd, part->look, end, err);
+    kprep_status st = kprep_read_back_to(part->back, part->fd, data, part->look, end, err);
     if (st == KPREP_OK) return KPREP_OK;
     char *path = part_path(files, slot, p);
     kprep_error_at_file(err, path);
@@ -134,8 +134,8 @@ static kprep_status read_back(const kprep_file_sink *files, const kprep_slot *sl
     return st;
 }
 
-/* Are rows, which have just been written, to be read back now, while the cache has them? Where a file is in
- * memory no sync comes between. */
+/* Are rows to be read back as they are written, while the cache has them? Where a file is in memory no sync
+ * comes between. */
 static bool is_read_at_once(const kprep_slot *slot, const kprep_slot_part *part, int64_t row,
                             int64_t count)
 {
@@ -151,13 +151,15 @@ static kprep_status write_rows(void *context, kprep_slot *slot, size_t p, int64_
     const kprep_file_sink *files = context;
     const kprep_slot_part *part = &slot->part[p];
     const int64_t row_bytes = files->context->feeds[p].plan.row_bytes, bytes = count * row_bytes;
-    const bool at_once = is_read_at_once(slot, part, row, count);
+    const uint8_t *from = data;
     int64_t offset = (int64_t)part->header + row * row_bytes, n;
-    for (int64_t done = 0; done < bytes; done += n, offset += n) {
+    const bool at_once = is_read_at_once(slot, part, row, count);
+    for (int64_t i = 0; i < count && !at_once; i++)
+        part->look[row + i].hash = kprep_row_hash(from + i * row_bytes, row_bytes);
+    for (int64_t done = 0; done < bytes; done += n, from += n, offset += n) {
         n = at_once && bytes - done > MOVE_BYTES ? MOVE_BYTES : bytes - done;
-        KPREP_TRY(kprep_write_at(part->fd, (const uint8_t *)data + done, (size_t)n, offset,
-                                 files->folder->path, err));
-        if (at_once) KPREP_TRY(read_back(files, slot, p, offset + n, err));
+        KPREP_TRY(kprep_write_at(part->fd, from, (size_t)n, offset, files->folder->path, err));
+        if (at_once) KPREP_TRY(read_back(files, slot, p, from, offset + n, err));
     }
     return KPREP_OK;
 }
@@ -328,7 +330,7 @@ static kprep_status finish_part(const kprep_file_sink *files, const kprep_slot *
     free(path);
     const int64_t end =
         (int64_t)part->header + slot->rows * files->context->feeds[p].plan.row_bytes;
-    if (st == KPREP_OK) st = read_back(files, slot, p, end, err);
+    if (st == KPREP_OK) st = read_back(files, slot, p, NULL, end, err);
     if (st == KPREP_OK) sealed->file.bytes = kprep_read_back_hash(part->back, sealed->file.hash);
     return st;
 }

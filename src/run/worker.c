@@ -5,11 +5,8 @@
 
 #include "base/dtype.h"
 #include "base/fail.h"
-#include "base/hash.h"
 #include "run/engine.h"
 #include "spec/spec_internal.h"
-
-enum { CHECK_BYTES = 32768 }; /* of a row that are looked at and hashed while in the L1 cache */
 
 kprep_status kprep_worker_init(kprep_worker *worker, const kprep_plan *plan, size_t open_files,
                                kprep_error *err)
@@ -157,22 +154,11 @@ static kprep_status judge_values(const kprep_plan *plan, const kprep_moments *m,
     return KPREP_OK;
 }
 
-kprep_status kprep_row_check(const kprep_plan *plan, const uint8_t *data, bool hash,
-                             kprep_look *look, kprep_error *err)
+kprep_status kprep_row_check(const kprep_plan *plan, const uint8_t *data, kprep_moments *moments,
+                             kprep_error *err)
 {
-    kprep_dtype dtype = plan->wanted->dtype;
-    int64_t item = (int64_t)kprep_dtype_size(dtype);
-    XXH3_state_t state;
-    kprep_moments_init(&look->moments);
-    if (hash) {
-        XXH3_INITSTATE(&state);
-        XXH3_64bits_reset(&state);
-    }
-    for (int64_t done = 0; done < plan->row_bytes; done += CHECK_BYTES) {
-        int64_t n = plan->row_bytes - done < CHECK_BYTES ? plan->row_bytes - done : CHECK_BYTES;
-        kprep_moments_add(&look->moments, data + done, n / item, dtype);
-        if (hash) kprep_hash64_add(&state, data + done, (size_t)n);
-    }
-    look->hash = hash ? XXH3_64bits_digest(&state) : 0;
-    return judge_values(plan, &look->moments, err);
+    const kprep_dtype dtype = plan->wanted->dtype;
+    kprep_moments_init(moments);
+    kprep_moments_add(moments, data, plan->row_bytes / (int64_t)kprep_dtype_size(dtype), dtype);
+    return judge_values(plan, moments, err);
 }

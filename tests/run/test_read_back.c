@@ -78,7 +78,8 @@ static void in_steps(void **state)
             assert_int_equal(kprep_read_back_next(f->back), 0);
             for (int64_t end = 0; end < size_of(f);) {
                 end = size_of(f) - end < steps[s] ? size_of(f) : end + steps[s];
-                assert_int_equal(kprep_read_back_to(f->back, f->fd, f->look, end, &err), KPREP_OK);
+                assert_int_equal(kprep_read_back_to(f->back, f->fd, NULL, f->look, end, &err),
+                                 KPREP_OK);
                 if (end > HEADER)
                     assert_int_equal(kprep_read_back_next(f->back), (end - HEADER) / rows[r]);
             }
@@ -92,9 +93,9 @@ static void begun_anew(void **state)
     fixture *f = *state;
     kprep_error err;
     make_file(f, 1000);
-    assert_int_equal(kprep_read_back_to(f->back, f->fd, f->look, 2500, &err), KPREP_OK);
+    assert_int_equal(kprep_read_back_to(f->back, f->fd, NULL, f->look, 2500, &err), KPREP_OK);
     make_file(f, 700);
-    assert_int_equal(kprep_read_back_to(f->back, f->fd, f->look, size_of(f), &err), KPREP_OK);
+    assert_int_equal(kprep_read_back_to(f->back, f->fd, NULL, f->look, size_of(f), &err), KPREP_OK);
     expect_hash(f);
 }
 
@@ -106,12 +107,38 @@ static void another_byte(void **state)
     make_file(f, 40000);
     const uint8_t other = f->bytes[HEADER + 3 * 40000 + 39999] ^ 1;
     assert_int_equal(pwrite(f->fd, &other, 1, HEADER + 3 * 40000 + 39999), 1);
-    assert_int_equal(kprep_read_back_to(f->back, f->fd, f->look, HEADER + 3 * 40000, &err),
+    assert_int_equal(kprep_read_back_to(f->back, f->fd, NULL, f->look, HEADER + 3 * 40000, &err),
                      KPREP_OK);
-    assert_int_equal(kprep_read_back_to(f->back, f->fd, f->look, size_of(f), &err),
+    assert_int_equal(kprep_read_back_to(f->back, f->fd, NULL, f->look, size_of(f), &err),
                      KPREP_E_HASH_MISMATCH);
     assert_non_null(strstr(err.message, "row 3 "));
     assert_int_equal(err.side, KPREP_SIDE_OUTPUT);
+}
+
+/* Compared with the bytes themselves, then by hashes. */
+static void with_bytes(void **state)
+{
+    fixture *f = *state;
+    kprep_error err;
+    kprep_error_clear(&err);
+    make_file(f, 40000);
+    const uint8_t *rows = f->bytes + HEADER;
+    memset(f->look, 0, 3 * sizeof f->look[0]); /* not looked at */
+    assert_int_equal(kprep_read_back_to(f->back, f->fd, rows, f->look, HEADER + 70000, &err),
+                     KPREP_OK);
+    assert_int_equal(
+        kprep_read_back_to(f->back, f->fd, rows + 70000, f->look, HEADER + 3 * 40000, &err),
+        KPREP_OK);
+    assert_int_equal(kprep_read_back_next(f->back), 3);
+    assert_int_equal(kprep_read_back_to(f->back, f->fd, NULL, f->look, size_of(f), &err), KPREP_OK);
+    expect_hash(f);
+
+    make_file(f, 40000);
+    const uint8_t other = rows[69999] ^ 0x80;
+    assert_int_equal(pwrite(f->fd, &other, 1, HEADER + 69999), 1);
+    assert_int_equal(kprep_read_back_to(f->back, f->fd, rows, f->look, HEADER + 70000, &err),
+                     KPREP_E_HASH_MISMATCH);
+    assert_non_null(strstr(err.message, "row 1 "));
 }
 
 static void too_short(void **state)
@@ -121,7 +148,8 @@ static void too_short(void **state)
     kprep_error_clear(&err);
     make_file(f, 40000);
     assert_int_equal(ftruncate(f->fd, HEADER + 100000), 0);
-    assert_int_not_equal(kprep_read_back_to(f->back, f->fd, f->look, size_of(f), &err), KPREP_OK);
+    assert_int_not_equal(kprep_read_back_to(f->back, f->fd, NULL, f->look, size_of(f), &err),
+                         KPREP_OK);
     assert_int_equal(kprep_exit_code(&err), 4);
 }
 
@@ -130,10 +158,8 @@ static void too_short(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FILE(in_steps),
-        WITH_FILE(begun_anew),
-        WITH_FILE(another_byte),
-        WITH_FILE(too_short),
+        WITH_FILE(in_steps),   WITH_FILE(begun_anew), WITH_FILE(another_byte),
+        WITH_FILE(with_bytes), WITH_FILE(too_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
