@@ -2,56 +2,51 @@
  * puts its name behind a name, REAL is 1 if it has NaN and infinities.
  */
 
-/* min and max of the first n values, a multiple of LANES, and their sums by lane. */
-static void NAME(sum_lanes)(const VALUE *restrict x, int64_t n, double *restrict sum,
-                            VALUE *restrict min, VALUE *restrict max)
+/* Of the first n values, a multiple of LANES: min and max, the sums of their differences from `from`, and of the
+ * squares of these; by lane. */
+static void NAME(sum_lanes)(const VALUE *restrict x, int64_t n, double from, double *restrict sum,
+                            double *restrict square, VALUE *restrict min, VALUE *restrict max)
 {
     for (int64_t i = 0; i < n; i += LANES) {
         const VALUE *restrict v = x + i;
-        for (int l = 0; l < LANES; l++) sum[l] += (double)v[l];
+        for (int l = 0; l < LANES; l++) {
+            const double d = (double)v[l] - from;
+            sum[l] += d;
+            square[l] += d * d;
+        }
         for (int l = 0; l < LANES; l++) min[l] = v[l] < min[l] ? v[l] : min[l];
         for (int l = 0; l < LANES; l++) max[l] = v[l] > max[l] ? v[l] : max[l];
     }
 }
 
-/* Sums of squared differences from the mean, by lane, of the first n values, a multiple of LANES. */
-static void NAME(square_lanes)(const VALUE *restrict x, int64_t n, double mean,
-                               double *restrict square)
-{
-    for (int64_t i = 0; i < n; i += LANES) {
-        const VALUE *restrict v = x + i;
-        for (int l = 0; l < LANES; l++) {
-            const double d = (double)v[l] - mean;
-            square[l] += d * d;
-        }
-    }
-}
-
 /* Moments of n values, n above 0. False if they are not all finite (or their sum is not): *m is then of no
- * use. */
+ * use.
+ *
+ * Differences are taken from the first value, so that one pass is enough: m2 = sum d^2 - (sum d)^2 / n. As
+ * that value is one of the n, (its difference from the mean)^2 is at most m2, and what cancels at most n times m2:
+ * the relative error is some n roundings, below 1e-11 for a block.
+ */
 static bool NAME(moments)(const VALUE *x, int64_t n, kprep_moments *m)
 {
     double sum[LANES] = {0}, square[LANES] = {0};
     VALUE min[LANES], max[LANES];
     const int64_t whole = n - n % LANES;
+    const double from = (double)x[0];
     for (int l = 0; l < LANES; l++) min[l] = max[l] = x[0];
-    NAME(sum_lanes)(x, whole, sum, min, max);
+    NAME(sum_lanes)(x, whole, from, sum, square, min, max);
     for (int64_t i = whole; i < n; i++) {
         const int64_t l = i - whole;
-        sum[l] += (double)x[i];
+        const double d = (double)x[i] - from;
+        sum[l] += d;
+        square[l] += d * d;
         min[l] = x[i] < min[l] ? x[i] : min[l];
         max[l] = x[i] > max[l] ? x[i] : max[l];
     }
-    const double total = add_lanes(sum);
+    const double total = add_lanes(sum), squares = add_lanes(square), mean = total / (double)n;
     if (REAL && !isfinite(total)) return false;
     m->count = n;
-    m->mean = total / (double)n;
-    NAME(square_lanes)(x, whole, m->mean, square);
-    for (int64_t i = whole; i < n; i++) {
-        const double d = (double)x[i] - m->mean;
-        square[i - whole] += d * d;
-    }
-    m->m2 = add_lanes(square);
+    m->mean = from + mean;
+    m->m2 = REAL && isinf(squares) ? squares : squares > total * mean ? squares - total * mean : 0;
     for (int l = 0; l < LANES; l++) {
         m->min = (double)min[l] < m->min ? (double)min[l] : m->min;
         m->max = (double)max[l] > m->max ? (double)max[l] : m->max;

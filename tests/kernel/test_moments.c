@@ -67,12 +67,46 @@ static void offset(void **state)
     assert_true(m.mean == 1e9 + 0.5 && fabs(m.m2 - 1250) < 1e-6);
 }
 
+/* A first value far from all others does not swallow their spread. */
+static void first_far(void **state)
+{
+    enum { N = 4096 };
+    static float values[N];
+    (void)state;
+    for (int k = 0; k < 40; k += 3) {
+        const double far = ldexp(1, k);
+        for (int i = 0; i < N; i++) values[i] = (float)(i % 2);
+        values[0] = (float)far;
+        kprep_moments m;
+        kprep_moments_init(&m);
+        kprep_moments_add(&m, values, N, KPREP_F32);
+        const double mean = (far + N / 2) / N; /* N / 2 ones, N / 2 - 1 zeros */
+        const double m2 = (far - mean) * (far - mean) + N / 2 * (1 - mean) * (1 - mean) +
+                          (N / 2 - 1) * mean * mean;
+        assert_true(fabs(m.mean - mean) <= 1e-12 * mean);
+        assert_true(fabs(m.m2 - m2) <= 1e-11 * m2);
+    }
+}
+
+/* Finite values whose squares are not: as NumPy has it. */
+static void squares_overflow(void **state)
+{
+    const double values[] = {1e200, -1e200, 1e200, -1e200}, vast[] = {1.7e308, -1.7e308, 1.7e308};
+    kprep_moments m;
+    (void)state;
+    kprep_moments_init(&m);
+    kprep_moments_add(&m, values, 4, KPREP_F64);
+    assert_true(m.count == 4 && fabs(m.mean) <= 1e185 && isinf(m.m2) && m.m2 > 0);
+    kprep_moments_init(&m);
+    kprep_moments_add(&m, vast, 3, KPREP_F64);
+    assert_true(m.count == 3 && m.max == 1.7e308 && isinf(m.m2) && m.m2 > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counting),
-        cmocka_unit_test(special_values),
-        cmocka_unit_test(offset),
+        cmocka_unit_test(counting),  cmocka_unit_test(special_values),   cmocka_unit_test(offset),
+        cmocka_unit_test(first_far), cmocka_unit_test(squares_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
