@@ -110,8 +110,7 @@ static int64_t buffer_bytes(const kprep_context *context, int64_t task)
         const kprep_plan *plan = &context->feeds[f].plan;
         int64_t stored = (int64_t)kprep_dtype_size(plan->data.dtype);
         for (int32_t i = 0; i < plan->data.rank; i++) stored *= plan->data.shape[i];
-        int64_t piece = kprep_engine_piece_rows(plan);
-        bytes += 2 * stored * task + plan->row_bytes * ((piece < task ? piece : task) + 2);
+        bytes += 2 * stored * task + plan->row_bytes * (kprep_engine_piece_rows(plan, task) + 2);
         notes += (int64_t)sizeof(kprep_look);
     }
     return context->threads * bytes + context->slots * context->sequence.batch_rows * notes;

@@ -150,9 +150,9 @@ void kprep_engine_give_back(kprep_engine *engine, kprep_slot *slot);
 int64_t kprep_engine_task_rows(const kprep_feed *feeds, size_t count,
                                const kprep_sequence *sequence);
 
-/* Rows of one array that are made, looked at and handed on together: as many as stay in the cache
+/* Rows of one array that are made, looked at and handed on together: of a task's those that stay in the cache
  * meanwhile, at least one. */
-int64_t kprep_engine_piece_rows(const kprep_plan *plan);
+int64_t kprep_engine_piece_rows(const kprep_plan *plan, int64_t task_rows);
 
 /* One worker's own tools for one array; also for reading a few samples without threads (kprep check --sample). */
 typedef struct kprep_worker {

@@ -178,11 +178,11 @@ static kprep_status fill_strip(kprep_engine *engine, const strip *s, int64_t *do
     return KPREP_OK;
 }
 
-int64_t kprep_engine_piece_rows(const kprep_plan *plan)
+int64_t kprep_engine_piece_rows(const kprep_plan *plan, int64_t task_rows)
 {
     enum { PIECE_BYTES = 1 << 18 };
     const int64_t rows = PIECE_BYTES / (plan->row_bytes > 0 ? plan->row_bytes : 1);
-    return rows > 0 ? rows : 1;
+    return rows < 1 ? 1 : rows < task_rows ? rows : task_rows;
 }
 
 /* Fills a task's rows of one array, piece by piece, each handed on while it is in the cache. *done counts those
@@ -191,7 +191,7 @@ static kprep_status fill_array(kprep_engine *engine, const strip *s, kprep_slot 
                                int64_t *done, kprep_error *err)
 {
     const kprep_sink *sink = engine->sink;
-    const int64_t piece = kprep_engine_piece_rows(&s->feed->plan);
+    const int64_t piece = kprep_engine_piece_rows(&s->feed->plan, s->count);
     for (*done = 0; *done < s->count;) {
         int64_t made;
         strip part = rest_of(s, *done);

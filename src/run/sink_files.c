@@ -154,7 +154,9 @@ static kprep_status write_rows(void *context, kprep_slot *slot, size_t p, int64_
     const uint8_t *from = data;
     int64_t offset = (int64_t)part->header + row * row_bytes, n;
     const bool at_once = is_read_at_once(slot, part, row, count);
-    for (int64_t i = 0; i < count && !at_once; i++)
+    /* Rows that others are taken out from among are read back once more, where they then are. */
+    const bool hashed = !at_once || files->context->settings.on_error != KPREP_ON_ERROR_FAIL;
+    for (int64_t i = 0; i < count && hashed; i++)
         part->look[row + i].hash = kprep_row_hash(from + i * row_bytes, row_bytes);
     for (int64_t done = 0; done < bytes; done += n, from += n, offset += n) {
         n = at_once && bytes - done > MOVE_BYTES ? MOVE_BYTES : bytes - done;
