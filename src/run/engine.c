@@ -184,14 +184,14 @@ void kprep_engine_workers_free(const kprep_engine *engine, kprep_worker *workers
 kprep_status kprep_engine_workers(const kprep_engine *engine, kprep_worker **out, kprep_error *err)
 {
     size_t files = engine->open_files / engine->feed_count;
-    const int64_t task =
+    const int64_t run =
         kprep_engine_task_rows(engine->feeds, engine->feed_count, engine->sequence);
     *out = kprep_calloc(engine->feed_count, sizeof **out);
     if (*out == NULL) return kprep_fail_memory(err);
     for (size_t p = 0; p < engine->feed_count; p++) {
         const kprep_plan *plan = &engine->feeds[p].plan;
         KPREP_TRY(kprep_worker_init(&(*out)[p], plan, files > 0 ? files : 1, err));
-        const int64_t rows = kprep_engine_piece_rows(plan, task);
+        const int64_t rows = kprep_engine_piece_rows(plan, run);
         if (!engine->sink->in_place &&
             !kprep_buffer_reserve(&(*out)[p].rows, (size_t)(rows * plan->row_bytes)))
             return kprep_fail_memory(err);
