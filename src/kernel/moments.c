@@ -3,7 +3,8 @@
 
 #include "kernel/kernel.h"
 
-/* Values are taken in blocks, and every sum in fixed lanes: value i of a block goes to lane i mod LANES. So any compiler may use vectors, of any width, without another order of the roundings. */
+/* Values are taken in blocks, and every sum in fixed lanes: value i of a block goes to lane i mod LANES. So any
+ * compiler may use vectors, of any width, without another order of the roundings. */
 enum { BLOCK = 4096, LANES = 32 };
 
 /* Pairwise, as the lanes of a vector are added. */

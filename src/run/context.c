@@ -88,15 +88,23 @@ kprep_status kprep_context_spec(const kprep_job *job, const kprep_settings *sett
     return KPREP_OK;
 }
 
-/* Batches in the making at once, and slots: enough that all threads have work while the last rows of one are
- * made. Each thread has a batch of its own, but for so large ones that a run which is killed would lose much. */
-static void size_slots(kprep_context *context, int64_t batch_bytes, int64_t tasks_per_batch)
+/* What is kept of each row of a batch until it is sealed. */
+static int64_t note_bytes(const kprep_context *context)
 {
-    enum { MOST_IN_MAKING = 1 << 30 }; /* bytes */
-    int64_t wide = batch_bytes > 0 ? MOST_IN_MAKING / batch_bytes : context->threads;
-    if (wide > context->threads) wide = context->threads;
+    return (int64_t)(sizeof(kprep_row) + context->feed_count * sizeof(kprep_look));
+}
+
+/* Batches in the making at once, at most `wide`, and slots: enough that all threads have work while the last rows
+ * of one are made. Each thread has a batch of its own, but for batches so large that a run which is killed would
+ * lose much, or with so many rows that the notes on them would take much memory. */
+static void size_slots(kprep_context *context, int64_t wide, int64_t batch_bytes, int64_t tasks)
+{
+    enum { MOST_IN_MAKING = 1 << 30, MOST_NOTES = 1 << 26 }; /* bytes */
+    const int64_t notes = note_bytes(context) * context->sequence.batch_rows;
+    if (batch_bytes > 0 && wide > MOST_IN_MAKING / batch_bytes) wide = MOST_IN_MAKING / batch_bytes;
+    if (notes > 0 && wide > MOST_NOTES / notes) wide = MOST_NOTES / notes;
     context->wide = wide > 1 ? wide : 1;
-    int64_t slots = 2 + context->threads / (tasks_per_batch > 0 ? tasks_per_batch : 1);
+    int64_t slots = 2 + context->threads / (tasks > 0 ? tasks : 1);
     if (slots <= context->wide) slots = context->wide + 1;
     if (slots > context->sequence.batches) slots = context->sequence.batches;
     context->slots = slots > 0 ? slots : 1;
@@ -105,15 +113,15 @@ static void size_slots(kprep_context *context, int64_t batch_bytes, int64_t task
 /* What the threads' buffers and the notes of rows take, with tasks of some rows. */
 static int64_t buffer_bytes(const kprep_context *context, int64_t task)
 {
-    int64_t bytes = 0, notes = sizeof(kprep_row);
+    int64_t bytes = 0;
     for (size_t f = 0; f < context->feed_count; f++) {
         const kprep_plan *plan = &context->feeds[f].plan;
         int64_t stored = (int64_t)kprep_dtype_size(plan->data.dtype);
         for (int32_t i = 0; i < plan->data.rank; i++) stored *= plan->data.shape[i];
         bytes += 2 * stored * task + plan->row_bytes * (kprep_engine_piece_rows(plan, task) + 2);
-        notes += (int64_t)sizeof(kprep_look);
     }
-    return context->threads * bytes + context->slots * context->sequence.batch_rows * notes;
+    return context->threads * bytes +
+           context->slots * context->sequence.batch_rows * note_bytes(context);
 }
 
 /* Every thread reads a file of each array, and every batch in the making writes one of each: fewer of both where
@@ -124,55 +132,72 @@ static void bound_files(kprep_context *context)
     while (context->threads > 1 && (context->threads + 2) * feeds > usable) context->threads--;
     int64_t most = usable / feeds - context->threads;
     if (context->slots > most) context->slots = most > 1 ? most : 1;
-    if (context->wide >= context->slots)
-        context->wide = context->slots > 1 ? context->slots - 1 : 1;
+    if (context->wide > context->slots) context->wide = context->slots;
     context->open_files = files_for_worker(usable - context->slots * feeds, context->threads);
 }
 
-/* Slots and memory: as many batches at once as keep all workers busy within the limit. */
-static kprep_status size_run(kprep_context *context, bool in_memory, kprep_error *err)
+/* As many batches at once as keep all workers busy within the limit, of batches of some bytes. */
+static kprep_status size_in_memory(kprep_context *context, int64_t batch_bytes, kprep_error *err)
 {
-    const kprep_sequence *sequence = &context->sequence;
-    kprep_summary *s = &context->summary;
-    int64_t limit = context->settings.limits.memory, row = s->row_bytes;
-    int64_t batch_bytes,
-        task = kprep_engine_task_rows(context->feeds, context->feed_count, sequence);
-    if (!kprep_mul_i64(sequence->batch_rows, row, &batch_bytes))
-        return kprep_fail(err, KPREP_E_TOO_LARGE, "the size of one batch overflows");
-    const int64_t tasks = batch_bytes / (task * row > 0 ? task * row : 1);
-    size_slots(context, batch_bytes, tasks);
-    if (in_memory) {
-        context->slots = 3;
-        int64_t most = (limit > 0 ? limit : MEMORY_DEFAULT) / (batch_bytes > 0 ? batch_bytes : 1);
-        if (limit > 0 && most < 2) {
-            kprep_fail(err, KPREP_E_TOO_LARGE, "limits.memory does not hold two batches");
-            kprep_error_expected(err, "at least %lld bytes", 2 * (long long)batch_bytes);
-            kprep_error_found(err, "%lld bytes", (long long)limit);
-            kprep_error_help(err, "raise limits.memory, or make output.batch smaller");
-            return KPREP_E_TOO_LARGE;
-        }
-        if (context->slots > most) context->slots = most > 2 ? most : 2;
+    const int64_t limit = context->settings.limits.memory;
+    const int64_t most = (limit > 0 ? limit : MEMORY_DEFAULT) / (batch_bytes > 0 ? batch_bytes : 1);
+    if (limit > 0 && most < 2) {
+        kprep_fail(err, KPREP_E_TOO_LARGE, "limits.memory does not hold two batches");
+        kprep_error_expected(err, "at least %lld bytes", 2 * (long long)batch_bytes);
+        kprep_error_found(err, "%lld bytes", (long long)limit);
+        kprep_error_help(err, "raise limits.memory, or make output.batch smaller");
+        return KPREP_E_TOO_LARGE;
     }
-    if (context->slots > sequence->batches) context->slots = sequence->batches;
+    context->slots = most < 2 ? 2 : most < 3 ? most : 3;
+    if (context->slots > context->sequence.batches) context->slots = context->sequence.batches;
     if (context->slots < 1) context->slots = 1;
-    s->memory_bytes = buffer_bytes(context, task) + (in_memory ? context->slots * batch_bytes : 0);
-    while (!in_memory && limit > 0 && s->memory_bytes > limit && context->threads > 1) {
+    return KPREP_OK;
+}
+
+/* The same for files: where memory is short, fewer batches, then fewer threads. */
+static kprep_status size_for_files(kprep_context *context, int64_t batch_bytes, int64_t task,
+                                   kprep_error *err)
+{
+    const int64_t limit = context->settings.limits.memory, bytes = task * context->row_bytes;
+    const int64_t tasks = batch_bytes / (bytes > 0 ? bytes : 1);
+    int64_t *memory = &context->summary.memory_bytes;
+    for (int64_t wide = context->threads;; wide = context->wide - 1) {
+        size_slots(context, wide, batch_bytes, tasks);
+        *memory = buffer_bytes(context, task);
+        if (limit == 0 || *memory <= limit) break;
+        if (context->wide > 1) continue;
+        if (context->threads == 1) break;
         context->threads--;
-        size_slots(context, batch_bytes, tasks);
-        s->memory_bytes = buffer_bytes(context, task);
     }
-    if (!in_memory && limit > 0 && s->memory_bytes > limit) {
+    if (limit > 0 && *memory > limit) {
         kprep_fail(err, KPREP_E_TOO_LARGE, "limits.memory does not hold what one thread needs");
-        kprep_error_expected(err, "at least %lld bytes", (long long)s->memory_bytes);
+        kprep_error_expected(err, "at least %lld bytes", (long long)*memory);
         kprep_error_found(err, "%lld bytes", (long long)limit);
         return KPREP_E_TOO_LARGE;
     }
-    if (!in_memory) bound_files(context);
+    bound_files(context);
+    return KPREP_OK;
+}
+
+static kprep_status size_run(kprep_context *context, bool in_memory, kprep_error *err)
+{
+    const kprep_sequence *sequence = &context->sequence;
+    const int64_t task = kprep_engine_task_rows(context->feeds, context->feed_count, sequence);
+    kprep_summary *s = &context->summary;
+    int64_t batch_bytes;
+    if (!kprep_mul_i64(sequence->batch_rows, context->row_bytes, &batch_bytes))
+        return kprep_fail(err, KPREP_E_TOO_LARGE, "the size of one batch overflows");
+    if (in_memory) {
+        KPREP_TRY(size_in_memory(context, batch_bytes, err));
+        s->memory_bytes = buffer_bytes(context, task) + context->slots * batch_bytes;
+    } else {
+        KPREP_TRY(size_for_files(context, batch_bytes, task, err));
+    }
     s->threads = context->threads;
     s->batches = sequence->batches;
     s->output_bytes = 0;
     for (size_t i = 0; i < sequence->section_count; i++)
-        s->output_bytes += sequence->sections[i].count * row;
+        s->output_bytes += sequence->sections[i].count * context->row_bytes;
     return KPREP_OK;
 }
 

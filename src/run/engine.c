@@ -74,9 +74,7 @@ static kprep_status open_batch(const kprep_engine *engine, int64_t batch, kprep_
 /* Rows of a slot that no worker has taken and that are wanted: none from a failure on. Under the lock. */
 static int64_t rows_to_take(const kprep_engine *engine, const kprep_slot *slot)
 {
-    if (slot->state != KPREP_SLOT_FILLING || slot->first + slot->taken >= engine->failed_place)
-        return 0;
-    return slot->rows - slot->taken;
+    return slot->first + slot->taken < engine->failed_place ? slot->untaken : 0;
 }
 
 /* Is there another batch to open, now or when its slot is free? Under the lock. */
@@ -92,18 +90,18 @@ static bool has_next(kprep_engine *engine)
  * opened, if not enough are in the making; else the one with the most. NULL: none now. Under the lock. */
 static kprep_slot *choose_slot(kprep_engine *engine, const kprep_slot *own)
 {
-    kprep_slot *most = NULL, *free = NULL; /* the first free one: it is the likeliest to be warm */
+    kprep_slot *most = NULL, *fresh = NULL; /* the first free one: it is the likeliest to be warm */
     int64_t making = 0;
     for (int64_t i = 0; i < engine->slot_count; i++) {
         kprep_slot *slot = &engine->slots[i];
         const int64_t rows = rows_to_take(engine, slot);
-        if (slot->state == KPREP_SLOT_FREE && free == NULL) free = slot;
+        if (slot->state == KPREP_SLOT_FREE && fresh == NULL) fresh = slot;
         if (rows == 0) continue;
         if (slot == own) return slot;
         making++;
         if (most == NULL || rows > rows_to_take(engine, most)) most = slot;
     }
-    return free != NULL && making < engine->wide && has_next(engine) ? free : most;
+    return fresh != NULL && making < engine->wide && has_next(engine) ? fresh : most;
 }
 
 /* Some consecutive rows of one batch, for one worker. */
@@ -133,12 +131,13 @@ static task next_task(kprep_engine *engine, const task *t)
                 continue;
             }
             slot->state = KPREP_SLOT_FILLING;
+            slot->untaken = slot->rows;
             engine->next_batch++;
         }
-        const int64_t left = slot->rows - slot->taken;
         task next = {.slot = slot, .batch = slot->batch, .row = slot->taken};
-        next.count = left < engine->run ? left : engine->run;
+        next.count = slot->untaken < engine->run ? slot->untaken : engine->run;
         slot->taken += next.count;
+        slot->untaken -= next.count;
         return next;
     }
 }
@@ -184,8 +183,7 @@ void kprep_engine_workers_free(const kprep_engine *engine, kprep_worker *workers
 kprep_status kprep_engine_workers(const kprep_engine *engine, kprep_worker **out, kprep_error *err)
 {
     size_t files = engine->open_files / engine->feed_count;
-    const int64_t run =
-        kprep_engine_task_rows(engine->feeds, engine->feed_count, engine->sequence);
+    const int64_t run = kprep_engine_task_rows(engine->feeds, engine->feed_count, engine->sequence);
     *out = kprep_calloc(engine->feed_count, sizeof **out);
     if (*out == NULL) return kprep_fail_memory(err);
     for (size_t p = 0; p < engine->feed_count; p++) {
@@ -289,12 +287,15 @@ kprep_status kprep_engine_make(kprep_engine *engine, kprep_worker *workers, int6
  * so it grows once, and before there are threads. No matter if it can't. */
 static void make_room_for_files(const kprep_engine *engine)
 {
-    enum { SMALL_TABLE = 64 };
+    enum {
+        SMALL_TABLE = 64,
+        OTHERS = 32
+    }; /* descriptors that a process begins with; of all else */
     size_t most = engine->open_files / engine->feed_count, files = 0;
     for (size_t p = 0; p < engine->feed_count; p++)
         files += kprep_reader_open_files(&engine->feeds[p].plan, most);
     files *= (size_t)engine->threads;
-    files += (size_t)engine->slot_count * engine->feed_count + SMALL_TABLE / 2;
+    files += (size_t)engine->slot_count * engine->feed_count + OTHERS;
     if (files <= SMALL_TABLE || files > INT_MAX) return;
     const int any = open("/", O_RDONLY | O_CLOEXEC);
     if (any < 0) return;

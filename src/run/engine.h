@@ -5,8 +5,8 @@
  * in order, and the bytes can't depend on the number of threads. Batches are opened in order, each in the first
  * slot that is free: as many slots as are needed at once are used, and their memory stays warm.
  *
- * A worker stays with its batch while that has rows to take, and up to `wide` batches are in the making before
- * two workers share one: writes to one file wait for each other in the kernel.
+ * A worker stays with its batch while that has rows to take, and up to `wide` batches have such rows before two
+ * workers share one: writes to one file wait for each other in the kernel.
  */
 #ifndef KPREP_RUN_ENGINE_H
 #define KPREP_RUN_ENGINE_H
@@ -60,9 +60,9 @@ typedef struct kprep_slot {
     kprep_slot_state state;
     const kprep_section *section;
     int64_t batch, first, rows; /* number among all batches; first place in the order; rows */
-    int64_t taken;              /* rows that workers have taken; under the lock */
-    kprep_row *row;             /* `rows` of them; room for a whole batch */
-    kprep_slot_part *part;      /* one for each array */
+    int64_t taken, untaken; /* rows that workers have taken; that are to be taken. Under the lock */
+    kprep_row *row;         /* `rows` of them; room for a whole batch */
+    kprep_slot_part *part;  /* one for each array */
     size_t part_count;
     /* Of the sink. */
     uint8_t *labels;     /* memory: rows of labels */
@@ -93,7 +93,7 @@ typedef struct kprep_engine {
     const bool *done; /* batches that need no work (resumed); NULL: none */
     int32_t threads;
     size_t open_files; /* descriptors each worker may keep */
-    int64_t wide;      /* batches in the making before a second worker joins one; at least 1 */
+    int64_t wide;      /* batches with rows to take before workers share one; at least 1 */
     int64_t run;       /* rows of a task */
     const volatile int *cancel;
     bool skip;       /* a bad sample is rejected, and the others go on */

@@ -171,7 +171,7 @@ static kprep_status fill_strip(kprep_engine *engine, const strip *s, int64_t *do
         /* Rows that are read together fail together: alone, it may be good. */
         strip one = rest_of(s, *done);
         one.count = one.ahead = 1;
-        if (engine->skip && made + 1 < rest.count && is_of_sample(err))
+        if (engine->skip && made + 1 < rest.ahead && is_of_sample(err))
             st = make_good_rows(engine, &one, &made, err);
         if (st != KPREP_OK) KPREP_TRY(reject_row(engine, &one, err));
     }
@@ -192,8 +192,8 @@ static kprep_status fill_array(kprep_engine *engine, const strip *s, kprep_slot 
 {
     const kprep_sink *sink = engine->sink;
     const int64_t piece = kprep_engine_piece_rows(&s->feed->plan, s->count);
-    for (*done = 0; *done < s->count;) {
-        int64_t made;
+    int64_t made;
+    for (*done = 0; *done < s->count; *done += made) {
         strip part = rest_of(s, *done);
         if (part.count > piece) part.count = piece;
         if (!sink->in_place) part.dst = s->dst;
@@ -202,9 +202,8 @@ static kprep_status fill_array(kprep_engine *engine, const strip *s, kprep_slot 
             st = sink->rows(sink->context, slot, s->part, part.row - slot->row, part.count,
                             part.dst, err);
         else
-            *done += made;
+            *done += st != KPREP_OK ? made : 0;
         if (st != KPREP_OK) return st;
-        if (hand_on) *done += made;
     }
     return KPREP_OK;
 }
@@ -232,7 +231,7 @@ kprep_status kprep_engine_fill(kprep_engine *engine, kprep_worker *workers, kpre
         kprep_status st =
             fill_array(engine, &s, slot, !sink->in_place && failed == KPREP_OK, &done, &failure);
         if (st == KPREP_OK) continue;
-        kprep_feed_blame(s.feed, &failure);
+        if (failure.side != KPREP_SIDE_OUTPUT) kprep_feed_blame(s.feed, &failure);
         *err = failure;
         failed = st;
         count = done;

@@ -11,10 +11,11 @@
 enum { BLOCK_BYTES = 1 << 15 }; /* hashed, and compared, while in the L1 cache */
 
 struct kprep_read_back {
-    XXH3_state_t whole, row; /* of the file; of the row being read, if it goes by that */
+    XXH3_state_t whole; /* of the file */
+    XXH3_state_t row;   /* of the row being read, if it goes by that */
     int64_t row_bytes;
-    int64_t offset,
-        row_end;       /* in the file: all before was read; where the row, or the header, ends */
+    int64_t offset;    /* in the file: all before was read */
+    int64_t row_end;   /* where the row being read, or the header, ends */
     atomic_llong next; /* row. Set last: who finds his own number here owns all of this */
     uint8_t block[BLOCK_BYTES];
 };

@@ -20,9 +20,10 @@ int64_t kprep_read_back_next(const kprep_read_back *back);
 /* XXH3-64 of a row. */
 uint64_t kprep_row_hash(const uint8_t *row, int64_t bytes);
 
-/* Reads on up to an offset of the file, and compares: with the bytes that were written from where it begins
- * reading on, or from the first row on; or, if data is NULL, with look[i].hash, its kprep_row_hash(), of each row i whose end is reached.
- * hash-mismatch: a row is not what was made; unwritable: it can't be read. Errors do not name the file. */
+/* Reads on up to an offset of the file, and compares: with the bytes that were written last, from where it goes on
+ * reading, or from the first row, or, if data is NULL, with look[i].hash, its kprep_row_hash(), of each row i
+ * whose end is reached. hash-mismatch: a row is not what was made; unwritable: it can't be read. Errors do not
+ * name the file. */
 kprep_status kprep_read_back_to(kprep_read_back *back, int fd, const uint8_t *data,
                                 const kprep_look *look, int64_t end, kprep_error *err);
 

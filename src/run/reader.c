@@ -21,9 +21,13 @@ enum {
 size_t kprep_reader_open_files(const kprep_plan *plan, size_t most)
 {
     const kprep_input *input = plan->input;
-    bool parts = false; /* is a file read in more than one go? */
-    for (size_t i = 0; i < input->kind_count; i++) parts |= !input->kinds[i].header->codec->image;
-    if (!parts || !(plan->reading.by_row || plan->reading.joined)) return 1;
+    bool again = false; /* is a file read more than once? */
+    for (size_t i = 0; i < input->kind_count; i++)
+        again |=
+            !input->kinds[i].header->codec->image && (plan->reading.by_row || plan->reading.joined);
+    for (size_t i = 0; i < plan->source_count; i++)
+        again |= plan->sources[i].holding == KPREP_HOLD_ALL;
+    if (!again) return 1;
     if (most > input->paths.count) most = input->paths.count;
     return most > 0 ? most : 1;
 }

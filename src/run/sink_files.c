@@ -134,17 +134,6 @@ static kprep_status read_back(const kprep_file_sink *files, const kprep_slot *sl
     return st;
 }
 
-/* Are rows to be read back as they are written, while the cache has them? Where a file is in memory no sync
- * comes between. */
-static bool is_read_at_once(const kprep_slot *slot, const kprep_slot_part *part, int64_t row,
-                            int64_t count)
-{
-    if (!part->in_memory || kprep_read_back_next(part->back) != row) return false;
-    for (int64_t i = row; i < row + count; i++)
-        if (slot->row[i].reject != NULL) return false; /* it will be taken out */
-    return true;
-}
-
 static kprep_status write_rows(void *context, kprep_slot *slot, size_t p, int64_t row,
                                int64_t count, const void *data, kprep_error *err)
 {
@@ -153,7 +142,8 @@ static kprep_status write_rows(void *context, kprep_slot *slot, size_t p, int64_
     const int64_t row_bytes = files->context->feeds[p].plan.row_bytes, bytes = count * row_bytes;
     const uint8_t *from = data;
     int64_t offset = (int64_t)part->header + row * row_bytes, n;
-    const bool at_once = is_read_at_once(slot, part, row, count);
+    /* In memory, where no sync comes between, rows are read back while the cache has them. */
+    const bool at_once = part->in_memory && kprep_read_back_next(part->back) == row;
     /* Rows that others are taken out from among are read back once more, where they then are. */
     const bool hashed = !at_once || files->context->settings.on_error != KPREP_ON_ERROR_FAIL;
     for (int64_t i = 0; i < count && hashed; i++)

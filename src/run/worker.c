@@ -70,28 +70,28 @@ static void place_failure(const kprep_worker *worker, kprep_error *err)
                         settings->stages[err->stage_index].stage->name);
 }
 
-/* Has `loaded` samples from first on; else loads them, and at most `ahead` in all. *left is how many there are
- * from first on. */
-static kprep_status load(kprep_worker *worker, int64_t first, int64_t ahead, const uint8_t **data,
-                         int64_t *left, kprep_error *err)
+/* A sample's elements; if they are not there yet, `ahead` samples from this one on are loaded, or as many of them
+ * as lie together. */
+static kprep_status load(kprep_worker *worker, int64_t sample, int64_t ahead, const uint8_t **data,
+                         kprep_error *err)
 {
-    kprep_loaded *loaded = &worker->loaded;
-    if (first < worker->first || first >= worker->first + loaded->count) {
-        loaded->count = 0;
-        kprep_status st = kprep_reader_load(&worker->reader, first, ahead, loaded, err);
-        if (st != KPREP_OK) loaded->count = 0;
-        KPREP_TRY(st);
-        worker->first = first;
+    if (sample < worker->first || sample >= worker->first + worker->loaded.count) {
+        kprep_loaded loaded;
+        worker->loaded.count = 0; /* the reader's buffers are written to */
+        KPREP_TRY(kprep_reader_load(&worker->reader, sample, ahead, &loaded, err));
+        worker->loaded = loaded;
+        worker->first = sample;
     }
-    *data = loaded->data + (first - worker->first) * loaded->step;
-    *left = worker->first + loaded->count - first;
+    *data = worker->loaded.data + (sample - worker->first) * worker->loaded.step;
     return KPREP_OK;
 }
 
-/* One row of the output at dst, of a sample at data. */
-static kprep_status make_row(kprep_worker *worker, const uint8_t *data, uint8_t *dst,
+/* One row of the output at dst. */
+static kprep_status make_row(kprep_worker *worker, int64_t sample, int64_t ahead, uint8_t *dst,
                              kprep_error *err)
 {
+    const uint8_t *data;
+    KPREP_TRY(load(worker, sample, ahead, &data, err));
     KPREP_TRY(prepare(worker, &worker->loaded, err));
     return kprep_program_run(worker->program, data, dst, &worker->scratch, err);
 }
@@ -100,26 +100,18 @@ kprep_status kprep_worker_make(kprep_worker *worker, int64_t first, int64_t coun
                                uint8_t *dst, kprep_error *err)
 {
     const kprep_plan *plan = worker->plan;
-    const int64_t end = first + count, last = first + ahead;
     kprep_status st = KPREP_OK;
-    while (st == KPREP_OK && first < end) {
-        const uint8_t *data;
-        int64_t left;
-        st = load(worker, first, last - first, &data, &left, err);
-        for (; st == KPREP_OK && left > 0 && first < end; left--) {
-            st = make_row(worker, data, dst, err);
-            if (st != KPREP_OK) break;
-            data += worker->loaded.step;
-            dst += plan->row_bytes;
-            first++;
-        }
+    int64_t i = 0;
+    while (i < count && (st = make_row(worker, first + i, ahead - i, dst, err)) == KPREP_OK) {
+        dst += plan->row_bytes;
+        i++;
     }
     if (st == KPREP_OK) return KPREP_OK;
-    if (err != NULL && err->sample < 0) err->sample = first;
+    if (err != NULL && err->sample < 0) err->sample = first + i;
     place_failure(worker, err);
     if (!plan->reading.joined) {
         int64_t row;
-        size_t file = kprep_reader_find(plan->input, first, &row);
+        size_t file = kprep_reader_find(plan->input, first + i, &row);
         kprep_error_at_file(err, plan->input->paths.items[file].path);
     }
     return st;

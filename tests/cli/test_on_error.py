@@ -79,6 +79,23 @@ def rejected(folder):
         return list(reader)
 
 
+@pytest.mark.parametrize("threads", [1, 4])
+def test_in_memory_one_of_two_arrays(kprep, job, arrays, memory, threads):
+    """A sample that is bad in the second array is taken out of the first, of which it was read back already."""
+    x = np.arange(20 * 3, dtype=np.float32).reshape(20, 3)
+    z = x[:, :2] + 100
+    z[[6, 7, 18]] = np.nan
+    arrays("x.npy", x)
+    arrays("z.npy", z)
+    spec = {"inputs": {"x": {"shape": [None, 3]}, "z": {"shape": [None, 2]}}}
+    kprep("run", job(arrays={"x": {"input": "x.npy"}, "z": {"input": "z.npy"}}, spec=spec, on_error="skip",
+                     output={"path": str(memory / "out"), "batch": 4}), "--threads", threads, rc=0)
+    kept = np.delete(np.arange(20), [6, 7, 18])
+    for name, wanted in (("x", x), ("z", z)):
+        equal(np.concatenate([np.load(p) for p in sorted((memory / "out").glob(f"{name}-*.npy"))]), wanted[kept])
+    kprep("verify", memory / "out", rc=0)
+
+
 def expect_batches(out, order, bad, batch, labels=None):
     """Every batch file against NumPy; batches of which nothing is left are not there."""
     number = -(-len(order) // batch)

@@ -300,3 +300,25 @@ def test_little_memory(bench, rows, megabytes):
         assert outcome.rc in (0, 3), outcome
         assert outcome.rc == 0 or [i for i, _ in outcome.ids] == ["no-memory"], outcome
     finish(bench, rows)
+
+
+# ---- rows that are read together ----
+
+def test_large_rows_are_tried_alone(bench, room):
+    """One read that fails, of several rows: each is read again by itself, and none is rejected."""
+    folder = room / "large-rows"
+    folder.mkdir()
+    np.save(folder / "rows.npy", np.random.default_rng(2).random((12, 75000)).astype(np.float32))
+    job = write(folder / "job.json", input={"path": "rows.npy", "samples": "row"}, on_error="skip",
+                spec={"shape": [None, 75000], "dtype": "float32"}, output={"batch": 6})
+    work = Work("large-rows", folder, [["run", job, "--output", "{out}", "--threads", "1"]])
+    reads, withstood = bench.learn(work)[0]["read"], 0
+    for n in range(1, reads + 1):
+        out = bench.fresh(work)
+        outcome = bench.run(work, work.steps[0], out, fault=f"read:{n}:EIO")
+        bench.clean(outcome)
+        if outcome.rc == 0:
+            bench.whole(work, out, outcome)
+            withstood += 1
+        bench.drop(out)
+    assert withstood >= 4  # the reads of three rows each; headers and what is read back must not fail

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/fail.h"
 #include "run/context.h"
@@ -298,6 +299,33 @@ static void bad_rows(void **state)
     assert_true(f->recorder.values[11][1][0] == 0); /* nothing of a rejected row is kept */
 }
 
+/* The same, where sealing takes so long that others look for rows meanwhile: a slot that is being sealed has
+ * none, though it gets fewer. */
+static kprep_status slow_seal(void *context, kprep_slot *slot, kprep_error *err)
+{
+    const struct timespec moment = {.tv_nsec = 2000000};
+    KPREP_TRY(compact_seal(context, slot, err));
+    nanosleep(&moment, NULL);
+    return KPREP_OK;
+}
+
+static void bad_rows_slowly(void **state)
+{
+    fixture *f = *state;
+    kprep_error err;
+    spoil(f, f->context.options.context);
+    f->sink.seal = slow_seal;
+    f->engine.skip = true;
+    f->engine.max_bad = 3;
+    assert_int_equal(run(f, 8, 3, 3, &err), KPREP_OK);
+    assert_int_equal(atomic_load(&f->engine.rejected), 3);
+    assert_int_equal(atomic_load(&f->engine.rows_done), ROWS);
+    for (int64_t b = 0; b < BATCHES; b++) {
+        assert_int_equal(f->recorder.opened[b], 1);
+        assert_int_equal(f->recorder.sealed[b], 1);
+    }
+}
+
 static void too_many_bad_rows(void **state)
 {
     fixture *f = *state;
@@ -411,6 +439,7 @@ int main(void)
         WITH_JOB(rows_fail),
         WITH_JOB(seal_fails),
         WITH_JOB(bad_rows),
+        WITH_JOB(bad_rows_slowly),
         WITH_JOB(too_many_bad_rows),
         WITH_JOB(first_bad_row_fails),
         WITH_JOB(cancelled_before),
