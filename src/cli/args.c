@@ -296,6 +296,8 @@ kprep_status cli_parse(cli *c, const cli_command *command, int argc, char **argv
         return KPREP_OK;
     usage(err, KPREP_E_BAD_OPTION, "command line", "kprep %s needs %s", command->name,
           command->arguments);
+    snprintf(err->found, sizeof err->found, "%d argument%s", c->path_count,
+             c->path_count == 1 ? "" : "s");
     snprintf(err->help, sizeof err->help, "for instance: %s", command->example);
     return KPREP_E_BAD_OPTION;
 }

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli.h"
 
@@ -110,11 +111,31 @@ static int answer(cli *c, const kprep_lint_result *result, kprep_lint_severity f
     return code;
 }
 
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
+/* A path that is given twice is looked at once: its files are no duplicates of themselves. */
+static void drop_repeated(cli *c)
+{
+    int kept = 0;
+    for (int i = 0; i < c->path_count; i++) {
+        bool known = false;
+        for (int k = 0; k < kept && !known; k++) known = is_same_file(c->paths[k], c->paths[i]);
+        if (!known) c->paths[kept++] = c->paths[i];
+    }
+    c->path_count = kept;
+}
+
 static int run(cli *c)
 {
     kprep_error err;
     kprep_lint_result result;
     const kprep_lint_severity fail_on = (int)c->fail_on != 0 ? c->fail_on : KPREP_LINT_ERROR;
+    drop_repeated(c);
     kprep_status st = cli_job(c, &err);
     if (st == KPREP_OK) {
         cli_progress_start(c);

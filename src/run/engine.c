@@ -110,7 +110,8 @@ typedef struct task {
     int64_t batch, row, count;
 } task;
 
-/* The next task after t, waiting for one if need be; none when there is no more, or no use in one. Under the lock. */
+/* The next task after t, waiting for one if need be; none when there is no more, or no use in one. Under the
+ * lock. */
 static task next_task(kprep_engine *engine, const task *t)
 {
     kprep_error err;
@@ -261,9 +262,8 @@ static kprep_status make_slots(kprep_engine *engine, kprep_error *err)
 {
     engine->slots = kprep_calloc((size_t)engine->slot_count, sizeof *engine->slots);
     if (engine->slots == NULL) return kprep_fail_memory(err);
-    for (int64_t i = 0; i < engine->slot_count; i++) {
+    for (int64_t i = 0; i < engine->slot_count; i++)
         if (!make_slot(engine, &engine->slots[i])) return kprep_fail_memory(err);
-    }
     return KPREP_OK;
 }
 
@@ -287,10 +287,8 @@ kprep_status kprep_engine_make(kprep_engine *engine, kprep_worker *workers, int6
  * so it grows once, and before there are threads. No matter if it can't. */
 static void make_room_for_files(const kprep_engine *engine)
 {
-    enum {
-        SMALL_TABLE = 64,
-        OTHERS = 32
-    }; /* descriptors that a process begins with; of all else */
+    enum { SMALL_TABLE = 64 }; /* descriptors, that every process begins with */
+    enum { OTHERS = 32 };      /* that are open for something else */
     size_t most = engine->open_files / engine->feed_count, files = 0;
     for (size_t p = 0; p < engine->feed_count; p++)
         files += kprep_reader_open_files(&engine->feeds[p].plan, most);

@@ -193,17 +193,18 @@ static kprep_status fill_array(kprep_engine *engine, const strip *s, kprep_slot 
     const kprep_sink *sink = engine->sink;
     const int64_t piece = kprep_engine_piece_rows(&s->feed->plan, s->count);
     int64_t made;
-    for (*done = 0; *done < s->count; *done += made) {
+    for (*done = 0; *done < s->count;) {
         strip part = rest_of(s, *done);
         if (part.count > piece) part.count = piece;
         if (!sink->in_place) part.dst = s->dst;
         kprep_status st = fill_strip(engine, &part, &made, err);
-        if (st == KPREP_OK && hand_on)
+        if (st == KPREP_OK && hand_on) {
             st = sink->rows(sink->context, slot, s->part, part.row - slot->row, part.count,
                             part.dst, err);
-        else
-            *done += st != KPREP_OK ? made : 0;
-        if (st != KPREP_OK) return st;
+            if (st != KPREP_OK) made = 0;
+        }
+        *done += made;
+        KPREP_TRY(st);
     }
     return KPREP_OK;
 }

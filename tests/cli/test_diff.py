@@ -256,3 +256,9 @@ def test_damage_is_told_of_the_right_side(kprep, data, made):
     edit_manifest(c, lambda root: root["files"][1].update(xxh128="0" * 32))
     error = kprep("diff", a, c, "--json", rc=3).json["problems"][0]
     assert error["id"] == "corrupt" and "shape" in error["message"] and "x-00001.npy" in error["found"]
+
+
+@pytest.mark.parametrize("given", [0, 1, 3])
+def test_two_folders_are_wanted(kprep, given):
+    said = kprep("diff", *["out"] * given, "--json", rc=2).json["problems"][0]
+    assert (said["id"], said["found"]) == ("bad-option", "1 argument" if given == 1 else f"{given} arguments")

@@ -89,6 +89,11 @@ def test_nothing_in_a_clean_folder(kprep, clean):
     assert kprep("lint", clean, "--quiet", rc=0).text == ""
 
 
+def test_a_folder_given_twice_is_looked_at_once(kprep, clean):
+    assert kprep("lint", clean, f"{clean}/", os.path.join(clean, "..", os.path.basename(clean)),
+                 rc=0).out == "48 files: nothing found\n"
+
+
 # Each fault: the file that makes it, and what is found: rule, severity, the files named.
 FAULTS = {
     "unsupported-format": ("error", {"train/cat/x.png": b"no image at all"}, ["train/cat/x.png"]),
