@@ -489,8 +489,10 @@ def slow_moments(x):
         if len(block) == 0:
             continue
         n = len(block)
-        m = tree(lanes(block)) / n
-        s = tree(lanes((block - m) * (block - m)))
+        away = block - block[0]  # one pass: from the first value, not from the mean
+        total, squares = tree(lanes(away)), tree(lanes(away * away))
+        m = block[0] + total / n
+        s = max(squares - total * (total / n), np.float64(0))
         if count == 0:
             count, mean, m2 = n, m, s
         else:
