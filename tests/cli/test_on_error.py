@@ -96,6 +96,18 @@ def test_in_memory_one_of_two_arrays(kprep, job, arrays, memory, threads):
     kprep("verify", memory / "out", rc=0)
 
 
+@pytest.mark.parametrize("files", [4, 12, 40])
+def test_many_bad_rows_where_threads_share_few_batches(kprep, job, arrays, memory, files):
+    x = np.arange(1200 * 3, dtype=np.float32).reshape(1200, 3)
+    x[::5] = np.nan
+    arrays("x.npy", x)
+    kprep("run", job(input="x.npy", spec={"shape": [None, 3]}, on_error="skip", limits={"files": files},
+                     output={"path": str(memory / "out"), "batch": 2}), "--threads", 8, rc=0)
+    kept = np.delete(x, np.s_[::5], axis=0)
+    equal(np.concatenate([np.load(p) for p in sorted((memory / "out").glob("x-*.npy"))]), kept)
+    assert manifest(memory / "out")["counts"] == {"samples": 1200, "written": 960, "rejected": 240}
+
+
 def expect_batches(out, order, bad, batch, labels=None):
     """Every batch file against NumPy; batches of which nothing is left are not there."""
     number = -(-len(order) // batch)
