@@ -502,7 +502,8 @@ static void write_step(const search *f, const step *now, kprep_text *pipeline)
                        kprep_values_list(values->std, values->channels, std, sizeof std));
 }
 
-static void write_item(const search *f, const state *s, kprep_repair_item *item)
+/* False: no memory. */
+static bool write_item(const search *f, const state *s, kprep_repair_item *item)
 {
     kprep_text pipeline = {0}, why = {0};
     kprep_text_add(&why, "%s", s->count == 0 ? "the data fits as it is" : "");
@@ -516,8 +517,10 @@ static void write_item(const search *f, const state *s, kprep_repair_item *item)
     kprep_copy_text(item->pipeline, sizeof item->pipeline,
                     pipeline.data != NULL ? pipeline.data : "");
     kprep_copy_text(item->why, sizeof item->why, why.data != NULL ? why.data : "");
+    const bool good = !pipeline.failed && !why.failed;
     kprep_text_free(&pipeline);
     kprep_text_free(&why);
+    return good;
 }
 
 /* The states with a given number of steps that make all fit, one for each effect, best first. */
@@ -560,7 +563,7 @@ static bool write_results(search *f, size_t first, kprep_repair_list *out)
     if (count > 0) {
         out->items = kprep_calloc(count, sizeof *out->items);
         good = out->items != NULL;
-        for (size_t i = 0; good && i < count; i++) write_item(f, results[i], &out->items[i]);
+        for (size_t i = 0; good && i < count; i++) good = write_item(f, results[i], &out->items[i]);
         out->count = good ? count : 0;
         out->ambiguous = is_ambiguous(f, results, count);
     }
