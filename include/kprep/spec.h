@@ -80,7 +80,7 @@ KPREP_API size_t kprep_spec_count(const kprep_spec *spec);
 KPREP_API const kprep_spec_input *kprep_spec_get(const kprep_spec *spec, size_t i);
 
 /** Writes the spec as YAML that kprep_spec_parse() reads back.
- * @return the length of the whole text without the terminator, as snprintf.
+ * @return the length of the whole text without the terminator, as snprintf; 0 if memory ran out.
  */
 KPREP_API size_t kprep_spec_format(const kprep_spec *spec, char *dst, size_t size);
 

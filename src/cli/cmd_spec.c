@@ -170,15 +170,15 @@ static int run(cli *c)
         json_object_set_new(c->document, "inputs", list);
     } else {
         size_t size = kprep_spec_format(spec, NULL, 0) + 1;
-        char *text = malloc(size);
-        if (text != NULL) {
-            kprep_spec_format(spec, text, size);
+        char *text = size > 1 ? malloc(size) : NULL; /* no spec's text is empty */
+        if (text == NULL || kprep_spec_format(spec, text, size) == 0)
+            cli_no_memory(c);
+        else
             printf("%s", text);
-        }
         free(text);
     }
     kprep_spec_free(&spec);
-    return 0;
+    return cli_worst(c);
 }
 
 const cli_command cmd_spec = {
