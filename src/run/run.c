@@ -402,7 +402,7 @@ kprep_status kprep_dry_run(const kprep_job *job, const kprep_options *options, c
         kprep_settings_format(&context.settings, true, &out);
         st = kprep_context_passes(&context, &out, err);
     }
-    if (st == KPREP_OK && out.data == NULL) st = kprep_fail_memory(err);
+    if (st == KPREP_OK && (out.failed || out.data == NULL)) st = kprep_fail_memory(err);
     if (st == KPREP_OK)
         *text = out.data;
     else
