@@ -110,6 +110,12 @@ void kprep_buffer_free(kprep_buffer *buffer)
     *buffer = (kprep_buffer){0};
 }
 
+void kprep_text_fail(kprep_text *text)
+{
+    kprep_text_free(text);
+    text->failed = true;
+}
+
 void kprep_text_add_bytes(kprep_text *text, const char *bytes, size_t n)
 {
     if (text->failed) return;
@@ -117,8 +123,7 @@ void kprep_text_add_bytes(kprep_text *text, const char *bytes, size_t n)
         size_t capacity = 2 * text->capacity + n + 64;
         char *data = capacity > n ? realloc(text->data, capacity) : NULL;
         if (data == NULL) {
-            kprep_text_free(text);
-            text->failed = true;
+            kprep_text_fail(text);
             return;
         }
         text->data = data;
@@ -144,7 +149,7 @@ void kprep_text_add(kprep_text *text, const char *fmt, ...)
     char *large = malloc((size_t)n + 1);
     if (large == NULL) {
         kprep_text_free(text);
-        text->failed = true;
+        kprep_text_fail(text);
         return;
     }
     va_start(args, fmt);

@@ -59,6 +59,7 @@ typedef struct kprep_text {
 
 void kprep_text_add(kprep_text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void kprep_text_add_bytes(kprep_text *text, const char *bytes, size_t n);
+void kprep_text_fail(kprep_text *text); /* memory ran out for something that is part of it */
 void kprep_text_free(kprep_text *text);
 
 #endif

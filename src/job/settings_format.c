@@ -73,7 +73,7 @@ static void format_more(const char *stages, const char *in, kprep_text *text)
         if (stage != NULL)
             kprep_yaml_quote(text, stage);
         else
-            text->failed = true;
+            kprep_text_fail(text);
         kprep_text_add(text, "\n");
         free(stage);
         stages += n + (stages[n] == '|' ? 1 : 0);
@@ -111,7 +111,7 @@ static void format_path(const char *base, const char *path, kprep_text *text)
     if (whole != NULL)
         kprep_yaml_quote(text, whole);
     else
-        text->failed = true;
+        kprep_text_fail(text);
     free(whole);
 }
 
