@@ -148,7 +148,6 @@ void kprep_text_add(kprep_text *text, const char *fmt, ...)
     }
     char *large = malloc((size_t)n + 1);
     if (large == NULL) {
-        kprep_text_free(text);
         kprep_text_fail(text);
         return;
     }

@@ -226,7 +226,7 @@ void kprep_page_numbers(const kprep_survey *report, kprep_text *page)
     if (text != NULL)
         add_safe(page, text);
     else
-        page->failed = true;
+        kprep_text_fail(page);
     kprep_text_add(page, "</script>\n");
     free(text);
     json_decref(root);

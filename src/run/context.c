@@ -148,7 +148,7 @@ static kprep_status size_in_memory(kprep_context *context, int64_t batch_bytes, 
         kprep_error_help(err, "raise limits.memory, or make output.batch smaller");
         return KPREP_E_TOO_LARGE;
     }
-    context->slots = most < 2 ? 2 : most < 3 ? most : 3;
+    context->slots = most < 3 ? 2 : 3;
     if (context->slots > context->sequence.batches) context->slots = context->sequence.batches;
     if (context->slots < 1) context->slots = 1;
     return KPREP_OK;

@@ -35,7 +35,7 @@ typedef struct kprep_row {
 /* What was seen of a finished row of one array. */
 typedef struct kprep_look {
     kprep_moments moments;
-    uint64_t hash; /* of the sink */
+    uint64_t hash; /* of the sink: kprep_row_hash(), where it reads back by that */
 } kprep_look;
 
 /* One array of a batch. */
@@ -59,7 +59,8 @@ typedef struct kprep_slot {
     /* Set when the slot is opened, under the engine's lock; read by the workers of the batch. */
     kprep_slot_state state;
     const kprep_section *section;
-    int64_t batch, first, rows; /* number among all batches; first place in the order; rows */
+    int64_t batch, first, rows; /* number among all batches; first place in the order; rows,
+                                   which sealing lowers without the lock: workers go by untaken */
     int64_t taken, untaken; /* rows that workers have taken; that are to be taken. Under the lock */
     kprep_row *row;         /* `rows` of them; room for a whole batch */
     kprep_slot_part *part;  /* one for each array */

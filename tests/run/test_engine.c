@@ -285,22 +285,29 @@ static kprep_status compact_seal(void *context, kprep_slot *slot, kprep_error *e
     return KPREP_OK;
 }
 
-static void bad_rows(void **state)
+static void rejected_rows(fixture *f, int threads)
 {
-    fixture *f = *state;
     kprep_error err;
     spoil(f, f->context.options.context);
-    f->sink.seal = compact_seal;
     f->engine.skip = true;
     f->engine.max_bad = 3;
-    assert_int_equal(run(f, 1, 3, 1, &err), KPREP_OK);
+    assert_int_equal(run(f, threads, 3, threads < 3 ? threads : 3, &err), KPREP_OK);
     assert_int_equal(atomic_load(&f->engine.rejected), 3);
-    for (int64_t b = 0; b < BATCHES; b++) assert_int_equal(f->recorder.sealed[b], 1);
+    assert_int_equal(atomic_load(&f->engine.rows_done), ROWS);
+    for (int64_t b = 0; b < BATCHES; b++) {
+        assert_int_equal(f->recorder.opened[b], 1);
+        assert_int_equal(f->recorder.sealed[b], 1);
+    }
     assert_true(f->recorder.values[11][1][0] == 0); /* nothing of a rejected row is kept */
 }
 
-/* The same, where sealing takes so long that others look for rows meanwhile: a slot that is being sealed has
- * none, though it gets fewer. */
+static void bad_rows(void **state)
+{
+    fixture *f = *state;
+    f->sink.seal = compact_seal;
+    rejected_rows(f, 1);
+}
+
 static kprep_status slow_seal(void *context, kprep_slot *slot, kprep_error *err)
 {
     const struct timespec moment = {.tv_nsec = 2000000};
@@ -309,21 +316,12 @@ static kprep_status slow_seal(void *context, kprep_slot *slot, kprep_error *err)
     return KPREP_OK;
 }
 
+/* Others look for rows while a batch is sealed: it has none to take, though it gets fewer. */
 static void bad_rows_slowly(void **state)
 {
     fixture *f = *state;
-    kprep_error err;
-    spoil(f, f->context.options.context);
     f->sink.seal = slow_seal;
-    f->engine.skip = true;
-    f->engine.max_bad = 3;
-    assert_int_equal(run(f, 8, 3, 3, &err), KPREP_OK);
-    assert_int_equal(atomic_load(&f->engine.rejected), 3);
-    assert_int_equal(atomic_load(&f->engine.rows_done), ROWS);
-    for (int64_t b = 0; b < BATCHES; b++) {
-        assert_int_equal(f->recorder.opened[b], 1);
-        assert_int_equal(f->recorder.sealed[b], 1);
-    }
+    rejected_rows(f, 8);
 }
 
 static void too_many_bad_rows(void **state)
